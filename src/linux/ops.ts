@@ -1,0 +1,199 @@
+/**
+ * The operations that `cell` performs: one door to the kernel.
+ *
+ * A program is a list of ops. Each op is one system call or one small, race-free idiom of several. This table is the
+ * single source: `native/ops.h` is generated from it (`src/linux/generate-header.ts`), and a test holds them together.
+ *
+ * Conventions
+ * - `slot` fields name one of 64 descriptor registers. `-1` means none, or the current directory for a `dir` field.
+ *   A slot that is filled again is closed first; all are closed when the program ends, and on exec.
+ * - `dir` + `path`: the path is taken relative to the descriptor in slot `dir`.
+ * - An integer left out is 0, except slots and ids marked below, which are -1. A string left out is empty.
+ * - `tolerate`: an errno that counts as success (EEXIST for mkdir, say).
+ * - `undo`: ops performed, last acquired first, when a later op of the same program fails.
+ *
+ * Preset slots: in a shim's programs, INIT_PIDFD holds the pidfd of the container's first process (in `parent` and exec
+ * programs), HOST_NULL an open /dev/null of the host.
+ */
+export const SLOTS = 64;
+export const INIT_PIDFD = 63;
+export const HOST_NULL = 62;
+
+type Words<S extends string> = S extends `${infer A} ${infer B}` ? A | Words<B> : S extends "" ? never : S;
+type Shape<I extends string, S extends string> = {
+  readonly ints: readonly Words<I>[];
+  readonly strs: readonly Words<S>[];
+};
+
+/** Fields that default to -1 instead of 0. */
+export const MINUS_ONE = new Set(["slot", "dir", "fromDir", "toDir", "from", "userns", "uid", "gid", "patchSlot"]);
+
+function shape<const I extends string, const S extends string = "">(ints: I, strs: S = "" as S): Shape<I, S> {
+  const words = (text: string) => (text === "" ? [] : text.split(" "));
+  return { ints: words(ints) as Words<I>[], strs: words(strs) as Words<S>[] };
+}
+
+/** Op name → its integers and byte strings, in wire order. A code is the position in this table, from 1. */
+export const OPS = {
+  // --- descriptors and files -------------------------------------------------------------------------------------
+  /** openat2(dir, path, {flags|O_CLOEXEC, mode, resolve}) into slot. */
+  open: shape("slot dir flags mode resolve", "path"),
+  close: shape("slot"),
+  /** mkdirat. */
+  mkdir: shape("dir mode", "path"),
+  /** mkdir -p of path inside dir as root (RESOLVE_IN_ROOT, race free); opens the last one O_PATH into slot.
+   * New directories get mode, uid, gid (-1: leave). */
+  mkdirAll: shape("slot dir mode uid gid", "path"),
+  /** Like mkdirAll for the parents, then makes path an empty regular file if there is nothing; O_PATH into slot.
+   * An existing file of any type is left alone. */
+  mkfileAll: shape("slot dir mode uid gid", "path"),
+  symlink: shape("dir uid gid", "target path"),
+  /** linkat(fromDir, fromPath, dir, path, 0): never follows a symbolic link. */
+  link: shape("fromDir dir", "fromPath path"),
+  mknod: shape("dir mode major minor uid gid", "path"),
+  /** unlinkat(flags: AT_REMOVEDIR 0x200). */
+  unlink: shape("dir flags", "path"),
+  /** renameat2. */
+  rename: shape("fromDir toDir flags", "fromPath path"),
+  /** Writes all of data to the open slot. */
+  write: shape("slot", "data"),
+  /** open(dir, path, flags|O_WRONLY|O_CLOEXEC, mode), one write(2) of data, close. For cgroup files, sysctls, maps. */
+  writeFile: shape("dir flags mode resolve", "path data"),
+  /** Opens a regular file (O_NONBLOCK, fstat checked) and returns up to max bytes as the op's output; longer: EFBIG. */
+  readFile: shape("dir resolve max", "path"),
+  /** readlinkat, as the op's output. */
+  readLink: shape("dir", "path"),
+  /** statx as the op's output: 10 little-endian u64: mode uid gid size mtimeSec mtimeNsec rdevMajor rdevMinor ino nlink. */
+  stat: shape("dir flags resolve", "path"),
+  /** Names of a directory's entries as the op's output: for each a type byte (DT_*) then the name then NUL. */
+  list: shape("dir resolve", "path"),
+  /** fchownat without following. */
+  chown: shape("dir uid gid", "path"),
+  /** Mode of a file that is not a symbolic link, without following. */
+  chmod: shape("dir mode", "path"),
+  /** utimensat without following; both access and modification time. */
+  utimes: shape("dir sec nsec", "path"),
+  /** lsetxattr relative to the current directory. */
+  setxattr: shape("", "path name data"),
+  fsync: shape("slot"),
+  syncfs: shape("slot"),
+  ftruncate: shape("slot size"),
+  /** rm -rf of path below dir: descriptors only, never across a mount (EBUSY), never through a link. Absent is fine. */
+  removeTree: shape("dir", "path"),
+  /** Copies the content of directory `from` into directory `slot`: owner, mode, times, xattrs, links, devices.
+   * flags 1: refuse quietly (copy nothing) when the destination is not empty. */
+  copyTree: shape("from slot flags"),
+  /** flock(slot, flags) (2 exclusive, 4 do not block). */
+  flock: shape("slot flags"),
+  /** Bytes and inodes below path (no crossing of mounts), as the op's output: two u64: bytes (blocks*512), inodes. */
+  usage: shape("dir", "path"),
+
+  // --- mounts ----------------------------------------------------------------------------------------------------
+  fsopen: shape("slot", "type"),
+  /** fsconfig(slot, cmd, key, value, aux): cmd 0 flag, 1 string, 6 create. */
+  fsconfig: shape("slot cmd", "key value"),
+  /** fsmount(from, FSMOUNT_CLOEXEC, attrs) into slot. */
+  fsmount: shape("slot from attrs"),
+  /** open_tree(dir, path, flags|OPEN_TREE_CLOEXEC) into slot. flags: OPEN_TREE_CLONE 1, AT_RECURSIVE 0x8000, AT_EMPTY_PATH 0x1000. */
+  openTree: shape("slot dir flags", "path"),
+  /** move_mount of the tree in slot `from` onto the object in slot `dir` (path empty) or onto path below it. */
+  moveMount: shape("from dir", "path"),
+  /** mount_setattr(dir, path, flags, {set, clr, propagation, userns}). */
+  mountSetattr: shape("dir flags set clr propagation userns", "path"),
+  mount: shape("flags", "source path type data"),
+  umount: shape("flags", "path"),
+  /** fchdir(slot), pivot_root(".", "."), umount2(".", MNT_DETACH), chdir("/"). */
+  pivot: shape("slot"),
+  /** The file system magic (fstatfs) of slot must be one of magic or magic2; else EXDEV. Verify what was mounted. */
+  checkFs: shape("slot magic magic2"),
+  /** The object in slot must be a character device major:minor; else ENODEV. */
+  checkDevice: shape("slot major minor"),
+
+  // --- namespaces and identity -----------------------------------------------------------------------------------
+  unshare: shape("flags"),
+  /** setns(slot, flags); slot may hold a pidfd, then flags says which namespaces. */
+  setns: shape("slot flags"),
+  /** clone with CLONE_PARENT; the program goes on in the child and the caller exits 0. After entering a pid namespace. */
+  fork: shape(""),
+  /** Opens namespace file `path` ("net", "mnt", …) of process pid (0: self) into slot. */
+  openNs: shape("slot pid", "path"),
+  /** pidfd_open(pid) into slot. */
+  openPidfd: shape("slot pid"),
+  /** Tells the parent (the shim) that this point is reached and waits until its `parent` program is done. */
+  sync: shape(""),
+  /** Writes the uid and gid maps (lines "inside outside count") of the process behind the pidfd. */
+  idMap: shape("slot", "uids gids"),
+  sethostname: shape("", "name"),
+  setdomainname: shape("", "name"),
+  /** chdir; the result must be reachable from the root (getcwd), else ENOENT. */
+  chdir: shape("", "path"),
+  fchdir: shape("slot"),
+  umask: shape("mode"),
+  setsid: shape(""),
+  prctl: shape("option a b c d"),
+  /** gids: little-endian u32s. */
+  setgroups: shape("", "gids"),
+  /** setresgid then setresuid, keeping capabilities (PR_SET_KEEPCAPS) for the capSet that follows. */
+  setuser: shape("uid gid"),
+  /** Drops from the bounding set all that mask does not name. */
+  capBounding: shape("mask"),
+  capSet: shape("effective permitted inheritable"),
+  /** Sets the ambient set to exactly mask. */
+  capAmbient: shape("mask"),
+  /** resource: RLIMIT_* number; -1 (as u64 max) is unlimited. */
+  rlimit: shape("resource soft hard"),
+  /** seccomp(SECCOMP_SET_MODE_FILTER, flags, filter): data is an array of struct sock_filter. */
+  seccomp: shape("flags", "data"),
+  /** Makes a new terminal on the devpts whose ptmx is open in slot; hands the master to the shim, makes the slave the
+   * controlling terminal and fds 0, 1 and 2. With `consoleDir` ≥ 0 the slave is also bound onto the file in that slot. */
+  pty: shape("slot consoleDir rows cols"),
+  /** Replaces the process. candidates, argv, env: NUL-terminated strings in a row. Each candidate is tried until one
+   * executes; ENOENT and ENOTDIR go on to the next, EACCES too but is what is reported in the end. */
+  exec: shape("", "candidates argv env"),
+
+  // --- network, cgroups, devices ---------------------------------------------------------------------------------
+  /** Sends data (netlink messages) on a new NETLINK socket of protocol proto and reads until `acks` acks came. An error
+   * ack fails the op with its errno, unless it is `tolerate`d. collect=1 returns all non-ack messages as output.
+   * If patchSlot ≥ 0, the descriptor number in that slot is stored as u32 at patchOffset of data before sending. */
+  netlink: shape("proto acks collect patchSlot patchOffset", "data"),
+  /** Kills every process of the cgroup directory and below and waits (≤ 10 s) until it is empty: cgroup.kill on v2,
+   * cgroup.procs in rounds on v1. Absent is fine. */
+  cgroupKill: shape("", "path"),
+  /** Loads data (array of struct bpf_insn) as BPF_PROG_TYPE_CGROUP_DEVICE and attaches it to the v2 directory in slot. */
+  bpfDevice: shape("slot", "data"),
+  /** socket, bind, listen on a TCP/UDP address to reserve a published port, kept open in slot. family 2|10, type 1|2. */
+  bindPort: shape("slot family type port", "address"),
+  /** ioprio, scheduler and the like are not needed yet; this one pauses: used by tests only. Milliseconds. */
+  sleep: shape("ms"),
+
+  // --- the lives of cell -----------------------------------------------------------------------------------------
+  /** Forks a shim, which binds `socket` and waits for START. See docs/design/shim.md.
+   * flags: 1 terminal, 2 stdin open, 4 stdin once, 8 write the log. oom: a file with a line "oom_kill N" (memory.events or
+   * memory.oom_control of the cgroup), read when the process has ended. parent, init, teardown are programs. */
+  shim: shape("flags cloneFlags logMaxSize logMaxFiles", "id socket record log logAttrs oom parent init teardown"),
+} as const;
+
+export type OpName = keyof typeof OPS;
+
+type Ints<N extends OpName> = (typeof OPS)[N]["ints"][number];
+type Strs<N extends OpName> = (typeof OPS)[N]["strs"][number];
+
+/** What every op may carry besides its own fields. */
+type Common = {
+  /** An errno that counts as success. */
+  readonly tolerate?: number;
+  /** Performed, last first, when a later op of the program fails. */
+  readonly undo?: readonly Op[];
+  /** A few words for people, printed with the op and in errors. */
+  readonly note?: string;
+};
+
+type OpOf<N extends OpName> = { readonly op: N } & Common & {
+    readonly [K in Ints<N>]?: number | bigint;
+  } & { readonly [K in Strs<N>]?: string | Uint8Array | Program };
+
+/** One operation, as written in TypeScript: `{ op: "mkdir", path: "a", mode: 0o755 }`. */
+export type Op = { [N in OpName]: OpOf<N> }[OpName];
+
+/** A list of ops: data that is printed, compared in tests, and performed by `cell`. */
+export type Program = readonly Op[];
