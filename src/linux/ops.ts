@@ -88,6 +88,20 @@ export const OPS = {
   /** Bytes and inodes below path (no crossing of mounts), as the op's output: two u64: bytes (blocks*512), inodes. */
   usage: shape("dir", "path"),
 
+  // --- entries of a layer: performed after `pivot` into its folder, so that links on the way stay inside it -----------
+  /** Makes room for an entry: missing parents of path become directories (0755, owner 0:0), and what stands at path, of
+   * any type, is removed as by removeTree. Nothing there is fine. A parent that is not a directory: ENOTDIR. The last
+   * component must be a name (not empty, "." or ".."): else EINVAL. */
+  makeRoom: shape("dir", "path"),
+  /** A regular file in one go: openat(dir, path, O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600); on EEXIST or ENOENT
+   * makeRoom, then once more. Writes all of data, fchown(uid, gid), fchmod(mode), then
+   * slot < 0: futimens(sec, nsec) and close; slot ≥ 0: leaves it open there for `write`, `close` and `utimes`. */
+  putFile: shape("slot dir mode uid gid sec nsec", "path data"),
+  /** mkdirat(dir, path, 0700). EEXIST: a directory (not a link to one) is kept, anything else makes room and once more;
+   * ENOENT: makeRoom, then once more. Then fchown(uid, gid) and fchmod(mode) on it, opened O_DIRECTORY|O_NOFOLLOW.
+   * "." is the layer's own folder. */
+  putDir: shape("dir mode uid gid", "path"),
+
   // --- mounts ----------------------------------------------------------------------------------------------------
   fsopen: shape("slot", "type"),
   /** fsconfig(slot, cmd, key, value, aux): cmd 0 flag, 1 string, 6 create. */
