@@ -1,0 +1,163 @@
+/**
+ * The engine's REST API: Docker's, versions 1.24 to 1.56, on unix sockets and TCP. This folder alone knows Docker's JSON
+ * and texts; handlers speak the newest version and `compat` translates for older clients.
+ *
+ *     const api = openApi({ containers, execs, volumes, events, images, networks, facts, log });
+ *     await api.listen({ kind: "unix", path: "/run/gantry/gantry.sock", group: "docker" });
+ *     …
+ *     await api.close();
+ *
+ * A listener answers as soon as `listen` resolves. `close` stops listening, removes the sockets' paths, ends idle
+ * connections at once and those with a request under way after `graceMs`.
+ */
+import type { Log } from "#base/log.ts";
+import type { Containers, Events, Execs, Filters, Volumes } from "../engine.ts";
+
+export { openApi } from "./open-api.ts";
+
+export type ApiParts = {
+  readonly containers: Containers;
+  readonly execs: Execs;
+  readonly volumes: Volumes;
+  readonly events: Events;
+  readonly images: Images;
+  readonly networks: Networks;
+  readonly facts: Facts;
+  readonly log: Log;
+};
+
+export type Address =
+  /** `group` owns the socket beside root ("" or one that does not exist: root alone). */
+  | { readonly kind: "unix"; readonly path: string; readonly group?: string }
+  /** Without TLS a TCP port is root for everybody who reaches it: refused unless loopback and `insecure`. */
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: Tls; readonly insecure?: boolean }
+  /** A listening socket inherited from systemd. */
+  | { readonly kind: "fd"; readonly fd: number };
+
+/** PEM. With `ca`, clients must present a certificate signed by it. */
+export type Tls = { readonly key: string | Buffer; readonly cert: string | Buffer; readonly ca?: string | Buffer };
+
+export type Api = {
+  /** Resolves to the address in words: "unix:///run/gantry/gantry.sock", "tcp://127.0.0.1:2375" (the real port). */
+  listen(address: Address): Promise<string>;
+  close(options?: { graceMs?: number }): Promise<void>;
+};
+
+/** What /version and /info say of this engine and that no other part knows. */
+export type Facts = {
+  /** Of Gantry, "0.1.0", and the commit it was made from ("" if unknown). */
+  readonly version: string;
+  readonly commit: string;
+  /** Stable for a data root: info's ID. */
+  readonly id: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly startedAt: Date;
+  readonly storageDriver: string;
+  readonly driverStatus: readonly (readonly [string, string])[];
+  readonly loggingDriver: string;
+  readonly cgroupDriver: "cgroupfs" | "systemd" | "none";
+  readonly cgroupVersion: "1" | "2";
+  /** "name=seccomp,profile=builtin", … */
+  readonly securityOptions: readonly string[];
+  readonly labels: readonly string[];
+  readonly liveRestore: boolean;
+  readonly debug: boolean;
+  readonly initBinary: string;
+  readonly firewallBackend: string;
+  /** Lines that `docker info` prints as warnings. */
+  readonly warnings: readonly string[];
+};
+
+/** Images, as the API needs them. `ref`: a tag, name@digest, id or unique prefix of an id. */
+export type Images = {
+  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageRecord[]>;
+  /** not-found: "No such image: X". */
+  get(ref: string, options?: { platform?: Platform }): Promise<ImageRecord>;
+  history(ref: string, options?: { platform?: Platform }): Promise<HistoryEntry[]>;
+  /** `target` is repository and tag, "repo:tag". */
+  tag(ref: string, target: string): Promise<void>;
+  remove(ref: string, options: { force: boolean; noprune: boolean }): Promise<RemovedImage[]>;
+  prune(filters: Filters): Promise<{ deleted: RemovedImage[]; reclaimed: number }>;
+  /** `archive` is a docker-archive or OCI archive, compressed or not; every image found is yielded when it is stored. */
+  load(archive: AsyncIterable<Uint8Array>, options: { platform?: Platform; signal: AbortSignal }): AsyncIterable<LoadProgress>;
+  /** An OCI layout with manifest.json. Fails before the first byte when a name is unknown. */
+  save(refs: readonly string[], options: { platforms: readonly Platform[]; signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
+  /** A root file system archive becomes an image; its id. `target`: "repo:tag" or "". */
+  import(
+    archive: AsyncIterable<Uint8Array>,
+    options: { target: string; message: string; changes: readonly string[]; platform?: Platform; signal: AbortSignal },
+  ): Promise<string>;
+  count(): number;
+};
+
+export type Platform = { os: string; architecture: string; variant?: string };
+
+export type Descriptor = {
+  mediaType: string;
+  digest: string;
+  size: number;
+  annotations?: Record<string, string>;
+  platform?: Platform;
+};
+
+export type ImageRecord = {
+  /** Digest of the manifest or index. */
+  readonly id: string;
+  readonly descriptor: Descriptor;
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+  /** RFC 3339, from the image's configuration; undefined when it has none. */
+  readonly created?: string;
+  readonly author: string;
+  readonly comment: string;
+  readonly platform: Platform;
+  readonly osVersion?: string;
+  /** Compressed content plus unpacked snapshots, bytes. */
+  readonly size: number;
+  readonly sharedSize?: number;
+  /** Diff IDs, bottom first. */
+  readonly diffIds: readonly string[];
+  /** The image configuration's `config` object, as it stands in the image. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** When a name last came to point at it, RFC 3339. */
+  readonly taggedAt?: string;
+  /** Containers that use it. */
+  readonly containers: number;
+};
+
+export type HistoryEntry = {
+  /** Image id or "<missing>". */
+  readonly id: string;
+  /** Unix seconds. */
+  readonly created: number;
+  readonly createdBy: string;
+  readonly tags: readonly string[];
+  readonly size: number;
+  readonly comment: string;
+};
+
+export type RemovedImage = { readonly Untagged: string } | { readonly Deleted: string };
+
+export type LoadProgress =
+  | { readonly kind: "loaded"; /** "name:tag", or the id when the archive names none. */ readonly name: string; readonly named: boolean }
+  | { readonly kind: "progress"; readonly id: string; readonly status: string; readonly current: number; readonly total: number };
+
+/** Networks, as the API needs them: what exists, in Docker's own shape (see spec/api-network.ts). */
+export type Networks = {
+  list(): Promise<NetworkRecord[]> | NetworkRecord[];
+};
+
+export type NetworkRecord = {
+  readonly name: string;
+  readonly id: string;
+  /** RFC 3339. */
+  readonly created: string;
+  readonly driver: "bridge" | "host" | "null";
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  readonly internal: boolean;
+  readonly ipam: { readonly driver: string; readonly configs: readonly { readonly subnet: string; readonly gateway: string; readonly range?: string }[] };
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+};
