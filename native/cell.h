@@ -40,7 +40,7 @@ struct result perform(struct machine *m, const uint8_t *p, size_t len);
 int next_op(const uint8_t *p, size_t len, size_t *at, struct op *op);
 
 /* What init and exec'd processes tell the shim: one packet. */
-enum { STATUS_FAILED = 1, STATUS_TERMINAL = 2 /* with the master as SCM_RIGHTS */, STATUS_SYNC = 3 };
+enum { STATUS_FAILED = 1, STATUS_TERMINAL = 2 /* with the master as SCM_RIGHTS */, STATUS_SYNC = 3, STATUS_FORKED = 4 };
 struct status { uint32_t kind; int32_t index; int32_t err; };
 
 /* The op `shim`: forks the shim; 0 when it listens on its socket, else errno. In shim.c. */

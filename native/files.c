@@ -1,0 +1,327 @@
+#include "files.h"
+#include "sys.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#define BELOW (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+#define HERE (RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
+enum { DEPTH = 48 }; /* folders open at once; deeper trees are handled in pieces */
+
+static uint64_t rules(int dir) { return dir == AT_FDCWD ? 0 : BELOW; }
+
+static int give(int fd, struct owner owner) {
+  if (owner.uid < 0 && owner.gid < 0) return 0;
+  return fchownat(fd, "", (uid_t)owner.uid, (gid_t)owner.gid, AT_EMPTY_PATH) ? -errno : 0;
+}
+
+/* Makes one missing folder in parent and opens it. Another may make it at the same time: what is there then is taken. */
+static int make_one(int parent, const char *name, struct owner owner) {
+  int made = mkdirat(parent, name, (mode_t)owner.mode) == 0;
+  if (!made && errno != EEXIST) return -errno;
+  int fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  if (!made) return fd;
+  int err = give(fd, owner);
+  if (err == 0 && (owner.mode & 07777) != (owner.mode & 0755)) err = change_mode(parent, name, (mode_t)owner.mode);
+  if (err == 0) return fd;
+  close(fd);
+  return err;
+}
+
+int make_path(int dir, const char *path, struct owner owner) {
+  int fd = sys_openat2(dir, path[0] ? path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0, rules(dir));
+  if (fd >= 0 || errno != ENOENT) return fd < 0 ? -errno : fd;
+  size_t len = strlen(path);
+  if (len >= PATH_MAX) return -ENAMETOOLONG;
+  char prefix[PATH_MAX];
+  int parent = sys_openat2(dir, path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0, rules(dir));
+  if (parent < 0) return -errno;
+  for (size_t start = 0, end; start < len; start = end) {
+    while (path[start] == '/') start++;
+    for (end = start; path[end] && path[end] != '/';) end++;
+    if (end == start) break;
+    memcpy(prefix, path, end);
+    prefix[end] = 0;
+    int next = sys_openat2(dir, prefix, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, rules(dir));
+    if (next < 0) next = errno == ENOENT ? make_one(parent, prefix + start, owner) : -errno;
+    close(parent);
+    if (next < 0) return next;
+    parent = next;
+  }
+  return parent;
+}
+
+int make_file(int dir, const char *path, struct owner owner) {
+  int fd = sys_openat2(dir, path, O_PATH | O_CLOEXEC, 0, rules(dir));
+  if (fd >= 0 || errno != ENOENT) return fd < 0 ? -errno : fd;
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  char parent_path[PATH_MAX];
+  size_t n = slash ? (size_t)(slash - path) : 0;
+  if (n >= sizeof parent_path) return -ENAMETOOLONG;
+  memcpy(parent_path, path, n);
+  parent_path[n] = 0;
+  if (slash == path) strcpy(parent_path, "/");
+  int parent = make_path(dir, parent_path, (struct owner){ 0755, owner.uid, owner.gid });
+  if (parent < 0) return parent;
+  int made = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, (mode_t)owner.mode);
+  int err = made < 0 && errno != EEXIST ? -errno : 0;
+  if (made >= 0) err = give(made, owner), close(made);
+  if (err == 0 && (fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)) < 0) err = -errno;
+  close(parent);
+  return err ? err : fd;
+}
+
+int change_mode(int dir, const char *path, mode_t mode) {
+  int err = (int)syscall(SYS_fchmodat2, dir, path, mode, path[0] ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH) ? -errno : 0;
+  if (err != -ENOSYS && err != -EOPNOTSUPP) return err;
+  /* Before Linux 6.6: through a descriptor of the object itself, which must not be a link. */
+  int fd = openat(dir, path[0] ? path : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  struct stat st;
+  char self[40];
+  snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+  err = fstat(fd, &st) ? -errno : S_ISLNK(st.st_mode) ? -ELOOP : chmod(self, mode) ? -errno : 0;
+  close(fd);
+  return err;
+}
+
+int each_entry(int fd, int (*each)(void *context, const struct entry *entry), void *context) {
+  struct dirent64_ { uint64_t ino; int64_t off; uint16_t len; uint8_t type; char name[]; };
+  char buffer[8192] __attribute__((aligned(8)));
+  if (lseek(fd, 0, SEEK_SET) < 0) return -errno;
+  for (;;) {
+    long n = syscall(SYS_getdents64, fd, buffer, sizeof buffer);
+    if (n <= 0) return n < 0 ? -errno : 0;
+    for (long at = 0; at < n;) {
+      struct dirent64_ *d = (struct dirent64_ *)(buffer + at);
+      at += d->len;
+      if (strcmp(d->name, ".") == 0 || strcmp(d->name, "..") == 0) continue;
+      int err = each(context, &(struct entry){ d->name, d->type });
+      if (err < 0) return err;
+    }
+  }
+}
+
+static int open_dir(int parent, const char *name) {
+  int fd = sys_openat2(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, HERE);
+  return fd >= 0 ? fd : errno == EXDEV ? -EBUSY : -errno;
+}
+
+/* --- removal ---------------------------------------------------------------------------------------------------- */
+
+struct removal { int top, here, depth; unsigned *moved; };
+
+static int empty_dir(struct removal r);
+
+static int remove_entry(void *context, const struct entry *entry) {
+  struct removal *r = context;
+  if (entry->type != DT_DIR) {
+    if (unlinkat(r->here, entry->name, 0) == 0 || errno == ENOENT) return 0;
+    if (errno != EISDIR && errno != EPERM) return -errno;
+  }
+  if (unlinkat(r->here, entry->name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
+  if (errno != ENOTEMPTY && errno != EEXIST) return -errno;
+  if (r->depth >= DEPTH) { /* too deep to hold open: becomes a child of the top, whose turn comes again */
+    char name[32];
+    snprintf(name, sizeof name, ".gantry-removed-%u", (*r->moved)++);
+    return renameat(r->here, entry->name, r->top, name) ? -errno : 0;
+  }
+  int fd = open_dir(r->here, entry->name);
+  if (fd < 0) return fd;
+  int err = empty_dir((struct removal){ r->top, fd, r->depth + 1, r->moved });
+  close(fd);
+  if (err == 0 && unlinkat(r->here, entry->name, AT_REMOVEDIR) && errno != ENOENT) err = -errno;
+  return err;
+}
+
+static int empty_dir(struct removal r) { return each_entry(r.here, remove_entry, &r); }
+
+int remove_tree(int dir, const char *path) {
+  int fd = open_dir(dir, path);
+  if (fd == -ENOENT) return 0;
+  if (fd == -ENOTDIR || fd == -ELOOP) return unlinkat(dir, path, 0) && errno != ENOENT ? -errno : 0;
+  if (fd < 0) return fd;
+  unsigned moved = 0;
+  int err, rounds = 0;
+  do {
+    err = empty_dir((struct removal){ fd, fd, 0, &moved });
+    if (err == 0 && unlinkat(dir, path, AT_REMOVEDIR) && errno != ENOENT) err = -errno;
+  } while (err == -ENOTEMPTY && rounds++ < 100000);
+  close(fd);
+  return err;
+}
+
+/* --- copying ---------------------------------------------------------------------------------------------------- */
+
+/* Files with several names, by inode, and the name each got below the destination: an arena that is mapped when the
+ * first is met. When it is full, names become files of their own: right in content, larger on disk. */
+enum { LINK_SLOTS = 1 << 16, NAME_BYTES = 24 << 20 };
+struct links { uint64_t ino[LINK_SLOTS]; uint32_t name[LINK_SLOTS]; uint32_t used, count; char names[NAME_BYTES]; };
+struct copy { int from, to, top, depth; char *path; size_t path_len; struct links **links; };
+
+static const char *known_link(struct copy *c, uint64_t ino, const char *name, int *full) {
+  *full = 0;
+  if (!*c->links) {
+    void *map = mmap(NULL, sizeof(struct links), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED) return *full = 1, NULL;
+    *c->links = map;
+  }
+  struct links *l = *c->links;
+  uint32_t at = (uint32_t)((ino * 0x9e3779b97f4a7c15u) >> 48);
+  for (; l->ino[at]; at = (at + 1) % LINK_SLOTS)
+    if (l->ino[at] == ino) return l->names + l->name[at];
+  size_t need = c->path_len + strlen(name) + 2;
+  if (l->count > LINK_SLOTS / 2 || l->used + need > NAME_BYTES) return *full = 1, NULL;
+  l->ino[at] = ino;
+  l->name[at] = l->used;
+  l->used += (uint32_t)snprintf(l->names + l->used, need, "%.*s%s", (int)c->path_len, c->path, name) + 1;
+  l->count++;
+  return NULL;
+}
+
+static int copy_xattrs(int from, int to) {
+  char names[4096], value[65536];
+  ssize_t n = flistxattr(from, names, sizeof names);
+  if (n < 0) return errno == EOPNOTSUPP ? 0 : -errno;
+  for (char *name = names; name < names + n; name += strlen(name) + 1) {
+    ssize_t size = fgetxattr(from, name, value, sizeof value);
+    if (size < 0) return -errno;
+    if (fsetxattr(to, name, value, (size_t)size, 0) && errno != EOPNOTSUPP) return -errno;
+  }
+  return 0;
+}
+
+static int copy_meta(int from, int to, const struct stat *st) {
+  const struct timespec times[2] = { st->st_atim, st->st_mtim };
+  if (fchown(to, st->st_uid, st->st_gid) || fchmod(to, st->st_mode & 07777)) return -errno;
+  int err = copy_xattrs(from, to);
+  return err ? err : futimens(to, times) ? -errno : 0;
+}
+
+static int copy_bytes(int from, int to, off_t size) {
+  off_t done = 0;
+  while (done < size) {
+    ssize_t n = copy_file_range(from, NULL, to, NULL, (size_t)(size - done), 0);
+    if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS))
+      n = sendfile(to, from, NULL, (size_t)(size - done));
+    if (n < 0) return -errno;
+    if (n == 0) break; /* it shrank while being read */
+    done += n;
+  }
+  return 0;
+}
+
+static int copy_regular(struct copy *c, const char *name, const struct stat *st) {
+  int full, in, out, err;
+  if (st->st_nlink > 1) {
+    const char *known = known_link(c, st->st_ino, name, &full);
+    if (known) return linkat(c->top, known, c->to, name, 0) ? -errno : 0;
+  }
+  if ((in = openat(c->from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) < 0) return -errno;
+  if ((out = openat(c->to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0) return err = -errno, close(in), err;
+  err = copy_bytes(in, out, st->st_size);
+  if (err == 0) err = copy_meta(in, out, st);
+  close(in);
+  close(out);
+  return err;
+}
+
+static int copy_special(struct copy *c, const char *name, const struct stat *st) {
+  char target[PATH_MAX];
+  const struct timespec times[2] = { st->st_atim, st->st_mtim };
+  if (S_ISLNK(st->st_mode)) {
+    ssize_t n = readlinkat(c->from, name, target, sizeof target - 1);
+    if (n < 0) return -errno;
+    target[n] = 0;
+    if (symlinkat(target, c->to, name)) return -errno;
+  } else if (mknodat(c->to, name, st->st_mode, st->st_rdev)) return -errno;
+  if (fchownat(c->to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW)) return -errno;
+  if (!S_ISLNK(st->st_mode)) {
+    int err = change_mode(c->to, name, st->st_mode & 07777);
+    if (err) return err;
+  }
+  return utimensat(c->to, name, times, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+}
+
+static int copy_entry(void *context, const struct entry *entry);
+
+static int copy_folder(struct copy *c, const char *name, const struct stat *st) {
+  size_t n = strlen(name);
+  if (c->depth >= 400 || c->path_len + n + 2 > PATH_MAX) return -ENAMETOOLONG;
+  int in = open_dir(c->from, name), out, err;
+  if (in < 0) return in;
+  if (mkdirat(c->to, name, 0700) && errno != EEXIST) return err = -errno, close(in), err;
+  if ((out = open_dir(c->to, name)) < 0) return close(in), out;
+  memcpy(c->path + c->path_len, name, n);
+  c->path[c->path_len + n] = '/';
+  struct copy inner = { in, out, c->top, c->depth + 1, c->path, c->path_len + n + 1, c->links };
+  err = each_entry(in, copy_entry, &inner);
+  if (err == 0) err = copy_meta(in, out, st);
+  close(in);
+  close(out);
+  return err;
+}
+
+static int copy_entry(void *context, const struct entry *entry) {
+  struct copy *c = context;
+  struct stat st;
+  if (fstatat(c->from, entry->name, &st, AT_SYMLINK_NOFOLLOW)) return -errno;
+  if (S_ISDIR(st.st_mode)) return copy_folder(c, entry->name, &st);
+  if (S_ISREG(st.st_mode)) return copy_regular(c, entry->name, &st);
+  if (S_ISSOCK(st.st_mode)) return 0; /* belongs to a process that is not there */
+  return copy_special(c, entry->name, &st);
+}
+
+static int found_one(void *context, const struct entry *entry) { return -EEXIST; }
+
+int copy_tree(int from, int to, int flags) {
+  struct links *links = NULL;
+  char path[PATH_MAX];
+  struct stat st;
+  if (flags & COPY_ONLY_INTO_EMPTY) {
+    int err = each_entry(to, found_one, NULL);
+    if (err) return err == -EEXIST ? 0 : err;
+  }
+  struct copy c = { from, to, to, 0, path, 0, &links };
+  int err = each_entry(from, copy_entry, &c);
+  if (err == 0) err = fstat(from, &st) ? -errno : copy_meta(from, to, &st);
+  if (links) munmap(links, sizeof *links);
+  return err;
+}
+
+/* --- usage ------------------------------------------------------------------------------------------------------ */
+
+struct usage { int here, depth; uint64_t *bytes, *inodes; };
+
+static int count_entry(void *context, const struct entry *entry) {
+  struct usage *u = context;
+  struct stat st;
+  if (fstatat(u->here, entry->name, &st, AT_SYMLINK_NOFOLLOW)) return errno == ENOENT ? 0 : -errno;
+  if (st.st_nlink < 2 || S_ISDIR(st.st_mode)) *u->bytes += (uint64_t)st.st_blocks * 512;
+  else *u->bytes += (uint64_t)st.st_blocks * 512 / st.st_nlink; /* its share: every name is met once */
+  ++*u->inodes;
+  if (!S_ISDIR(st.st_mode) || u->depth >= 400) return 0;
+  int fd = open_dir(u->here, entry->name);
+  if (fd < 0) return fd == -EBUSY || fd == -ENOENT ? 0 : fd;
+  struct usage inner = { fd, u->depth + 1, u->bytes, u->inodes };
+  int err = each_entry(fd, count_entry, &inner);
+  close(fd);
+  return err;
+}
+
+int tree_usage(int dir, const char *path, uint64_t *bytes, uint64_t *inodes) {
+  *bytes = *inodes = 0;
+  int fd = open_dir(dir, path);
+  if (fd < 0) return fd;
+  struct usage u = { fd, 0, bytes, inodes };
+  int err = each_entry(fd, count_entry, &u);
+  close(fd);
+  return err;
+}

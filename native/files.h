@@ -1,0 +1,24 @@
+/* Idioms on descriptors: a path of somebody else's tree is never trusted between two of our own calls. All return 0 or -errno. */
+#ifndef FILES_H
+#define FILES_H
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct owner { int64_t mode, uid, gid; }; /* uid, gid -1: leave */
+
+/* mkdir -p below dir as root; an O_PATH descriptor of the last one, or -errno. dir AT_FDCWD: plain resolution. */
+int make_path(int dir, const char *path, struct owner owner);
+/* The same for the parents, then an empty regular file where nothing is; an O_PATH descriptor, or -errno. */
+int make_file(int dir, const char *path, struct owner owner);
+int remove_tree(int dir, const char *path);
+enum { COPY_ONLY_INTO_EMPTY = 1 };
+int copy_tree(int from, int to, int flags);
+int tree_usage(int dir, const char *path, uint64_t *bytes, uint64_t *inodes);
+/* chmod of what the O_PATH or ordinary descriptor's path names, never through a link. */
+int change_mode(int dir, const char *path, mode_t mode);
+
+/* Calls each for every entry but "." and ".."; stops at a negative result. The descriptor is rewound first. */
+struct entry { const char *name; uint8_t type; };
+int each_entry(int fd, int (*each)(void *context, const struct entry *entry), void *context);
+#endif
