@@ -1,0 +1,134 @@
+/**
+ * `gantry daemon`: the engine as a process. In the foreground, as dockerd; `start` behind the terminal, `stop`, `status`.
+ * Signals: TERM and INT stop it (containers go on with live restore), a second one at once; HUP reads the file again.
+ */
+import { closeSync, writeSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { messageOf } from "#base/errors.ts";
+import { openLog, type Log } from "#base/log.ts";
+import { helpText, loadConfig, reloadConfig, type Config, type Loaded } from "#engine/config/config.ts";
+import { formatHost } from "#engine/config/hosts.ts";
+import packageJson from "../../package.json" with { type: "json" };
+import { mustBeRoot, readyVariable, scrubbed, startInBackground } from "./background.ts";
+import { claim, holderOf } from "./instance.ts";
+import { printStatus } from "./status.ts";
+
+const notRunning = 3;
+
+await main(process.argv.slice(2));
+
+async function main([verb = "", ...rest]: string[]): Promise<void> {
+  try {
+    if (verb === "start") return await start(rest);
+    if (verb === "stop") return await stop(rest);
+    if (verb === "status") return await status(rest);
+    await foreground(verb === "" ? [] : [verb, ...rest]);
+    process.exit();
+  } catch (error) {
+    process.stderr.write(`gantry daemon: ${messageOf(error)}\n`);
+    process.exit(1);
+  }
+}
+
+async function start(argv: string[]): Promise<void> {
+  const { pid, config, started } = await startInBackground(argv);
+  const where = config.hosts.map(formatHost).join(", ");
+  process.stdout.write(`${started ? "The engine runs" : "The engine was running already"} (pid ${pid}), listening on ${where}\n`);
+}
+
+async function stop(argv: string[]): Promise<void> {
+  const { config } = await loadConfig(argv);
+  const pid = holderOf(config);
+  if (pid === undefined) {
+    process.stdout.write(`No engine runs on ${config.dataRoot}\n`);
+    return;
+  }
+  process.kill(pid, "SIGTERM");
+  while (holderOf(config) !== undefined) await pause(20);
+  process.stdout.write(`Stopped (pid ${pid})${config.liveRestore ? "; containers go on" : ""}\n`);
+}
+
+async function status(argv: string[]): Promise<void> {
+  const { config } = await loadConfig(argv);
+  const pid = holderOf(config);
+  if (pid !== undefined) return await printStatus(config, pid);
+  process.stdout.write(`No engine runs on ${config.dataRoot}\n`);
+  process.exitCode = notRunning;
+}
+
+async function foreground(argv: string[]): Promise<void> {
+  const loaded = await loadConfig(argv);
+  if (loaded.action === "run") return await run(loaded, argv);
+  if (loaded.action === "help") process.stdout.write(`${helpText()}\n`);
+  else if (loaded.action === "version") process.stdout.write(`Gantry version ${packageJson.version}\n`);
+  else process.stderr.write("configuration OK\n");
+}
+
+async function run({ config, file, given }: Loaded, argv: string[]): Promise<void> {
+  mustBeRoot();
+  const announce = takeReadyDescriptor();
+  process.env = scrubbed(process.env);
+  process.umask(0o022);
+  process.chdir("/");
+  const log = openLog({ level: config.logLevel, format: config.logFormat });
+  endOnUncaught(log);
+  using _ = claim(config);
+  const { serve } = await import("./gantryd.ts");
+  const engine: Engine = await serve(config);
+  log.info("listening", { hosts: config.hosts.map(formatHost).join(" "), version: packageJson.version, file, settings: given.join(" ") });
+  announce();
+  reloadOnHangup(engine, config, argv, log);
+  await untilTold(log);
+  await engine.close();
+}
+
+/** What `serve` gives. */
+type Engine = { close(): Promise<void>; reload?(config: Config): Promise<void> };
+
+/** Tells who started this engine in the background that it listens. */
+function takeReadyDescriptor(): () => void {
+  const descriptor = Number(process.env[readyVariable] ?? Number.NaN);
+  return () => {
+    if (!Number.isInteger(descriptor)) return;
+    try {
+      writeSync(descriptor, "ready\n");
+    } catch {
+      // Who started the engine did not wait for it: no reason to end.
+    }
+    closeSync(descriptor);
+  };
+}
+
+function endOnUncaught(log: Log): void {
+  process.on("uncaughtException", (error) => {
+    log.error("uncaught error: the engine ends, containers go on", { error: error.stack ?? messageOf(error) });
+    process.exit(2);
+  });
+}
+
+/** Resolves at the first signal to stop; a second one ends the process at once. */
+function untilTold(log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    let told = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (told) process.exit(1);
+      told = true;
+      log.info("stopping", { signal });
+      resolve();
+    };
+    process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+  });
+}
+
+function reloadOnHangup(engine: Engine, first: Config, argv: string[], log: Log): void {
+  let running = first;
+  process.on("SIGHUP", () => {
+    void (async () => {
+      const { config, ignored } = await reloadConfig(argv, running);
+      await engine.reload?.(config);
+      running = config;
+      log.setLevel(config.logLevel);
+      log.info("configuration read again", ignored.length > 0 ? { "needs a restart": ignored.join(" ") } : {});
+    })().catch((error: unknown) => log.error("configuration not taken over", { error }));
+  });
+}
