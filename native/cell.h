@@ -43,8 +43,9 @@ int next_op(const uint8_t *p, size_t len, size_t *at, struct op *op);
 enum { STATUS_FAILED = 1, STATUS_TERMINAL = 2 /* with the master as SCM_RIGHTS */, STATUS_SYNC = 3, STATUS_FORKED = 4 };
 struct status { uint32_t kind; int32_t index; int32_t err; };
 
-/* The op `shim`: forks the shim; 0 when it listens on its socket, else errno. In shim.c. */
-int shim_fork(const struct op *op);
+/* The op `shim`: forks the shim, which keeps the descriptors in the slots of `hold`; 0 when it listens on its socket,
+ * else errno. In shim.c. */
+int shim_fork(struct machine *m, const struct op *op);
 
 /* failpoint("name"): dead unless CELL_FAILPOINTS, read once by main, names it: "name=kill", "name=errno:28", "name=sleep:100";
  * several separated by commas. Returns an errno or 0. */

@@ -179,7 +179,7 @@ enum { BPF_DEVICE_DATA = 0 }; /* S */
 enum { BIND_PORT_SLOT = 0, BIND_PORT_FAMILY = 1, BIND_PORT_TYPE = 2, BIND_PORT_PORT = 3 }; /* N */
 enum { BIND_PORT_ADDRESS = 0 }; /* S */
 enum { SLEEP_MS = 0 }; /* N */
-enum { SHIM_FLAGS = 0, SHIM_CLONE_FLAGS = 1, SHIM_LOG_MAX_SIZE = 2, SHIM_LOG_MAX_FILES = 3 }; /* N */
+enum { SHIM_FLAGS = 0, SHIM_CLONE_FLAGS = 1, SHIM_LOG_MAX_SIZE = 2, SHIM_LOG_MAX_FILES = 3, SHIM_HOLD = 4 }; /* N */
 enum { SHIM_ID = 0, SHIM_SOCKET = 1, SHIM_RECORD = 2, SHIM_LOG = 3, SHIM_LOG_ATTRS = 4, SHIM_OOM = 5, SHIM_PARENT = 6, SHIM_INIT = 7, SHIM_TEARDOWN = 8 }; /* S */
 struct op_shape { uint8_t ints, strs; };
 static const struct op_shape OP_SHAPES[OP_COUNT + 1] = {
@@ -252,6 +252,6 @@ static const struct op_shape OP_SHAPES[OP_COUNT + 1] = {
   [OP_BPF_DEVICE] = { 1, 1 },
   [OP_BIND_PORT] = { 4, 1 },
   [OP_SLEEP] = { 1, 0 },
-  [OP_SHIM] = { 4, 9 },
+  [OP_SHIM] = { 5, 9 },
 };
 #endif

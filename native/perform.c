@@ -684,7 +684,7 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_BPF_DEVICE: return bpf_device(m, op);
   case OP_BIND_PORT: return bind_port(m, op);
   case OP_SLEEP: return code(nanosleep(&(struct timespec){ N(SLEEP_MS) / 1000, N(SLEEP_MS) % 1000 * 1000000 }, NULL));
-  case OP_SHIM: return -shim_fork(op);
+  case OP_SHIM: return -shim_fork(m, op);
   default: return -ENOSYS;
   }
 }

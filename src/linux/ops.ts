@@ -175,7 +175,8 @@ export const OPS = {
   cgroupKill: shape("", "path"),
   /** Loads data (array of struct bpf_insn) as BPF_PROG_TYPE_CGROUP_DEVICE and attaches it to the v2 directory in slot. */
   bpfDevice: shape("slot", "data"),
-  /** socket, bind, listen on a TCP/UDP address to reserve a published port, kept open in slot. family 2|10, type 1|2. */
+  /** socket, bind, listen on a TCP/UDP address to reserve a published port, kept open in slot. family 2|10,
+   * type 1 TCP, 2 UDP, 5 SCTP. */
   bindPort: shape("slot family type port", "address"),
   /** ioprio, scheduler and the like are not needed yet; this one pauses: used by tests only. Milliseconds. */
   sleep: shape("ms"),
@@ -183,8 +184,9 @@ export const OPS = {
   // --- the lives of cell -----------------------------------------------------------------------------------------
   /** Forks a shim, which binds `socket` and waits for START. See docs/design/shim.md.
    * flags: 1 terminal, 2 stdin open, 4 stdin once, 8 write the log. oom: a file with a line "oom_kill N" (memory.events or
-   * memory.oom_control of the cgroup), read when the process has ended. parent, init, teardown are programs. */
-  shim: shape("flags cloneFlags logMaxSize logMaxFiles", "id socket record log logAttrs oom parent init teardown"),
+   * memory.oom_control of the cgroup), read when the process has ended. parent, init, teardown are programs.
+   * hold: mask of slots whose descriptors the shim keeps open until it ends: published ports reserved by `bindPort`. */
+  shim: shape("flags cloneFlags logMaxSize logMaxFiles hold", "id socket record log logAttrs oom parent init teardown"),
 } as const;
 
 export type OpName = keyof typeof OPS;

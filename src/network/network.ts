@@ -1,0 +1,166 @@
+/**
+ * Networks: addresses, interfaces, published ports, and the files that tell a container about them.
+ *
+ *     const network = await openNetwork({ kernel, db, config, log });
+ *     const { attachment, saved } = network.join({ container: id, name: "web", network: "bridge", bindings, … });
+ *     const programs = network.programs(attachment, { host: 10, own: 11, ports: 20 });
+ *     // engine: programs.reserve before the op `shim`, its slots held by the shim; init: host, then own; teardown.
+ *     await saved;
+ *     …
+ *     await network.leave(id);           // after the exit
+ *
+ * Words: a *network* is a row and (bridge driver) an interface of the host; an *endpoint* is a container's place in it:
+ * addresses, MAC, published ports: a row too. What is in the kernel (bridge, veth pairs, firewall table) is derived
+ * from the rows, by pure functions, and made good at start.
+ *
+ * Life of an endpoint: `join` gives it addresses and host ports (in memory at once, durable when `saved` resolves); the
+ * container's own init program makes its interface, the shim's teardown takes its ports out of the firewall, and the
+ * kernel removes the interface with the namespace; `leave` frees addresses and ports. Nothing of it needs the engine
+ * between start and exit.
+ */
+import type { EndpointSettings, PortBinding } from "#spec/docker.ts";
+import type { Failure } from "#base/errors.ts";
+import type { Program } from "#linux/ops.ts";
+
+/** A network as stored. */
+export type NetworkRecord = {
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+  readonly name: string;
+  readonly driver: "bridge" | "host" | "null";
+  /** RFC 3339. */
+  readonly created: string;
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  readonly internal: boolean;
+  /** Empty for host and none. */
+  readonly ipam: { readonly driver: string; readonly configs: readonly Subnet[] };
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The interface of the host; "" for host and none. */
+  readonly bridge: string;
+  readonly mtu: number;
+  /** Whether its containers reach each other. */
+  readonly icc: boolean;
+  readonly masquerade: boolean;
+};
+
+export type Subnet = {
+  /** "172.17.0.0/16" */
+  readonly subnet: string;
+  /** The part containers get addresses from, when it is not all of it. */
+  readonly range?: string;
+  /** Address of the bridge, and of the default route unless `route` says otherwise. */
+  readonly gateway: string;
+  /** default-gateway of daemon.json: another router on the bridge. */
+  readonly route?: string;
+};
+
+/** A container's place in a network, as stored. Plain data. */
+export type Attachment = {
+  readonly endpointId: string;
+  readonly networkId: string;
+  readonly networkName: string;
+  readonly container: string;
+  /** The container's name at the time it joined. */
+  readonly name: string;
+  readonly bridge: string;
+  readonly mtu: number;
+  readonly isolated: boolean;
+  /** Interface of the host: "veth" and seven hexadecimal digits. */
+  readonly hostInterface: string;
+  readonly mac: string;
+  /** "172.17.0.2", "" if there is none. */
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly address6: string;
+  readonly prefixLength6: number;
+  readonly gateway6: string;
+  /** Published ports, in force while the container runs. */
+  readonly ports: readonly PublishedPort[];
+};
+
+export type Protocol = "tcp" | "udp" | "sctp";
+
+/** One host port that leads to one port of one container. */
+export type PublishedPort = {
+  readonly protocol: Protocol;
+  /** As shown: "0.0.0.0", "::", "127.0.0.1", … */
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly port: number;
+  /** kernel: by address translation. proxy: an IPv6 address of the host for a container without IPv6. */
+  readonly by: "kernel" | "proxy";
+};
+
+export type JoinRequest = {
+  readonly container: string;
+  readonly name: string;
+  /** Name or id of a network with the driver bridge. */
+  readonly network: string;
+  readonly settings?: EndpointSettings;
+  /** "80/tcp" → anything: what the image and the user expose. */
+  readonly exposed: Readonly<Record<string, unknown>>;
+  readonly bindings: Readonly<Record<string, readonly PortBinding[] | null>>;
+  readonly publishAll: boolean;
+};
+
+export type Joined = {
+  readonly attachment: Attachment;
+  /** Durable. Nothing must run before. A failure has given everything back. */
+  readonly saved: Promise<void>;
+};
+
+/** Slots of the programs that `programs` returns. */
+export type AttachSlots = {
+  /** In init: holds the namespace of the container when `host` is performed. */
+  readonly own: number;
+  /** In the program that forks the shim: `reserve` fills slots from here on, one a host port. */
+  readonly ports: number;
+};
+
+/** The ops that attach a container, to be spliced into the programs that start it. All may be empty. */
+export type AttachPrograms = {
+  /** Performed before the op `shim`, in the same program. Fails with EADDRINUSE when a process of the host has the port. */
+  readonly reserve: Program;
+  /** Mask of the slots that `reserve` fills: the field `hold` of the op `shim`, which keeps them until it ends. */
+  readonly hold: bigint;
+  /** In the host's network namespace, with the container's open in slot `own`: veth pair, published ports. */
+  readonly host: Program;
+  /** In the container's namespace, before the root is changed (it writes /proc/sys): addresses, routes, interfaces up. */
+  readonly inside: Program;
+  /** In the shim's teardown: published ports out of the firewall. */
+  readonly teardown: Program;
+};
+
+export type Network = AsyncDisposable & {
+  list(): readonly NetworkRecord[];
+  /** By full id, name, unique id prefix. */
+  get(ref: string): NetworkRecord;
+  /** Endpoints of a network, or of all. */
+  attachments(networkId?: string): readonly Attachment[];
+  /**
+   * Gives an endpoint addresses and host ports. Synchronous: two calls never get the same.
+   * Failures have Docker's text: a port that another container has ("… port is already allocated"), no free address.
+   */
+  join(request: JoinRequest): Joined;
+  /** Frees what the container has. A container that has nothing is fine. */
+  leave(container: string): Promise<void>;
+  programs(attachment: Attachment, slots: AttachSlots): AttachPrograms;
+  /**
+   * After a failed start of this attachment: what it means. `retry` when the engine should call `leave`, `join` and
+   * start again: a port the engine chose was taken by a process of the host (it is not chosen again), or the firewall
+   * table was gone and has been restored. `undefined`: not a matter of the network.
+   */
+  explain(error: unknown, attachment: Attachment): Promise<{ retry: true } | { retry: false; failure: Failure } | undefined>;
+  /** Makes the kernel equal to the rows: bridge, sysctls, firewall. `running`: containers that exist; others' rows go. */
+  reconcile(running: ReadonlySet<string>): Promise<void>;
+  /** Things the administrator should know: a firewall that drops what containers send, forwarding switched off. */
+  warnings(): readonly string[];
+};
+
+/** The same for every container with a network namespace of its own and no network: the loopback interface is up. */
+export { loopbackOps } from "./endpoint.ts";
+export { openNetwork } from "./open.ts";
+export { hostsFile, hostnameFile, resolvConfFile } from "./files.ts";
