@@ -29,7 +29,11 @@ export async function startInBackground(argv: readonly string[]): Promise<{ pid:
     stdio: ["ignore", log, log, "pipe"],
     cwd: "/",
     detached: true,
-    env: { ...scrubbed(process.env), [readyVariable]: String(readyDescriptor) },
+    env: {
+      ...scrubbed(process.env),
+      [readyVariable]: String(readyDescriptor),
+      NODE_COMPILE_CACHE: join(import.meta.dirname, "../../build/cache"),
+    },
   });
   const ready = await untilReady(child);
   const tail = ready ? "" : readFrom(log, from);
