@@ -1,0 +1,175 @@
+import { createServer, ServerResponse, type IncomingMessage, type Server, type ServerOptions } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { messageOf } from "./errors.ts";
+import type { Address, Call, HttpServer, HttpServerOptions } from "./http.ts";
+import { takeSocket } from "./http-hijack.ts";
+import { bind, type Bound } from "./http-listen.ts";
+
+/** The largest chunk that waits in a socket before its source is told to pause. */
+const HIGH_WATER_MARK = 512 * 1024;
+
+export function openHttpServer(options: HttpServerOptions): HttpServer {
+  const bound: Bound[] = [];
+  /** Sockets that left their server with a hijack: it no longer counts them. */
+  const hijacked = new Set<Duplex>();
+  return {
+    async listen(address) {
+      const one = await bind(createFor(address, options, hijacked), address);
+      bound.push(one);
+      return one.name;
+    },
+    async close({ graceMs = 0 } = {}) {
+      const closing = bound.splice(0).map((one) => one.close());
+      const timer = setTimeout(() => cut(closing.map((c) => c.server), hijacked), graceMs);
+      await Promise.all(closing.map((c) => c.closed));
+      clearTimeout(timer);
+      for (const stream of hijacked) stream.destroy();
+    },
+  };
+}
+
+function cut(servers: readonly Server[], hijacked: ReadonlySet<Duplex>): void {
+  for (const server of servers) server.closeAllConnections();
+  for (const stream of hijacked) stream.destroy();
+}
+
+function createFor(address: Address, options: HttpServerOptions, hijacked: Set<Duplex>): Server {
+  const tls = address.kind === "tcp" ? address.tls : undefined;
+  const settings: ServerOptions = {
+    maxHeaderSize: 16 * 1024,
+    headersTimeout: 30_000,
+    // An upload or an answer takes as long as it takes.
+    requestTimeout: 0,
+    keepAliveTimeout: 60_000,
+    connectionsCheckingInterval: 10_000,
+    noDelay: true,
+    highWaterMark: HIGH_WATER_MARK,
+    requireHostHeader: false,
+    shouldUpgradeCallback: (request) => options.mayHijack(splitUrl(request.url ?? "/").path),
+  };
+  const server =
+    tls === undefined
+      ? createServer(settings)
+      : createTlsServer({ ...settings, ...tls, minVersion: "TLSv1.2", requestCert: tls.ca !== undefined, rejectUnauthorized: tls.ca !== undefined });
+  server.maxHeadersCount = 100;
+  const trusted = address.kind !== "tcp" || tls?.ca !== undefined;
+  const serve = (request: IncomingMessage, response: ServerResponse, raw: Duplex, upgrade: boolean) =>
+    void options.serve(new OneCall({ request, response, raw, upgrade, trusted, hijacked })).catch((error: unknown) => {
+      options.log.error("request failed beyond its answer", { error: messageOf(error) });
+      raw.destroy();
+    });
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => serve(request, response, request.socket, false));
+  server.on("upgrade", (request: IncomingMessage, raw: Duplex, head: Buffer) => {
+    raw.on("error", () => raw.destroy());
+    if (head.length > 0) raw.unshift(head);
+    serve(request, responseOn(request, raw), raw, true);
+  });
+  server.on("clientError", refuseGarbage);
+  return server;
+}
+
+/** An upgrade request that is answered after all (an error) is answered by HTTP, and the connection ended. */
+function responseOn(request: IncomingMessage, raw: Duplex): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  // Only write, end, cork and events are used of it: any Duplex will do.
+  response.assignSocket(raw as Socket);
+  response.on("finish", () => raw.end());
+  return response;
+}
+
+/** What is not HTTP, or too much of it. */
+function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (socket.writable && error.code !== "ECONNRESET") {
+    const status = error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "408 Request Timeout" : "400 Bad Request";
+    socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`, () => socket.destroy());
+  } else {
+    socket.destroy();
+  }
+}
+
+type CallParts = {
+  request: IncomingMessage;
+  response: ServerResponse;
+  raw: Duplex;
+  upgrade: boolean;
+  trusted: boolean;
+  hijacked: Set<Duplex>;
+};
+
+/** A class, so that the signal and the query of a request are made only when somebody looks at them. */
+class OneCall implements Call {
+  readonly method: string;
+  readonly path: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly upgrade: boolean;
+  readonly trusted: boolean;
+  readonly #search: string;
+  readonly #parts: CallParts;
+  #query: URLSearchParams | undefined;
+  #abort: AbortController | undefined;
+
+  constructor(parts: CallParts) {
+    const { path, search } = splitUrl(parts.request.url ?? "/");
+    this.method = parts.request.method ?? "GET";
+    this.path = path;
+    this.request = parts.request;
+    this.response = parts.response;
+    this.upgrade = parts.upgrade;
+    this.trusted = parts.trusted;
+    this.#search = search;
+    this.#parts = parts;
+  }
+
+  get headers() {
+    return this.request.headers;
+  }
+
+  get query(): URLSearchParams {
+    return (this.#query ??= new URLSearchParams(this.#search));
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      const abort = (this.#abort = new AbortController());
+      const gone = () => this.response.writableFinished || abort.abort();
+      if (this.#parts.raw.destroyed) abort.abort();
+      else this.#parts.raw.once("close", gone);
+      this.response.once("finish", () => this.#parts.raw.off("close", gone));
+    }
+    return this.#abort.signal;
+  }
+
+  hijack(contentType: string): Duplex {
+    const { request, response, raw, upgrade, hijacked } = this.#parts;
+    const stream = upgrade ? raw : takeSocket(request, response);
+    if (upgrade) response.detachSocket(raw as Socket);
+    hijacked.add(stream);
+    stream.once("close", () => hijacked.delete(stream));
+    stream.write(hijackHead(response, contentType, upgrade));
+    return stream;
+  }
+}
+
+function hijackHead(response: ServerResponse, contentType: string, upgrade: boolean): string {
+  const own = Object.entries(response.getHeaders()).map(([name, value]) => `${name}: ${String(value)}\r\n`);
+  const first = upgrade ? "HTTP/1.1 101 UPGRADED" : "HTTP/1.1 200 OK";
+  const last = upgrade ? "Connection: Upgrade\r\nUpgrade: tcp\r\n" : "";
+  return `${first}\r\nContent-Type: ${contentType}\r\n${last}${own.join("")}\r\n`;
+}
+
+/** A path that does not decode is passed on as it came: it will match nothing that exists. */
+function splitUrl(url: string): { path: string; search: string } {
+  const mark = url.indexOf("?");
+  const encoded = mark < 0 ? url : url.slice(0, mark);
+  const search = mark < 0 ? "" : url.slice(mark + 1);
+  if (!encoded.includes("%")) return { path: encoded, search };
+  try {
+    return { path: decodeURIComponent(encoded), search };
+  } catch {
+    return { path: encoded, search };
+  }
+}
