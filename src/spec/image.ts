@@ -4,7 +4,7 @@
  * what is stored and passed on.
  */
 import { createHash } from "node:crypto";
-import { fail } from "#base/errors.ts";
+import { fail, messageOf } from "#base/errors.ts";
 import { parseJson } from "#base/json.ts";
 import { type Digest, isDigest } from "./digest.ts";
 import { normalizePlatform, type Platform } from "./platform.ts";
@@ -102,7 +102,7 @@ export function parseManifest(bytes: Uint8Array, mediaType: string = MEDIA.ociMa
 
 /** @throws invalid */
 export function parseConfig(bytes: Uint8Array): ImageConfig {
-  const json = object(parseJson(bytes, { what: "image configuration", limit: MAX_DOCUMENT }), "image configuration");
+  const json = object(readJson(bytes, "image configuration"), "image configuration");
   const rootfs = object(json["rootfs"] ?? {}, "rootfs of an image configuration");
   return {
     platform: normalizePlatform({
@@ -174,7 +174,7 @@ export function chainIds(diffIds: readonly Digest[]): Digest[] {
  * manifest here and as an index there (CVE-2021-41190).
  */
 function document(bytes: Uint8Array, what: string, mediaType: string, foreign: readonly string[]): Json {
-  const json = object(parseJson(bytes, { what, limit: MAX_DOCUMENT }), what);
+  const json = object(readJson(bytes, what), what);
   if (json["schemaVersion"] !== 2) throw fail("invalid", `read an image's ${what}: its schema version is not 2`);
   const own = json["mediaType"];
   if (own !== undefined && own !== "" && own !== mediaType) {
@@ -184,6 +184,18 @@ function document(bytes: Uint8Array, what: string, mediaType: string, foreign: r
   if (odd !== undefined) throw fail("invalid", `read an image's ${what}: it has "${odd}", so it may be read as something else too`);
   return json;
 }
+
+/** JSON of bounded length, strict UTF-8. @throws invalid, naming the document */
+export function readJson(bytes: Uint8Array, what: string, limit = MAX_DOCUMENT): unknown {
+  if (bytes.length > limit) throw fail("invalid", `read ${what}: ${bytes.length} bytes, more than the limit of ${limit}`);
+  try {
+    return parseJson(utf8.decode(bytes));
+  } catch (error) {
+    throw fail("invalid", `read ${what}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function object(value: unknown, what: string): Json {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
