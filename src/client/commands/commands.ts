@@ -1,0 +1,162 @@
+/**
+ * The table of commands. Nothing of a command is loaded by being listed: `load` brings its flags and its story in.
+ *
+ *   gantry ps        → topLevel          gantry container ls → groups
+ *
+ * A top-level command is one of a group's, under its short name. What docker has and Gantry has not yet is in
+ * later.ts and says so.
+ */
+import type { Completes, Entry, Group } from "../client.ts";
+import { later } from "./later.ts";
+
+const ANY = Number.POSITIVE_INFINITY;
+
+type Loader = Entry["load"];
+type Line = [name: string, usage: string, short: string, min: number, max: number, load: Loader, completes?: Completes | undefined, aliases?: string[]];
+
+const container: Line[] = [
+  ["attach", "[OPTIONS] CONTAINER", "Join this terminal to a running container's input and output", 1, 1, () => import("./container/attach.ts"), "running"],
+  ["create", "[OPTIONS] IMAGE [COMMAND] [ARG...]", "Create a container without starting it", 1, ANY, () => import("./container/create.ts"), "images"],
+  ["exec", "[OPTIONS] CONTAINER COMMAND [ARG...]", "Run a command in a running container", 2, ANY, () => import("./container/exec.ts"), "running"],
+  ["explain", "[OPTIONS] CONTAINER", "Show what a container is made of, as it stands in the kernel", 1, 1, () => import("./container/explain.ts"), "containers"],
+  ["inspect", "[OPTIONS] CONTAINER [CONTAINER...]", "Show all that is known of containers", 1, ANY, () => import("./container/inspect.ts"), "containers"],
+  ["kill", "[OPTIONS] CONTAINER [CONTAINER...]", "Send a signal to running containers, SIGKILL unless told otherwise", 1, ANY, () => import("./container/kill.ts"), "running"],
+  ["logs", "[OPTIONS] CONTAINER", "Show what a container has written", 1, 1, () => import("./container/logs.ts"), "containers"],
+  ["ls", "[OPTIONS]", "List containers", 0, 0, () => import("./container/ls.ts"), undefined, ["container ls", "container list", "container ps", "ps"]],
+  ["pause", "CONTAINER [CONTAINER...]", "Freeze all processes of containers", 1, ANY, () => import("./container/pause.ts"), "running"],
+  ["port", "CONTAINER [PRIVATE_PORT[/PROTO]]", "Show where a container's ports are published", 1, 2, () => import("./container/port.ts"), "running"],
+  ["prune", "[OPTIONS]", "Remove all stopped containers", 0, 0, () => import("./container/prune.ts"), undefined, []],
+  ["rename", "CONTAINER NEW_NAME", "Give a container another name", 2, 2, () => import("./container/rename.ts"), "containers"],
+  ["restart", "[OPTIONS] CONTAINER [CONTAINER...]", "Stop containers and start them again", 1, ANY, () => import("./container/restart.ts"), "containers"],
+  ["rm", "[OPTIONS] CONTAINER [CONTAINER...]", "Remove containers", 1, ANY, () => import("./container/rm.ts"), "containers", ["container rm", "container remove", "rm"]],
+  ["run", "[OPTIONS] IMAGE [COMMAND] [ARG...]", "Create a container from an image and run it", 1, ANY, () => import("./container/run.ts"), "images"],
+  ["start", "[OPTIONS] CONTAINER [CONTAINER...]", "Start stopped containers", 1, ANY, () => import("./container/start.ts"), "containers"],
+  ["stop", "[OPTIONS] CONTAINER [CONTAINER...]", "Stop running containers", 1, ANY, () => import("./container/stop.ts"), "running"],
+  ["top", "CONTAINER [ps OPTIONS]", "Show the processes of a container", 1, ANY, () => import("./container/top.ts"), "running"],
+  ["unpause", "CONTAINER [CONTAINER...]", "Let frozen containers go on", 1, ANY, () => import("./container/unpause.ts"), "running"],
+  ["wait", "CONTAINER [CONTAINER...]", "Wait until containers stop and print their exit codes", 1, ANY, () => import("./container/wait.ts"), "containers"],
+];
+
+const image: Line[] = [
+  ["history", "[OPTIONS] IMAGE", "Show how an image was made", 1, 1, () => import("./image/history.ts"), "images"],
+  ["import", "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]", "Make an image of an archive of a file system", 1, 2, () => import("./image/import.ts")],
+  ["inspect", "[OPTIONS] IMAGE [IMAGE...]", "Show all that is known of images", 1, ANY, () => import("./image/inspect.ts"), "images", []],
+  ["load", "[OPTIONS]", "Load images from an archive, or from standard input", 0, 0, () => import("./image/load.ts")],
+  ["ls", "[OPTIONS] [REPOSITORY[:TAG]]", "List images", 0, 1, () => import("./image/ls.ts"), "images", ["image ls", "image list", "images"]],
+  ["prune", "[OPTIONS]", "Remove images that nothing uses", 0, 0, () => import("./image/prune.ts"), undefined, []],
+  ["rm", "[OPTIONS] IMAGE [IMAGE...]", "Remove images", 1, ANY, () => import("./image/rm.ts"), "images", ["image rm", "image remove", "rmi"]],
+  ["save", "[OPTIONS] IMAGE [IMAGE...]", "Write images to an archive, or to standard output", 1, ANY, () => import("./image/save.ts"), "images"],
+  ["tag", "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]", "Give an image another name", 2, 2, () => import("./image/tag.ts"), "images"],
+];
+
+const system: Line[] = [
+  ["dial-stdio", "", "Join the standard streams to the engine's socket", 0, 0, () => import("./system/dial-stdio.ts"), undefined, []],
+  ["events", "[OPTIONS]", "Follow what happens in the engine", 0, 0, () => import("./system/events.ts")],
+  ["info", "[OPTIONS]", "Show the engine, its machine and its settings", 0, 0, () => import("./system/info.ts")],
+];
+
+const volume: Line[] = [
+  ["create", "[OPTIONS] [VOLUME]", "Create a volume", 0, 1, () => import("./volume/create.ts"), undefined, []],
+  ["inspect", "[OPTIONS] VOLUME [VOLUME...]", "Show all that is known of volumes", 1, ANY, () => import("./volume/inspect.ts"), "volumes", []],
+  ["ls", "[OPTIONS]", "List volumes", 0, 0, () => import("./volume/ls.ts"), undefined, ["volume ls", "volume list"]],
+  ["prune", "[OPTIONS]", "Remove volumes that nothing uses", 0, 0, () => import("./volume/prune.ts"), undefined, []],
+  ["rm", "[OPTIONS] VOLUME [VOLUME...]", "Remove volumes that no container uses", 1, ANY, () => import("./volume/rm.ts"), "volumes", ["volume rm", "volume remove"]],
+];
+
+const network: Line[] = [
+  ["inspect", "[OPTIONS] NETWORK [NETWORK...]", "Show all that is known of networks", 1, ANY, () => import("./network/inspect.ts"), "networks", []],
+  ["ls", "[OPTIONS]", "List networks", 0, 0, () => import("./network/ls.ts"), undefined, ["network ls", "network list"]],
+];
+
+const context: Line[] = [
+  ["create", "[OPTIONS] CONTEXT", "Name an engine", 1, 1, () => import("./context/create.ts"), undefined, []],
+  ["inspect", "[OPTIONS] [CONTEXT] [CONTEXT...]", "Show all that is known of contexts", 0, ANY, () => import("./context/inspect.ts"), "contexts", []],
+  ["ls", "[OPTIONS]", "List contexts", 0, 0, () => import("./context/ls.ts"), undefined, ["context ls", "context list"]],
+  ["rm", "CONTEXT [CONTEXT...]", "Remove contexts", 1, ANY, () => import("./context/rm.ts"), "contexts", ["context rm", "context remove"]],
+  ["show", "", "Print the name of the context in use", 0, 0, () => import("./context/show.ts"), undefined, []],
+  ["use", "CONTEXT", "Choose the context to use from now on", 1, 1, () => import("./context/use.ts"), "contexts", []],
+];
+
+const completion = ["bash", "fish", "zsh"].map((shell): Line => [
+  shell,
+  "",
+  `Print the completion script for ${shell}`,
+  0,
+  0,
+  () => import("../completion/completion.ts"),
+  undefined,
+  [],
+]);
+
+/** Containers' commands also stand at the top under the same name; these under another, or only in their group. */
+const shortNames: Readonly<Record<string, string>> = {
+  "container ls": "ps",
+  "image ls": "images",
+  "image rm": "rmi",
+};
+const groupOnly = new Set(["container inspect", "container prune", "image inspect", "image prune", "system dial-stdio"]);
+const atTop = new Set(["container", "image", "system"]);
+
+export const groups: readonly Group[] = [
+  group("completion", "Print a completion script for a shell", completion),
+  group("container", "Manage containers", container),
+  group("context", "Manage contexts", context),
+  group("image", "Manage images", image),
+  group("network", "Manage networks", network),
+  group("system", "Manage the engine", system),
+  group("volume", "Manage volumes", volume),
+].map((each) => ({ ...each, entries: [...each.entries, ...later.filter((one) => one.group === each.name).map((one) => one.entry)] }));
+
+export const topLevel: readonly Entry[] = [
+  ...[...atTop].flatMap((name) =>
+    groups
+      .find((each) => each.name === name)!
+      .entries.filter((entry) => !groupOnly.has(`${name} ${entry.name}`) && !later.some((one) => one.entry === entry))
+      .map((entry) => ({ ...entry, name: shortNames[`${name} ${entry.name}`] ?? entry.name })),
+  ),
+  entryOf("", ["inspect", "[OPTIONS] NAME|ID [NAME|ID...]", "Show all that is known of any object", 1, ANY, () => import("./inspect.ts"), "objects", []]),
+  entryOf("", ["ping", "[OPTIONS]", "See whether the engine answers, and how fast", 0, 0, () => import("./system/ping.ts"), undefined, []]),
+  entryOf("", ["version", "[OPTIONS]", "Show the versions of client and engine", 0, 0, () => import("./system/version.ts"), undefined, []]),
+  { ...entryOf("", ["__complete", "[WORD...]", "Print what may follow", 0, ANY, () => import("../completion/complete.ts"), undefined, []]), hidden: true },
+  ...later.filter((one) => one.group === "").map((one) => one.entry),
+];
+
+export type Found = { readonly path: string; readonly args: readonly string[] } & (
+  | { readonly kind: "entry"; readonly entry: Entry }
+  | { readonly kind: "group"; readonly group: Group }
+  | { readonly kind: "nothing" }
+);
+
+/** Walks the words of a line to a command: its path, and what is left for it. */
+export function findEntry(words: readonly string[], self = "gantry"): Found {
+  const [first, ...rest] = words;
+  const entry = topLevel.find((each) => each.name === first);
+  if (entry !== undefined) return { kind: "entry", entry, path: `${self} ${first}`, args: rest };
+  const found = groups.find((each) => each.name === first);
+  if (found === undefined) return { kind: "nothing", path: self, args: words };
+  const path = `${self} ${first}`;
+  const inside = rest[0] === undefined ? undefined : findInside(found, rest[0]);
+  if (inside === undefined) return { kind: "group", group: found, path, args: rest };
+  return { kind: "entry", entry: inside, path: `${path} ${inside.name}`, args: rest.slice(1) };
+}
+
+function findInside(within: Group, word: string): Entry | undefined {
+  return within.entries.find((each) => each.name === word || each.aliases?.includes(`${within.name} ${word}`));
+}
+
+function group(name: string, short: string, lines: readonly Line[]): Group {
+  return { name, short, entries: lines.map((line) => entryOf(name, line)) };
+}
+
+function entryOf(within: string, [name, usage, short, min, max, load, completes, aliases]: Line): Entry {
+  return {
+    name,
+    usage,
+    short,
+    arity: { min, max },
+    load,
+    ...(name === "dial-stdio" ? { hidden: true } : {}),
+    ...(completes === undefined ? {} : { completes }),
+    aliases: aliases ?? [`${within} ${name}`, name],
+  };
+}

@@ -1,0 +1,36 @@
+/** What docker has and this Gantry does not have yet: the commands exist, and say so. */
+import { fail } from "#base/errors.ts";
+import { type Command, define, type Entry } from "../client.ts";
+
+const NAMES: Readonly<Record<string, string>> = {
+  "": "build builder buildx checkpoint commit compose config cp diff export login logout manifest node plugin pull push search secret service stack stats swarm trust update",
+  container: "commit cp diff export stats update",
+  image: "build pull push",
+  system: "df prune",
+  volume: "update",
+  network: "connect create disconnect prune rm",
+  context: "export import update",
+};
+
+export const later: readonly { readonly group: string; readonly entry: Entry }[] = Object.entries(NAMES).flatMap(
+  ([group, names]) => names.split(" ").map((name) => ({ group, entry: refuse(group, name) })),
+);
+
+function refuse(group: string, name: string): Entry {
+  return {
+    name,
+    usage: "[ARG...]",
+    short: "Not in this Gantry yet",
+    arity: { min: 0, max: Number.POSITIVE_INFINITY },
+    hidden: true,
+    load: async () => ({ command: command as Command<never> }),
+  };
+}
+
+const command = define({
+  flags: {},
+  raw: true,
+  async run(cli) {
+    throw fail("not-implemented", `${cli.path}: this Gantry does not have it yet`);
+  },
+});

@@ -1,0 +1,38 @@
+import { writeSync } from "node:fs";
+import { isatty, WriteStream } from "node:tty";
+import type { Output } from "./client.ts";
+
+/**
+ * Standard output or error, written to synchronously. A closed pipe ends the process as SIGPIPE would: the reader has
+ * seen enough (`gantry ps | head -1`).
+ */
+export function openOutput(fd: 1 | 2): Output {
+  const isTerminal = isatty(fd);
+  return {
+    fd,
+    isTerminal,
+    get columns() {
+      return isTerminal ? columnsOf(fd) : 0;
+    },
+    write: (data) => writeAll(fd, typeof data === "string" ? Buffer.from(data) : data),
+  };
+}
+
+function writeAll(fd: 1 | 2, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === "EPIPE") process.exit(141);
+      // Somebody we share the pipe with made it non-blocking: wait for the reader a moment at a time.
+      if (code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
+function columnsOf(fd: 1 | 2): number {
+  const stream = fd === 1 ? process.stdout : process.stderr;
+  return stream instanceof WriteStream ? stream.columns : 0;
+}
