@@ -3,7 +3,7 @@
  *
  *     const network = await openNetwork({ kernel, db, config, log });
  *     const { attachment, saved } = network.join({ container: id, name: "web", network: "bridge", bindings, … });
- *     const programs = network.programs(attachment, { host: 10, own: 11, ports: 20 });
+ *     const programs = network.programs(attachment, { own: 11, ports: { first: 0, last: 61 } });
  *     // engine: programs.reserve before the op `shim`, its slots held by the shim; init: host, then own; teardown.
  *     await saved;
  *     …
@@ -92,6 +92,8 @@ export type PublishedPort = {
   readonly port: number;
   /** kernel: by address translation. proxy: an IPv6 address of the host for a container without IPv6. */
   readonly by: "kernel" | "proxy";
+  /** The engine chose the host port: another will do as well. */
+  readonly chosen: boolean;
 };
 
 export type JoinRequest = {
@@ -116,8 +118,11 @@ export type Joined = {
 export type AttachSlots = {
   /** In init: holds the namespace of the container when `host` is performed. */
   readonly own: number;
-  /** In the program that forks the shim: `reserve` fills slots from here on, one a host port. */
-  readonly ports: number;
+  /**
+   * In the program that forks the shim: `reserve` fills slots from first to last, one a host port. Ports beyond are
+   * tried, but not held: a process of the host could take them later, and would not be reached.
+   */
+  readonly ports: { readonly first: number; readonly last: number };
 };
 
 /** The ops that attach a container, to be spliced into the programs that start it. All may be empty. */

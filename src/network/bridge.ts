@@ -1,0 +1,107 @@
+/**
+ * The bridge of a network in the host: what is there is read, what is missing is made. Pure but for the two programs.
+ */
+import type { Kernel, Outputs } from "#linux/linux.ts";
+import type { Op, Program } from "#linux/ops.ts";
+import { ROUTE, deleteAddress, deleteLink, dumpAddresses, dumpLinks, dumpRoutes, newAddress, newBridge, readAddresses, readLinks, readRoutes, setLink, type InterfaceAddress, type Link } from "#linux/rtnetlink.ts";
+import { createHash } from "node:crypto";
+import { fail } from "#base/errors.ts";
+import { contains, parseAddress, parsePrefix, type Prefix } from "./addresses.ts";
+import type { NetworkRecord } from "./network.ts";
+
+/** The host's interfaces, addresses and routes, at one moment. */
+export type HostView = {
+  readonly links: readonly Link[];
+  readonly addresses: readonly InterfaceAddress[];
+  readonly routes: readonly (Prefix & { readonly index: number })[];
+};
+
+const EEXIST = 17;
+const ENOENT = 2;
+const ENODEV = 19;
+
+export async function viewHost(kernel: Kernel): Promise<HostView> {
+  const dump = (data: Buffer): Op => ({ op: "netlink", proto: ROUTE, acks: 1, collect: 1, data });
+  const seen = await kernel.perform([dump(dumpLinks()), dump(dumpAddresses()), dump(dumpRoutes())]);
+  const at = (seen: Outputs, index: number) => seen.get(index) ?? Buffer.alloc(0);
+  return {
+    links: readLinks(at(seen, 0)),
+    addresses: readAddresses(at(seen, 1)),
+    routes: readRoutes(at(seen, 2)).map(({ destination, prefixLength, index }) => ({ address: destination, prefixLength, index })),
+  };
+}
+
+/** What the host reaches by other ways than this interface. */
+export function takenPrefixes(view: HostView, bridge: string): Prefix[] {
+  const own = view.links.find((link) => link.name === bridge)?.index;
+  return [...view.routes, ...view.addresses].filter(({ index }) => index !== own);
+}
+
+/** Addresses of an interface, without link-local ones. */
+export function addressesOn(view: HostView, bridge: string): InterfaceAddress[] {
+  const link = view.links.find(({ name }) => name === bridge);
+  return view.addresses.filter(({ index, address }) => index === link?.index && !isLinkLocal(address));
+}
+
+/** Makes or corrects the bridge and gives its index. `owned`: addresses that are not the network's are taken off it. */
+export async function ensureBridge(kernel: Kernel, network: NetworkRecord, { owned }: { owned: boolean }): Promise<number> {
+  let view = await viewHost(kernel);
+  if (!view.links.some(({ name }) => name === network.bridge)) {
+    await kernel.perform([makeOp(network)]);
+    view = await viewHost(kernel);
+  }
+  const link = view.links.find(({ name }) => name === network.bridge);
+  if (link === undefined || link.kind !== "bridge") {
+    throw fail("conflict", `set up network ${network.name}: interface ${network.bridge} is not a bridge`);
+  }
+  await kernel.perform([...sysctlOps(network), ...correctionOps(network, link, owned ? addressesOn(view, network.bridge) : [])]);
+  return link.index;
+}
+
+/** Ends of pairs in the bridge that belong to no endpoint. */
+export function leftovers(view: HostView, bridge: number, known: ReadonlySet<string>): Program {
+  return view.links
+    .filter(({ name, kind, master }) => kind === "veth" && master === bridge && /^veth[0-9a-f]{7}$/.test(name) && !known.has(name))
+    .map(({ name }): Op => ({ op: "netlink", proto: ROUTE, acks: 1, tolerate: ENODEV, data: deleteLink(name), note: `remove ${name}` }));
+}
+
+export function forwardOps(network: NetworkRecord): Program {
+  const on = (path: string): Op => ({ op: "writeFile", path, data: "1", tolerate: ENOENT });
+  return [on("/proc/sys/net/ipv4/ip_forward"), ...(network.ipv6 ? [on("/proc/sys/net/ipv6/conf/all/forwarding")] : [])];
+}
+
+function makeOp({ bridge, mtu, id }: NetworkRecord): Op {
+  const mac = Buffer.concat([Uint8Array.of(0x02, 0x42), createHash("sha256").update(id).digest().subarray(0, 4)]);
+  return { op: "netlink", proto: ROUTE, acks: 1, tolerate: EEXIST, data: newBridge({ name: bridge, mac, mtu }), note: `bridge ${bridge}` };
+}
+
+/**
+ * route_localnet lets answers to connections from 127.0.0.1 come back; the firewall's chain `raw` keeps containers from
+ * using it. The host hears no router advertisement from containers (CVE-2020-13401).
+ */
+function sysctlOps({ bridge, ipv6 }: NetworkRecord): Program {
+  const set = (path: string, data: string): Op => ({ op: "writeFile", path: `/proc/sys/net/${path}`, data, tolerate: ENOENT });
+  return [
+    set(`ipv4/conf/${bridge}/route_localnet`, "1"),
+    ipv6 ? set(`ipv6/conf/${bridge}/accept_ra`, "0") : set(`ipv6/conf/${bridge}/disable_ipv6`, "1"),
+    ...(ipv6 ? [set(`ipv6/conf/${bridge}/disable_ipv6`, "0")] : []),
+  ];
+}
+
+function correctionOps(network: NetworkRecord, link: Link, present: readonly InterfaceAddress[]): Program {
+  const wanted = network.ipam.configs.map(({ subnet, gateway }) => ({
+    index: link.index,
+    address: parseAddress(gateway)!,
+    prefixLength: parsePrefix(subnet)!.prefixLength,
+  }));
+  const same = (a: InterfaceAddress, b: InterfaceAddress) => a.prefixLength === b.prefixLength && Buffer.compare(a.address, b.address) === 0;
+  const op = (data: Buffer, tolerate = 0): Op => ({ op: "netlink", proto: ROUTE, acks: 1, tolerate, data });
+  return [
+    ...present.filter((address) => !wanted.some((other) => same(address, other))).map((address) => op(deleteAddress(address))),
+    ...wanted.filter((address) => !present.some((other) => same(address, other))).map((address) => op(newAddress(address), EEXIST)),
+    op(setLink(link.index, link.mtu === network.mtu ? { up: true } : { up: true, mtu: network.mtu })),
+  ];
+}
+
+const isLinkLocal = (address: Uint8Array) =>
+  address.length === 16 && contains({ address: Buffer.from("fe80".padEnd(32, "0"), "hex"), prefixLength: 10 }, address);
