@@ -1,0 +1,107 @@
+/**
+ * Stories: what a user does with a client, and what they see. A file has one engine; each story runs once a client, with
+ * the official `docker` and with `gantry`, and leaves no container behind. PEER=dockerd points the same stories at the
+ * reference; CLIENTS=docker chooses one client.
+ *
+ *     const { story } = stories("exit codes");
+ *     story("the client ends with the code of the process", async ({ cli }) => {
+ *       await cli.fails(7, /^$/, "run", "--rm", "busybox", "sh", "-c", "exit 7");
+ *     });
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { busyboxArchive, busyboxMissing } from "../fixtures/image.ts";
+import { clientsHere, openClient, type Client } from "./harness/client.ts";
+import { openEngine, peer, type Engine } from "./harness/engine.ts";
+import { holdings, settled, type Holdings } from "./harness/leaks.ts";
+
+export type Scene = {
+  readonly cli: Client;
+  readonly engine: Engine;
+  /** An empty folder of the story's own. */
+  readonly folder: string;
+  /** Writes a file into it; its path. */
+  file(name: string, content: string | Buffer): string;
+};
+
+export type StoryOptions = {
+  /** Only for our engine, or only for one client. */
+  only?: "gantry-engine" | "docker" | "gantry";
+  skip?: string | false | undefined;
+};
+
+export type Stories = {
+  story(name: string, tell: (scene: Scene) => Promise<void>, options?: StoryOptions): void;
+  /** The engine of this file, from the first story on. */
+  engine(): Engine;
+};
+
+export { peer };
+
+/** Registers a file's stories. `flags`: more of the engine's flags. `left`: what is meant to stay, by kind of holding. */
+export function stories(title: string, options: { flags?: string[] } = {}): Stories {
+  const why = process.getuid?.() !== 0 ? "containers need root" : busyboxMissing;
+  const clients = clientsHere();
+  let engine: Engine | undefined;
+  let before_: Holdings = {};
+  before(async () => {
+    if (why !== undefined) return;
+    engine = await openEngine(options.flags);
+    await loadBusybox(engine, clients[0]);
+    before_ = await warm(engine, clients[0]);
+  });
+  after(async () => {
+    if (engine === undefined) return;
+    const left = peer === "gantry" ? await settled(engine, before_) : {};
+    await engine[Symbol.asyncDispose]();
+    assert.deepEqual(left, {}, `${title}: the engine left something behind`);
+  });
+  return {
+    engine: () => engine as Engine,
+    story(name, tell, { only, skip } = {}) {
+      for (const client of clients) {
+        if (only === "gantry-engine" && peer !== "gantry") continue;
+        if ((only === "docker" || only === "gantry") && only !== client) continue;
+        test(`${title}: ${name} (${client})`, { skip: (why ?? skip) || false, timeout: 300_000 }, () => perform(engine as Engine, client, tell));
+      }
+    },
+  };
+}
+
+async function perform(engine: Engine, client: Client["name"], tell: (scene: Scene) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync("/tmp/story-");
+  const file = (name: string, content: string | Buffer): string => {
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  };
+  try {
+    await tell({ cli: openClient(client, engine), engine, folder, file });
+  } finally {
+    await removeContainers(engine);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Takes away what a story left, so that the next one finds an empty engine. */
+export async function removeContainers(engine: Engine): Promise<void> {
+  const { body: containers } = await engine.api("GET", "/containers/json?all=1");
+  await Promise.all((containers as { Id: string }[]).map(({ Id }) => engine.api("DELETE", `/containers/${Id}?force=1&v=1`)));
+  const { body } = await engine.api("GET", "/volumes");
+  const volumes = (body as { Volumes?: { Name: string }[] | null }).Volumes ?? [];
+  await Promise.all(volumes.map(({ Name }) => engine.api("DELETE", `/volumes/${Name}?force=1`)));
+}
+
+async function loadBusybox(engine: Engine, client: Client["name"] | undefined): Promise<void> {
+  if (client === undefined) throw new Error("no client: neither docker nor gantry is here");
+  const archive = join(engine.place.folder, "busybox.tar");
+  writeFileSync(archive, busyboxArchive());
+  await openClient(client, engine).ok("load", "-q", "-i", archive);
+}
+
+/** One container made and gone: what the engine makes once and keeps (bridge, tables) is there before it is counted. */
+async function warm(engine: Engine, client: Client["name"] | undefined): Promise<Holdings> {
+  await openClient(client as Client["name"], engine).ok("run", "--rm", "busybox", "true");
+  return holdings(engine);
+}
