@@ -1,0 +1,66 @@
+/** From a request to its handler and back: versions, headers, routes, errors. */
+import { fail, messageOf } from "#base/errors.ts";
+import { compileRoutes, type Call } from "#base/http.ts";
+import type { Log } from "#base/log.ts";
+import { type ApiCall, type ApiRoute, statusOf, writeAnswer, writeError } from "./answer.ts";
+import { NEWEST, splitVersion } from "./versions.ts";
+
+export type ServeOptions = { routes: readonly ApiRoute[]; version: string; log: Log };
+
+export type Serving = { serve(call: Call): Promise<void>; mayHijack(path: string): boolean };
+
+export function serving({ routes, version, log }: ServeOptions): Serving {
+  const find = compileRoutes(routes);
+  const findHijack = compileRoutes(routes.filter((route) => route.hijack).map((route) => ({ ...route, method: "*" })));
+  const headers: readonly (readonly [string, string])[] = [
+    ["Api-Version", `1.${NEWEST}`],
+    ["Docker-Experimental", "false"],
+    ["Ostype", "linux"],
+    ["Server", `Docker/${version} (linux)`],
+  ];
+
+  async function serve(call: Call): Promise<void> {
+    for (const [name, value] of headers) call.response.setHeader(name, value);
+    try {
+      await answer(call);
+    } catch (error) {
+      report(log, call, error);
+      writeError(call.response, error);
+      // What is left of a body that nobody wants must not be taken for the next request.
+      if (!call.request.complete) call.request.resume();
+    }
+  }
+
+  async function answer(call: Call): Promise<void> {
+    if (call.method === "OPTIONS") return writeAnswer(call.response, { status: 200 });
+    if (!call.trusted && call.headers.origin !== undefined) throw fail("forbidden", "requests of web pages are not answered over TCP without client certificates");
+    const { version: apiVersion, path } = splitVersion(call.path);
+    const match = find(call.method, path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path);
+    if (match === undefined) throw fail("not-found", "page not found");
+    const { route, params } = match;
+    if (route.since !== undefined && apiVersion < route.since) {
+      throw fail("invalid", `${call.method} ${path} requires API version 1.${route.since}, but the client asked for 1.${apiVersion}`);
+    }
+    const result = await route.run(withParams(call, apiVersion, params));
+    if (result !== undefined) writeAnswer(call.response, result);
+  }
+
+  return {
+    serve,
+    mayHijack(path) {
+      const bare = path.replace(/^\/v[0-9.]+(?=\/)/, "");
+      return findHijack("*", bare) !== undefined;
+    },
+  };
+}
+
+function withParams(call: Call, version: number, params: Readonly<Record<string, string>>): ApiCall {
+  return Object.assign(call, { version, params });
+}
+
+function report(log: Log, call: Call, error: unknown): void {
+  const status = statusOf(error);
+  const fields = { method: call.method, path: call.path, status, error: error instanceof Error ? error : messageOf(error) };
+  if (status === 500) log.error("request failed", { ...fields, stack: error instanceof Error ? error.stack : undefined });
+  else log.debug("request refused", fields);
+}
