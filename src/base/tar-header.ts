@@ -22,7 +22,7 @@ const MAX_ID = 2 ** 32 - 2;
 export function parseHeader(block: Buffer): RawHeader {
   if (!checksumHolds(block)) throw fail("invalid", "read a tar archive: a header's checksum is wrong, so it is damaged or no tar archive");
   const flag = String.fromCharCode(block[156]!);
-  const posix = block.latin1Slice(257, 263) === "ustar\0";
+  const posix = block.toString("latin1", 257, 263) === "ustar\0";
   const device = flag === "3" || flag === "4";
   return {
     flag,

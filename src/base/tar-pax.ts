@@ -17,7 +17,7 @@ export function parsePax(bytes: Buffer): Pax {
   let at = 0;
   while (at < bytes.length) {
     const space = bytes.indexOf(32, at);
-    const digits = space < 0 ? "" : bytes.latin1Slice(at, Math.min(space, at + 12));
+    const digits = space < 0 ? "" : bytes.toString("latin1", at, Math.min(space, at + 12));
     const length = /^[1-9]\d{0,7}$/.test(digits) ? Number(digits) : 0;
     const end = at + length;
     const equals = bytes.indexOf(61, space);
@@ -31,7 +31,7 @@ export function parsePax(bytes: Buffer): Pax {
 }
 
 function keep(key: Buffer, value: Buffer, fields: Map<string, Buffer>, xattrs: Map<string, readonly [Buffer, Buffer]>): void {
-  const name = key.latin1Slice();
+  const name = key.toString("latin1");
   if (name.includes("\0") || name === "") throw malformed();
   if (name.startsWith("GNU.sparse.")) throw fail("invalid", "read a tar archive: it holds a sparse file, which is not supported");
   if (name.startsWith(XATTR)) xattrs.set(name, [key.subarray(XATTR.length), value]);
@@ -43,7 +43,7 @@ export function applyPax(header: RawHeader, { fields, xattrs }: Pax): RawHeader 
   const bytes = (key: string, own: Buffer) => (fields.get(key)?.length ? fields.get(key)! : own);
   const integer = (key: string, own: number, most: number) => {
     const value = fields.get(key);
-    return value === undefined || value.length === 0 ? own : decimal(value.latin1Slice(), most);
+    return value === undefined || value.length === 0 ? own : decimal(value.toString("latin1"), most);
   };
   const time = fields.get("mtime");
   return {
@@ -53,7 +53,7 @@ export function applyPax(header: RawHeader, { fields, xattrs }: Pax): RawHeader 
     size: integer("size", header.size, Number.MAX_SAFE_INTEGER),
     uid: integer("uid", header.uid, MAX_ID),
     gid: integer("gid", header.gid, MAX_ID),
-    ...(time === undefined || time.length === 0 ? {} : parseTime(time.latin1Slice())),
+    ...(time === undefined || time.length === 0 ? {} : parseTime(time.toString("latin1"))),
     xattrs,
   };
 }

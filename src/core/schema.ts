@@ -43,7 +43,7 @@ export const migrations: Migrations = [
     name TEXT PRIMARY KEY,
     id INTEGER NOT NULL UNIQUE,
     kind TEXT NOT NULL CHECK (kind IN ('committed', 'active', 'view')),
-    parent TEXT REFERENCES snapshots (name),
+    parent TEXT,
     init INTEGER NOT NULL,         -- 1: a container's, with the init layer on top of its parents
     bytes INTEGER NOT NULL,        -- of a committed one
     inodes INTEGER NOT NULL,

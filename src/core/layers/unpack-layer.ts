@@ -1,0 +1,93 @@
+/** One layer: its blob into its folder. See layers.ts. */
+import { hasher } from "#base/digest.ts";
+import { fail, Failure } from "#base/errors.ts";
+import { decompress, tap } from "#base/streams.ts";
+import { tarReader } from "#base/tar.ts";
+import { type Kernel, type Outputs, ProgramError, type ProgramStream } from "#linux/linux.ts";
+import type { Op } from "#linux/ops.ts";
+import type { Content } from "../content/content.ts";
+import { asDiskFailure } from "../disk.ts";
+import { enterFolder } from "../inside.ts";
+import type { Draft, Usage } from "../snapshots/snapshots.ts";
+import { readUsage } from "../snapshots/store.ts";
+import type { Layer, LayerLimits, UnpackOptions } from "./layers.ts";
+import { planLayer } from "./plan.ts";
+import { removeOlder } from "./remove-older.ts";
+
+export type Unpacked = { readonly draft: Draft; readonly usage: Usage; readonly implied: readonly string[] };
+
+export type Place = { kernel: Kernel; content: Content; whiteouts: "marks" | "removal"; limits: LayerLimits };
+
+/** Fills the draft from the layer's blob, and checks the diff ID. @throws invalid, exhausted; the draft is then half full. */
+export async function unpackLayer(place: Place, layer: Layer, draft: Draft, options: UnpackOptions): Promise<Unpacked> {
+  const { digest } = layer.descriptor;
+  try {
+    return await fillDraft(place, layer, draft, options);
+  } catch (error) {
+    throw asLayerFailure(digest, error);
+  }
+}
+
+async function fillDraft({ kernel, content, whiteouts, limits }: Place, layer: Layer, draft: Draft, options: UnpackOptions): Promise<Unpacked> {
+  const { digest, size } = layer.descriptor;
+  const { signal, progress } = options;
+  const plan = planLayer(whiteouts);
+  const reader = tarReader({ entries: limits.entries });
+  const hash = hasher();
+  let read = 0;
+  const compressed = tap(content.stream(digest), (chunk) => progress?.(digest, (read += chunk.length), size));
+  const { stream: plain } = await decompress(compressed, { what: `layer ${digest}`, limit: limits.bytes });
+
+  await using program = pipelined(await kernel.stream({ forked: true, ...(signal && { signal }) }));
+  await program.push(enterFolder(draft.tree));
+  for await (const chunk of plain) {
+    signal?.throwIfAborted();
+    hash.update(chunk);
+    const ops: Op[] = [];
+    for (const event of reader.push(chunk)) plan.add(event, ops);
+    await program.push(ops);
+  }
+  reader.end();
+  const diffId = hash.digest();
+  if (diffId !== layer.diffId) throw fail("invalid", `unpack layer ${digest}: its content has the diff ID ${diffId}, not ${layer.diffId} as the image says`);
+  if (plan.opaque().length === 0) {
+    const outputs = await program.end([...plan.finish(), { op: "usage", path: "." }]);
+    return { draft, usage: onlyUsage(outputs), implied: plan.implied() };
+  }
+  await program.end([]);
+  await removeOlder(kernel, draft.tree, plan);
+  const outputs = await kernel.perform([...enterFolder(draft.tree), ...plan.finish(), { op: "usage", path: "." }], { forked: true });
+  return { draft, usage: onlyUsage(outputs), implied: plan.implied() };
+}
+
+const onlyUsage = (outputs: Outputs): Usage => readUsage([...outputs.values()].at(-1)!);
+
+type Pipelined = AsyncDisposable & { push(ops: readonly Op[]): Promise<void>; end(ops: readonly Op[]): Promise<Outputs> };
+
+/** One frame on its way while the next is made: `cell` writes files while this thread hashes and parses. */
+function pipelined(program: ProgramStream): Pipelined {
+  let before: Promise<void> = Promise.resolve();
+  const push = async (ops: readonly Op[]) => {
+    await before;
+    if (ops.length === 0) return;
+    before = program.push(ops);
+    before.catch(() => undefined);
+  };
+  return {
+    push,
+    async end(ops) {
+      await push(ops);
+      await before;
+      return program.end();
+    },
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  };
+}
+
+function asLayerFailure(digest: string, error: unknown): unknown {
+  const known = asDiskFailure(`unpack layer ${digest}`, error);
+  if (known instanceof Failure || !(known instanceof ProgramError)) return known;
+  if (known.index < 0) return fail("unavailable", `unpack layer ${digest}: ${known.message}`, { cause: known });
+  // What the kernel refuses of an archive's entries is the archive's fault.
+  return fail("invalid", `unpack layer ${digest}: ${known.message}`, { cause: known });
+}
