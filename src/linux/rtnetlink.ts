@@ -95,7 +95,7 @@ export function deleteLink(name: string): Buffer {
   return message(RTM.DELLINK, NLM_F.ACK, linkHeader({}), text(IFLA.IFNAME, name));
 }
 
-export type InterfaceAddress = { index: number; address: Uint8Array; prefixLength: number };
+export type InterfaceAddress = { index: number; address: Buffer; prefixLength: number };
 
 /** Without duplicate address detection: the engine knows who has what. EEXIST when it is there. */
 export function newAddress({ index, address, prefixLength }: InterfaceAddress): Buffer {

@@ -110,7 +110,7 @@ export type JoinRequest = {
 
 export type Joined = {
   readonly attachment: Attachment;
-  /** Durable. Nothing must run before. A failure has given everything back. */
+  /** Durable, and proxies listen. Nothing must run before. After a failure: `explain`, and `leave` as always. */
   readonly saved: Promise<void>;
 };
 
@@ -150,13 +150,16 @@ export type Network = AsyncDisposable & {
    * Failures have Docker's text: a port that another container has ("… port is already allocated"), no free address.
    */
   join(request: JoinRequest): Joined;
-  /** Frees what the container has. A container that has nothing is fine. */
-  leave(container: string): Promise<void>;
+  /**
+   * Frees what the container has. A container that has nothing is fine. `lost`: the shim ended without its teardown, so
+   * that what it would have taken away is taken away here.
+   */
+  leave(container: string, options?: { lost?: boolean }): Promise<void>;
   programs(attachment: Attachment, slots: AttachSlots): AttachPrograms;
   /**
-   * After a failed start of this attachment: what it means. `retry` when the engine should call `leave`, `join` and
+   * After a failed start of this attachment (a rejected `saved`, a failed program): what it means. `retry` when the engine should call `leave`, `join` and
    * start again: a port the engine chose was taken by a process of the host (it is not chosen again), or the firewall
-   * table was gone and has been restored. `undefined`: not a matter of the network.
+   * table or the bridge was gone and has been restored. A dozen tries are enough. `undefined`: not a matter of the network.
    */
   explain(error: unknown, attachment: Attachment): Promise<{ retry: true } | { retry: false; failure: Failure } | undefined>;
   /** Makes the kernel equal to the rows: bridge, sysctls, firewall. `running`: containers that exist; others' rows go. */
@@ -168,4 +171,5 @@ export type Network = AsyncDisposable & {
 /** The same for every container with a network namespace of its own and no network: the loopback interface is up. */
 export { loopbackOps } from "./endpoint.ts";
 export { openNetwork } from "./open.ts";
+export { readHostFacts, readHostResolvConf } from "./host-facts.ts";
 export { hostsFile, hostnameFile, resolvConfFile } from "./files.ts";
