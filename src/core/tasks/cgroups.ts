@@ -1,0 +1,64 @@
+/** What is done to a container's control groups while it runs. The paths are the kernel's and ours, never a container's. */
+import { readdir, readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { fail } from "#base/errors.ts";
+import { cgroupDirectories, statFiles, type CgroupHost } from "#linux/cgroups.ts";
+import { planFreeze, planRemove } from "#linux/cgroups-plan.ts";
+import type { TaskParts } from "./tasks.ts";
+
+/** v1 freezes one process after the other and says FREEZING meanwhile; v2 tells by an event. */
+const FREEZE_TRIES = 200;
+const FREEZE_PAUSE_MS = 10;
+
+export async function freeze({ kernel, host }: TaskParts, cgroup: string, frozen: boolean): Promise<void> {
+  await kernel.perform(planFreeze(host.cgroups, cgroup, frozen));
+  if (!frozen) return;
+  const file = statFiles(host.cgroups, cgroup).frozen;
+  if (file === undefined) return;
+  for (let i = 0; i < FREEZE_TRIES; i++) {
+    const text = await readFile(file, "utf8");
+    if (/^FROZEN|^frozen 1$/m.test(text)) return;
+    // Writing the state again helps a v1 freezer past a process that was in the middle of a vfork.
+    if (i > 0) await delay(FREEZE_PAUSE_MS);
+    if (i % 20 === 19) await kernel.perform(planFreeze(host.cgroups, cgroup, true));
+  }
+  await kernel.perform(planFreeze(host.cgroups, cgroup, false));
+  throw fail("internal", "freeze the control group: its processes did not come to rest");
+}
+
+export async function reap({ kernel, host }: TaskParts, cgroup: string): Promise<void> {
+  await kernel.perform(planRemove(host.cgroups, cgroup));
+}
+
+/** Of the group and of those that the container has made below it. */
+export async function pidsOf(host: CgroupHost, cgroup: string): Promise<number[]> {
+  const procs = statFiles(host, cgroup).procs;
+  if (procs === undefined) return [];
+  const pids = await pidsBelow(procs.slice(0, procs.lastIndexOf("/")), 0);
+  return [...new Set(pids)].sort((a, b) => a - b);
+}
+
+const DEEPEST = 32;
+
+async function pidsBelow(folder: string, depth: number): Promise<number[]> {
+  const [text, entries] = await Promise.all([
+    readFile(`${folder}/cgroup.procs`, "utf8").catch(() => ""),
+    readdir(folder, { withFileTypes: true }).catch(() => []),
+  ]);
+  const here = text.split("\n").filter((line) => line !== "").map(Number);
+  if (depth >= DEEPEST) return here;
+  const below = await Promise.all(entries.filter((entry) => entry.isDirectory()).map(({ name }) => pidsBelow(`${folder}/${name}`, depth + 1)));
+  return [...here, ...below.flat()];
+}
+
+const SHOWN = /^(cpu\.(max|weight|shares|cfs_quota_us|cfs_period_us|stat)|cpuset\.(cpus|mems)|memory\.(max|low|current|limit_in_bytes|usage_in_bytes|memsw\.limit_in_bytes|soft_limit_in_bytes|swap\.max|events|oom_control)|pids\.(max|current)|io\.(max|stat)|devices\.list|freezer\.state|cgroup\.(freeze|procs)|cgroup\.events)$/;
+
+export async function cgroupFiles(host: CgroupHost, cgroup: string): Promise<Record<string, string>> {
+  const found = await Promise.all(
+    cgroupDirectories(host, cgroup).map(async ({ path }) => {
+      const names = (await readdir(path).catch(() => [])).filter((name) => SHOWN.test(name)).sort();
+      return await Promise.all(names.map(async (name) => [`${path}/${name}`, (await readFile(`${path}/${name}`, "utf8").catch(() => "")).trimEnd()] as const));
+    }),
+  );
+  return Object.fromEntries(found.flat());
+}

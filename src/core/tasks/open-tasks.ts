@@ -1,0 +1,55 @@
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import type { ExitRecord, Shim } from "#linux/shim.ts";
+import { connectShim, parseExitRecord } from "#linux/shim.ts";
+import { compileExec } from "#runtime/compile.ts";
+import { detachedRoot } from "#runtime/rootfs.ts";
+import { cgroupFiles, freeze, pidsOf, reap } from "./cgroups.ts";
+import { execRecord, taskPaths, tasksFolder } from "./paths.ts";
+import { planTask } from "./plan.ts";
+import { shortTaskId, type Task, type TaskParts, type Tasks } from "./tasks.ts";
+
+export async function openTasks(parts: TaskParts): Promise<Tasks> {
+  const { kernel, execRoot, host } = parts;
+  const staging = `${execRoot}/staging`;
+  await mkdir(tasksFolder(execRoot), { recursive: true, mode: 0o700 });
+  await mkdir(staging, { recursive: true, mode: 0o700 });
+  return {
+    plan: (wish) => planTask(wish, { host, staging, paths: taskPaths(execRoot, wish.id) }),
+    async create(id, program, onEvent) {
+      await kernel.perform(program);
+      return taskOf(id, await connectShim(taskPaths(execRoot, id).socket, { onEvent }));
+    },
+    async adopt(id, onEvent) {
+      const paths = taskPaths(execRoot, id);
+      const shim = await connectShim(paths.socket, { onEvent }).catch(() => undefined);
+      if (shim !== undefined && shim.state.pid > 0) return { kind: "running", task: taskOf(id, shim) };
+      // A shim that was never told to start ends when this connection does.
+      await shim?.[Symbol.asyncDispose]();
+      const exit = await readExit(paths.record);
+      return exit === undefined ? { kind: "gone" } : { kind: "exited", exit };
+    },
+    planExec: async (process, { pid, spec }) => compileExec(process, { host, pid, spec }),
+    execExit: (id, exec) => readExit(execRecord(taskPaths(execRoot, id), exec)),
+    async forget(id, execs) {
+      const paths = taskPaths(execRoot, id);
+      const files = [paths.record, ...execs.map((exec) => execRecord(paths, exec))];
+      await Promise.all(files.map((path) => rm(path, { force: true })));
+    },
+    async list() {
+      const names = await readdir(tasksFolder(execRoot));
+      return new Set(names.map((name) => shortTaskId(name)));
+    },
+    openRoot: (root, slot) => detachedRoot(root, host, slot),
+    freeze: (cgroup, frozen) => freeze(parts, cgroup, frozen),
+    reap: (cgroup) => reap(parts, cgroup),
+    pids: (cgroup) => pidsOf(host.cgroups, cgroup),
+    cgroupFiles: (cgroup) => cgroupFiles(host.cgroups, cgroup),
+  };
+}
+
+const taskOf = (id: string, shim: Shim): Task => ({ id, shim, [Symbol.asyncDispose]: () => shim[Symbol.asyncDispose]() });
+
+async function readExit(path: string): Promise<ExitRecord | undefined> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  return text === undefined ? undefined : parseExitRecord(text);
+}

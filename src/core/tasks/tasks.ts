@@ -1,0 +1,100 @@
+/**
+ * Tasks: containers as they run. A task is a shim and what it watches; its home is two paths of the exec root, named
+ * after the container, so that they can be found again without any record:
+ *
+ *     <exec root>/tasks/<id>.sock    the shim listens: the container runs, or is about to
+ *     <exec root>/tasks/<id>.exit    the exit record: it has ended, and the engine has not taken note yet
+ *
+ * (The id is cut to 32 digits: a socket's path may have 107 bytes.) The exec root goes with a reboot, as the processes
+ * do, so what stands there is never stale. It needs no place on the data root's disk, which may be full.
+ *
+ *     const program = await tasks.plan(wish);                    // also what --dry-run prints
+ *     const task = await tasks.create(id, program, onEvent);     // the shim waits; clients may attach
+ *     const { pid, time } = await task.shim.start();
+ *     …                                                          // onEvent({ type: "exited", code, … })
+ *     await tasks.forget(id, execs);                             // once the exit is in the database
+ *
+ *     const found = await tasks.adopt(id, onEvent);              // after the engine was started anew
+ */
+import type { Kernel } from "#linux/linux.ts";
+import type { Program } from "#linux/ops.ts";
+import type { ExitRecord, Shim, ShimEvent } from "#linux/shim.ts";
+import type { HostFacts } from "#runtime/compile.ts";
+import type { Process, Spec } from "#spec/oci-runtime.ts";
+import type { Mounts } from "../snapshots/snapshots.ts";
+
+export type Task = AsyncDisposable & {
+  readonly id: string;
+  /** The connection to the shim: closing the task closes it, and the container lives on. */
+  readonly shim: Shim;
+};
+
+/** What is found of a container that was thought to run. */
+export type Found =
+  | { readonly kind: "running"; readonly task: Task }
+  /** It has ended; the record stays until `forget`. */
+  | { readonly kind: "exited"; readonly exit: ExitRecord }
+  /** No shim and no record: it never started, or the host went down, or somebody killed the shim. */
+  | { readonly kind: "gone" };
+
+export type OnTaskEvent = (event: ShimEvent) => void;
+
+/** Everything a task is made of. */
+export type TaskWish = {
+  readonly id: string;
+  readonly spec: Spec;
+  readonly root: Mounts;
+  /** once: closed when its first client has gone. */
+  readonly stdin: { readonly open: boolean; readonly once: boolean };
+  readonly log?: TaskLog;
+  /** Performed first: files of the container, in slot 0. */
+  readonly before: Program;
+  readonly network?: TaskNetwork;
+};
+
+/** maxSize 0: never rotated. attrs: JSON of the attributes each record carries, or "". */
+export type TaskLog = { readonly path: string; readonly maxSize: number; readonly maxFiles: number; readonly attrs: string };
+
+/** What `Network.programs` returns for `TASK_SLOTS`. */
+export type TaskNetwork = {
+  readonly reserve: Program;
+  readonly hold: bigint;
+  readonly host: Program;
+  readonly inside: Program;
+  readonly teardown: Program;
+};
+
+export type Tasks = {
+  /** The program that starts the shim. Looks at the host (what mount sources are), changes nothing. */
+  plan(wish: TaskWish): Promise<Program>;
+  /** Performs it and connects. */
+  create(id: string, program: Program, onEvent: OnTaskEvent): Promise<Task>;
+  adopt(id: string, onEvent: OnTaskEvent): Promise<Found>;
+  /** The program of one more process in a container whose first one is `pid`. */
+  planExec(process: Process, container: { pid: number; spec: Spec }): Promise<Program>;
+  /** How an exec'd process ended, when the engine was away. */
+  execExit(id: string, exec: string): Promise<ExitRecord | undefined>;
+  /** Removes exit records, of the container and of what was exec'd in it. */
+  forget(id: string, execs: readonly string[]): Promise<void>;
+  /** The ids, shortened, of which there is a socket or a record. */
+  list(): Promise<Set<string>>;
+  /** Ops that put a container's or an image's tree into a slot, seen by nobody else. */
+  openRoot(root: Mounts, slot: number): Program;
+
+  /** Freezes or thaws what is in a cgroup; resolves when it is so. */
+  freeze(cgroup: string, frozen: boolean): Promise<void>;
+  /** Kills what is in a cgroup and removes it: for a container whose shim is gone. */
+  reap(cgroup: string): Promise<void>;
+  /** Pids in a cgroup and below, as the host sees them. */
+  pids(cgroup: string): Promise<number[]>;
+  /** The kernel's files of a cgroup and what they hold, by path. */
+  cgroupFiles(cgroup: string): Promise<Record<string, string>>;
+};
+
+export type TaskParts = { readonly kernel: Kernel; readonly execRoot: string; readonly host: HostFacts };
+
+/** The part of a container's id that names its files. */
+export const shortTaskId = (id: string): string => id.slice(0, 32);
+
+export { TASK_SLOTS } from "./plan.ts";
+export { openTasks } from "./open-tasks.ts";
