@@ -16,9 +16,8 @@ const RTA = { DST: 1, OIF: 4, GATEWAY: 5, TABLE: 15 };
 const IFF_UP = 1;
 const AF = { INET: 2, INET6: 10 };
 
-/** In a container's namespace: the loopback is always 1; ours gets one that no fallback tunnel device has taken. */
+/** The loopback's index, in every namespace. */
 export const LOOPBACK_INDEX = 1;
-export const CONTAINER_INDEX = 100;
 
 export type NewBridge = { name: string; mac: Uint8Array; mtu: number };
 
@@ -40,7 +39,7 @@ export type NewVeth = {
   /** Index of the bridge. */
   master: number;
   mtu: number;
-  peer: { name: string; index: number; mac: Uint8Array };
+  peer: { name: string; mac: Uint8Array };
 };
 
 /**
@@ -49,7 +48,7 @@ export type NewVeth = {
  */
 export function newVeth({ name, master, mtu, peer }: NewVeth): Buffer {
   const other = Buffer.concat([
-    linkHeader({ index: peer.index }),
+    linkHeader({}),
     text(IFLA.IFNAME, peer.name),
     attribute(IFLA.ADDRESS, peer.mac),
     u32(IFLA.MTU, mtu),
@@ -81,11 +80,12 @@ export function setBridgePort(name: string, port: { hairpin: boolean; isolated: 
   );
 }
 
-export function setLink(index: number, change: { up?: boolean; mtu?: number; mac?: Uint8Array }): Buffer {
+export function setLink(link: number | string, change: { up?: boolean; mtu?: number; mac?: Uint8Array }): Buffer {
   return message(
     RTM.NEWLINK,
     NLM_F.ACK,
-    linkHeader({ index, ...(change.up === undefined ? {} : { up: change.up }) }),
+    linkHeader({ ...(typeof link === "number" ? { index: link } : {}), ...(change.up === undefined ? {} : { up: change.up }) }),
+    ...(typeof link === "string" ? [text(IFLA.IFNAME, link)] : []),
     ...(change.mtu === undefined ? [] : [u32(IFLA.MTU, change.mtu)]),
     ...(change.mac === undefined ? [] : [attribute(IFLA.ADDRESS, change.mac)]),
   );
@@ -114,12 +114,12 @@ export function deleteAddress({ index, address, prefixLength }: InterfaceAddress
   return message(RTM.DELADDR, NLM_F.ACK, addressHeader(index, address, prefixLength), attribute(IFA.LOCAL, address));
 }
 
-/** The default route through a neighbour. */
-export function newDefaultRoute(gateway: Uint8Array, index: number): Buffer {
+/** The default route through a neighbour. ENETUNREACH when no address makes it one. */
+export function newDefaultRoute(gateway: Uint8Array): Buffer {
   const family = gateway.length === 4 ? AF.INET : AF.INET6;
   const [main, boot, universe, unicast] = [254, 3, 0, 1];
   const header = Uint8Array.of(family, 0, 0, 0, main, boot, universe, unicast, 0, 0, 0, 0);
-  return message(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL, header, attribute(RTA.GATEWAY, gateway), u32(RTA.OIF, index));
+  return message(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL, header, attribute(RTA.GATEWAY, gateway));
 }
 
 export function dumpLinks(): Buffer {

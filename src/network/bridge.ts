@@ -31,6 +31,17 @@ export async function viewHost(kernel: Kernel): Promise<HostView> {
   };
 }
 
+/**
+ * The index that the first interface made in a new network namespace gets: 2, or more where the kernel puts fallback
+ * tunnel devices into every namespace. Looked up once, so that no start has to ask for its interface's index.
+ */
+export async function firstIndex(kernel: Kernel): Promise<number> {
+  const newNet = 0x40000000;
+  const dump: Op = { op: "netlink", proto: ROUTE, acks: 1, collect: 1, data: dumpLinks() };
+  const seen = await kernel.perform([{ op: "unshare", flags: newNet }, dump], { forked: true });
+  return Math.max(...readLinks(seen.get(1) ?? Buffer.alloc(0)).map(({ index }) => index), 1) + 1;
+}
+
 /** What the host reaches by other ways than this interface. */
 export function takenPrefixes(view: HostView, bridge: string): Prefix[] {
   const own = view.links.find((link) => link.name === bridge)?.index;

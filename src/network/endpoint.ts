@@ -8,7 +8,7 @@
 import { forgetUdp } from "#linux/conntrack.ts";
 import { NETFILTER, type Table } from "#linux/nftables.ts";
 import type { Op, Program } from "#linux/ops.ts";
-import { CONTAINER_INDEX, LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, newVeth, setBridgePort, setLink } from "#linux/rtnetlink.ts";
+import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, newVeth, setBridgePort, setLink } from "#linux/rtnetlink.ts";
 import { isIPv4 } from "node:net";
 import { parseAddress, parseMac } from "./addresses.ts";
 import { publish, withdraw } from "./firewall.ts";
@@ -20,8 +20,13 @@ const ENODEV = 19;
 const EINVAL = 22;
 const INTERFACE = "eth0";
 
-/** `bridge`: index of the bridge's interface, as it is now. */
-export type Place = { readonly table: Table | undefined; readonly bridge: number };
+export type Place = {
+  readonly table: Table | undefined;
+  /** Index of the bridge's interface, as it is now. */
+  readonly bridge: number;
+  /** Index that the first interface made in a new namespace gets: see firstIndex. */
+  readonly firstIndex: number;
+};
 
 export function attachPrograms(attachment: Attachment, slots: AttachSlots, place: Place): AttachPrograms {
   const held = attachment.ports.filter((port) => port.by === "kernel");
@@ -30,7 +35,7 @@ export function attachPrograms(attachment: Attachment, slots: AttachSlots, place
     reserve: held.map((port, index) => bindOp(port, slotOf(index))),
     hold: held.reduce((mask, _, index) => (slotOf(index) === -1 ? mask : mask | (1n << BigInt(slotOf(index)))), 0n),
     host: [vethOp(attachment, slots.own, place.bridge), ...publishOps(attachment, place.table)],
-    inside: insideOps(attachment),
+    inside: insideOps(attachment, place.firstIndex),
     teardown: withdrawOps(attachment, place.table),
   };
 }
@@ -58,7 +63,7 @@ function bindOp({ protocol, hostIp, hostPort }: PublishedPort, slot: number): Op
  */
 function vethOp(attachment: Attachment, own: number, bridge: number): Op {
   const { hostInterface, mtu, isolated } = attachment;
-  const peer = { name: INTERFACE, index: CONTAINER_INDEX, mac: parseMac(attachment.mac)! };
+  const peer = { name: INTERFACE, mac: parseMac(attachment.mac)! };
   const veth = newVeth({ name: hostInterface, master: bridge, mtu, peer });
   const hairpin = attachment.ports.length > 0;
   const port = hairpin || isolated ? [setBridgePort(hostInterface, { hairpin, isolated })] : [];
@@ -101,14 +106,17 @@ function withdrawOps(attachment: Attachment, table: Table | undefined): Op[] {
 /**
  * IPv6 is switched off on an interface that has no IPv6 address: no link-local one appears, and no router advertisement
  * is heard (CVE-2024-32473). Otherwise advertisements are ignored (CVE-2020-13401). Both before the interface is up.
+ *
+ * An address is given to an index, all else is told by name: were the index another interface's, the default route would
+ * have no neighbour, and the start fails instead of going on without a network.
  */
-function insideOps(attachment: Attachment): Program {
+function insideOps(attachment: Attachment, index: number): Program {
   const [name, value] = attachment.address6 === "" ? ["disable_ipv6", "1"] : ["accept_ra", "0"];
   const changes = [
     setLink(LOOPBACK_INDEX, { up: true }),
-    ...addressesOf(attachment).map((address) => newAddress({ index: CONTAINER_INDEX, ...address })),
-    setLink(CONTAINER_INDEX, { up: true }),
-    ...[attachment.gateway, attachment.gateway6].filter((gateway) => gateway !== "").map((gateway) => newDefaultRoute(parseAddress(gateway)!, CONTAINER_INDEX)),
+    ...addressesOf(attachment).map((address) => newAddress({ index, ...address })),
+    setLink(INTERFACE, { up: true }),
+    ...[attachment.gateway, attachment.gateway6].filter((gateway) => gateway !== "").map((gateway) => newDefaultRoute(parseAddress(gateway)!)),
   ];
   return [
     { op: "writeFile", path: `/proc/sys/net/ipv6/conf/${INTERFACE}/${name}`, data: value!, tolerate: ENOENT },

@@ -12,7 +12,7 @@ export type Meaning =
   | { readonly kind: "failure"; readonly failure: Failure }
   /** A process of the host has a port that the engine chose. */
   | { readonly kind: "taken" }
-  /** The bridge or the table is not there, or has what it should not. */
+  /** The bridge or the table is not there, or has what it should not; or namespaces begin with other interfaces. */
   | { readonly kind: "missing" };
 
 const EADDRINUSE = "EADDRINUSE";
@@ -26,7 +26,7 @@ export function explainFailure(error: unknown, attachment: Attachment): Meaning 
   }
   if (!(error instanceof ProgramError) || error.op?.op !== "netlink") return undefined;
   const { proto } = error.op;
-  if (proto === ROUTE && ["ENODEV", "EINVAL"].includes(error.code) && Number(error.op.patchSlot ?? -1) >= 0) return { kind: "missing" };
+  if (proto === ROUTE && ["ENODEV", "EINVAL", "ENETUNREACH", "EADDRNOTAVAIL"].includes(error.code)) return { kind: "missing" };
   if (proto === NETFILTER && ["ENOENT", "EEXIST"].includes(error.code)) return { kind: "missing" };
   return undefined;
 }

@@ -6,7 +6,7 @@ import { fail } from "#base/errors.ts";
 import type { Kernel } from "#linux/linux.ts";
 import { NETFILTER } from "#linux/nftables.ts";
 import { randomBytes } from "node:crypto";
-import { addressesOn, ensureBridge, leftovers, takenPrefixes, viewHost } from "./bridge.ts";
+import { addressesOn, ensureBridge, firstIndex, leftovers, takenPrefixes, viewHost } from "./bridge.ts";
 import { attachPrograms, detachOps } from "./endpoint.ts";
 import { explainFailure } from "./explain.ts";
 import { replaceTable, tableFor } from "./firewall.ts";
@@ -52,7 +52,10 @@ export async function openNetwork({ kernel, db, config, log, host }: NetworkOpti
   const indexes = new Map<string, number>();
   const bridged = () => networks.filter(({ driver }) => driver === "bridge");
 
+  let first = 2;
+
   const bringUp = async () => {
+    first = await firstIndex(kernel);
     for (const network of bridged()) indexes.set(network.id, await ensureBridge(kernel, network, { owned: config.bridge === "" }));
     const guarded = await forwarding.turnOn(bridged());
     if (table === undefined) return;
@@ -81,7 +84,7 @@ export async function openNetwork({ kernel, db, config, log, host }: NetworkOpti
     programs(attachment, slots) {
       const bridge = indexes.get(attachment.networkId);
       if (bridge === undefined) throw fail("internal", `attach to network ${attachment.networkName}: it is not up`);
-      return attachPrograms(attachment, slots, { table, bridge });
+      return attachPrograms(attachment, slots, { table, bridge, firstIndex: first });
     },
     async explain(error, attachment) {
       const meaning = explainFailure(error, attachment);
