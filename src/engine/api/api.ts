@@ -2,7 +2,7 @@
  * The engine's REST API: Docker's, versions 1.24 to 1.56, on unix sockets and TCP. This folder alone knows Docker's JSON
  * and texts; handlers speak the newest version and `compat` translates for older clients.
  *
- *     const api = openApi({ containers, execs, volumes, events, images, networks, facts, log });
+ *     const api = openApi({ containers, execs, volumes, events, images, networks, facts, containerDefaults, log });
  *     await api.listen({ kind: "unix", path: "/run/gantry/gantry.sock", group: "docker" });
  *     …
  *     await api.close();
@@ -10,7 +10,9 @@
  * A listener answers as soon as `listen` resolves. `close` stops listening, removes the sockets' paths, ends idle
  * connections at once and those with a request under way after `graceMs`.
  */
+import type { Address } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
+import type { ContainerDefaults } from "../config/config.ts";
 import type { Containers, Events, Execs, Filters, Volumes } from "../engine.ts";
 
 export { openApi } from "./open-api.ts";
@@ -23,19 +25,12 @@ export type ApiParts = {
   readonly images: Images;
   readonly networks: Networks;
   readonly facts: Facts;
+  /** What a create request means when it does not say. */
+  readonly containerDefaults: Pick<ContainerDefaults, "shmSize" | "ipcMode" | "cgroupnsMode" | "logDriver" | "logOpts">;
   readonly log: Log;
 };
 
-export type Address =
-  /** `group` owns the socket beside root ("" or one that does not exist: root alone). */
-  | { readonly kind: "unix"; readonly path: string; readonly group?: string }
-  /** Without TLS a TCP port is root for everybody who reaches it: refused unless loopback and `insecure`. */
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: Tls; readonly insecure?: boolean }
-  /** A listening socket inherited from systemd. */
-  | { readonly kind: "fd"; readonly fd: number };
-
-/** PEM. With `ca`, clients must present a certificate signed by it. */
-export type Tls = { readonly key: string | Buffer; readonly cert: string | Buffer; readonly ca?: string | Buffer };
+export type { Address, Tls } from "#base/http.ts";
 
 export type Api = {
   /** Resolves to the address in words: "unix:///run/gantry/gantry.sock", "tcp://127.0.0.1:2375" (the real port). */

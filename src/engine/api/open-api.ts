@@ -1,5 +1,26 @@
+import { openHttpServer } from "#base/http.ts";
 import type { Api, ApiParts } from "./api.ts";
+import { containerRoutes } from "./containers/routes.ts";
+import { containerStreamRoutes } from "./containers/streams.ts";
+import { execRoutes } from "./exec/routes.ts";
+import { imageRoutes } from "./images/routes.ts";
+import { laterRoutes } from "./later.ts";
+import { networkRoutes } from "./networks/routes.ts";
+import { serving } from "./serve.ts";
+import { systemRoutes } from "./system/routes.ts";
+import { volumeRoutes } from "./volumes/routes.ts";
 
-export function openApi(_parts: ApiParts): Api {
-  throw new Error("not written yet");
+export function openApi(parts: ApiParts): Api {
+  const routes = [
+    ...systemRoutes(parts),
+    ...containerRoutes(parts),
+    ...containerStreamRoutes(parts),
+    ...execRoutes(parts),
+    ...imageRoutes(parts),
+    ...networkRoutes(parts),
+    ...volumeRoutes(parts),
+    ...laterRoutes(),
+  ];
+  const { serve, mayHijack } = serving({ routes, version: parts.facts.version, log: parts.log });
+  return openHttpServer({ serve, mayHijack, log: parts.log });
 }

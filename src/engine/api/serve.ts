@@ -3,7 +3,7 @@ import { fail, messageOf } from "#base/errors.ts";
 import { compileRoutes, type Call } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
 import { type ApiCall, type ApiRoute, statusOf, writeAnswer, writeError } from "./answer.ts";
-import { NEWEST, splitVersion } from "./versions.ts";
+import { NEWEST, parseVersion, splitVersion } from "./versions.ts";
 
 export type ServeOptions = { routes: readonly ApiRoute[]; version: string; log: Log };
 
@@ -34,10 +34,11 @@ export function serving({ routes, version, log }: ServeOptions): Serving {
   async function answer(call: Call): Promise<void> {
     if (call.method === "OPTIONS") return writeAnswer(call.response, { status: 200 });
     if (!call.trusted && call.headers.origin !== undefined) throw fail("forbidden", "requests of web pages are not answered over TCP without client certificates");
-    const { version: apiVersion, path } = splitVersion(call.path);
+    const { version: given, path } = splitVersion(call.path);
     const match = find(call.method, path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path);
     if (match === undefined) throw fail("not-found", "page not found");
     const { route, params } = match;
+    const apiVersion = parseVersion(given);
     if (route.since !== undefined && apiVersion < route.since) {
       throw fail("invalid", `${call.method} ${path} requires API version 1.${route.since}, but the client asked for 1.${apiVersion}`);
     }
@@ -48,8 +49,7 @@ export function serving({ routes, version, log }: ServeOptions): Serving {
   return {
     serve,
     mayHijack(path) {
-      const bare = path.replace(/^\/v[0-9.]+(?=\/)/, "");
-      return findHijack("*", bare) !== undefined;
+      return findHijack("*", splitVersion(path).path) !== undefined;
     },
   };
 }

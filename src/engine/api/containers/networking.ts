@@ -1,0 +1,79 @@
+/** What inspect and list say of a container's networks and ports. */
+import type { EndpointSettings } from "#spec/docker.ts";
+import type { ContainerRecord, EndpointRecord } from "../../engine.ts";
+
+const NOWHERE: EndpointRecord = {
+  networkId: "",
+  endpointId: "",
+  gateway: "",
+  address: "",
+  prefixLength: 0,
+  gateway6: "",
+  address6: "",
+  prefixLength6: 0,
+  mac: "",
+  aliases: [],
+};
+
+/** Endpoints by name of network. A container that was never started has its network without an address. */
+export function networksOf(record: ContainerRecord): Record<string, object> {
+  const mode = record.hostConfig.NetworkMode;
+  const names = Object.keys(record.endpoints);
+  if (names.length === 0 && !mode.startsWith("container:")) names.push(mode === "default" ? "bridge" : mode);
+  return Object.fromEntries(names.map((name) => [name, endpointOf(record.endpoints[name] ?? NOWHERE, record.networking[name])]));
+}
+
+function endpointOf(endpoint: EndpointRecord, settings: EndpointSettings | undefined): object {
+  return {
+    IPAMConfig: settings?.IPAMConfig ?? null,
+    Links: null,
+    Aliases: settings?.Aliases ?? null,
+    DriverOpts: null,
+    GwPriority: 0,
+    NetworkID: endpoint.networkId,
+    EndpointID: endpoint.endpointId,
+    Gateway: endpoint.gateway,
+    IPAddress: endpoint.address,
+    MacAddress: endpoint.mac,
+    IPPrefixLen: endpoint.prefixLength,
+    IPv6Gateway: endpoint.gateway6,
+    GlobalIPv6Address: endpoint.address6,
+    GlobalIPv6PrefixLen: endpoint.prefixLength6,
+    DNSNames: null,
+  };
+}
+
+/** Ports of a running container: published ones with their bindings, others that are exposed with null. */
+export function portsOf(record: ContainerRecord): Record<string, object[] | null> {
+  if (!isUp(record) || record.hostConfig.NetworkMode.startsWith("container:")) return {};
+  const hasPorts = Object.values(record.endpoints).some((endpoint) => endpoint.address !== "" || endpoint.address6 !== "");
+  if (!hasPorts) return {};
+  const exposed = Object.keys(record.config.ExposedPorts).flatMap(spread).map((port) => [port, null] as const);
+  const published = Object.entries(record.ports).map(([port, bindings]) => [port, bindings.map(({ HostIp, HostPort }) => ({ HostIp, HostPort }))] as const);
+  return Object.fromEntries([...exposed, ...published]);
+}
+
+/** "8000-8002/tcp" is three ports. */
+function spread(port: string): string[] {
+  const match = /^(\d+)-(\d+)\/(\w+)$/.exec(port);
+  if (match === null) return [port];
+  const first = Number(match[1]);
+  return Array.from({ length: Number(match[2]) - first + 1 }, (_, i) => `${first + i}/${match[3]}`);
+}
+
+/** The same as the list shows them. */
+export function portListOf(record: ContainerRecord): object[] {
+  return Object.entries(portsOf(record)).flatMap(([port, bindings]) => {
+    const [number, protocol] = port.split("/");
+    const bare = { PrivatePort: Number(number), Type: protocol };
+    if (bindings === null) return [bare];
+    return (bindings as { HostIp: string; HostPort: string }[]).map(({ HostIp, HostPort }) => ({
+      ...(HostIp === "" ? {} : { IP: HostIp }),
+      PrivatePort: bare.PrivatePort,
+      PublicPort: Number(HostPort),
+      Type: protocol,
+    }));
+  });
+}
+
+export const isUp = (record: ContainerRecord): boolean => record.state.status === "running" || record.state.status === "paused" || record.state.status === "restarting";

@@ -1,0 +1,146 @@
+/** /images. Pulling and pushing come with the registry client. */
+import { fail, kindOf } from "#base/errors.ts";
+import { type Answer, type ApiCall, type ApiRoute, empty, ok } from "../answer.ts";
+import type { ApiParts, LoadProgress, Platform, RemovedImage } from "../api.ts";
+import { translate } from "../compat.ts";
+import { filters, flag, platformsJson, platformText, text } from "../query.ts";
+import { sendBytes, sendProgress } from "../streaming.ts";
+import { inspectImage, summarizeImage } from "./inspect.ts";
+
+export function imageRoutes({ images, facts }: ApiParts): ApiRoute[] {
+  async function list({ query, version }: ApiCall): Promise<Answer> {
+    if (flag(query, "manifests")) throw fail("not-implemented", "listing the manifests of images: not there yet in this version of Gantry");
+    const given = filters(query, ["before", "dangling", "label", "label!", "reference", "since", "until"]);
+    const found = await images.list({ all: flag(query, "all"), filters: given, sharedSize: version >= 42 && flag(query, "shared-size") });
+    return ok(found.map((image) => translate("image-summary", summarizeImage(image), version)));
+  }
+
+  async function inspect({ params, query, version }: ApiCall): Promise<Answer> {
+    if (version >= 48 && flag(query, "manifests")) throw fail("not-implemented", "showing the manifests of an image: not there yet in this version of Gantry");
+    const image = await images.get(params["name"]!, version >= 49 ? onePlatform(query) : {});
+    return ok(translate("image", inspectImage(image, facts.storageDriver), version));
+  }
+
+  async function history({ params, query, version }: ApiCall): Promise<Answer> {
+    const entries = await images.history(params["name"]!, version >= 48 ? onePlatform(query) : {});
+    return ok(
+      entries.map(({ comment, created, createdBy, id, size, tags }) => ({ Comment: comment, Created: created, CreatedBy: createdBy, Id: id, Size: size, Tags: tags.length === 0 ? null : tags })),
+    );
+  }
+
+  async function tag({ params, query }: ApiCall): Promise<Answer> {
+    await images.tag(params["name"]!, targetOf(query));
+    return empty(201);
+  }
+
+  async function remove({ params, query }: ApiCall): Promise<Answer> {
+    if (platformsJson(query, "platforms").length > 0) throw fail("not-implemented", "removing single platforms of an image: not there yet in this version of Gantry");
+    return ok(await images.remove(params["name"]!, { force: flag(query, "force"), noprune: flag(query, "noprune") }));
+  }
+
+  async function prune({ query }: ApiCall): Promise<Answer> {
+    const { deleted, reclaimed } = await images.prune(filters(query, ["dangling", "label", "label!", "until"]));
+    return ok({ ImagesDeleted: deleted.length === 0 ? null : (deleted as RemovedImage[]), SpaceReclaimed: reclaimed });
+  }
+
+  async function load(call: ApiCall): Promise<Answer> {
+    const platform = call.version >= 48 ? onePlatform(call.query) : {};
+    const quiet = flag(call.query, "quiet", true);
+    const progress = images.load(call.request, { ...platform, signal: call.signal });
+    return await sendProgress(call, loadMessages(progress, quiet));
+  }
+
+  async function save(call: ApiCall): Promise<Answer> {
+    const platforms = call.version >= 48 ? platformsJson(call.query) : [];
+    if (platforms.length > 1 && call.version < 52) throw fail("invalid", "multiple platform parameters are not supported in this API version; use API version 1.52 or newer");
+    const one = call.params["name"];
+    const names = one === undefined ? call.query.getAll("names") : [one];
+    if (names.length === 0) throw fail("invalid", "no image names given");
+    return await sendBytes(call, "application/x-tar", await images.save(names, { platforms, signal: call.signal }));
+  }
+
+  /** Pull (fromImage) or import (fromSrc). */
+  async function create(call: ApiCall): Promise<Answer> {
+    const { query } = call;
+    return text(query, "fromImage") === "" ? await importArchive(call) : await pull(query, call);
+  }
+
+  async function importArchive(call: ApiCall): Promise<Answer> {
+    const { query } = call;
+    const source = text(query, "fromSrc");
+    if (source === "") throw fail("invalid", "neither fromImage nor fromSrc is given");
+    if (source !== "-") throw fail("not-implemented", "importing from a URL: not there yet in this version of Gantry; download the file and import it");
+    const target = text(query, "repo") === "" ? "" : targetOf(query);
+    const platform = parsePlatform(platformText(query));
+    async function* messages() {
+      const id = await images.import(call.request, {
+        target,
+        message: text(query, "message"),
+        changes: query.getAll("changes"),
+        ...(platform === undefined ? {} : { platform }),
+        signal: call.signal,
+      });
+      yield { status: id };
+    }
+    return await sendProgress(call, messages());
+  }
+
+  async function pull(query: URLSearchParams, call: ApiCall): Promise<Answer> {
+    const name = pulledName(query);
+    try {
+      await images.get(name);
+    } catch (error) {
+      if (kindOf(error) !== "not-found") throw error;
+      throw fail("not-implemented", `pull ${name}: Gantry has no registry client yet; bring the image as an archive (docker load, docker import)`);
+    }
+    async function* messages() {
+      yield { status: `Status: ${name} is here already; Gantry has no registry client yet to look for a newer one` };
+    }
+    return await sendProgress(call, messages());
+  }
+
+  return [
+    { method: "GET", path: "/images/json", run: list },
+    { method: "GET", path: "/images/get", run: save },
+    { method: "POST", path: "/images/create", run: create },
+    { method: "POST", path: "/images/load", run: load },
+    { method: "POST", path: "/images/prune", since: 25, run: prune },
+    { method: "GET", path: "/images/{name...}/json", run: inspect },
+    { method: "GET", path: "/images/{name...}/history", run: history },
+    { method: "GET", path: "/images/{name...}/get", run: save },
+    { method: "POST", path: "/images/{name...}/tag", run: tag },
+    { method: "DELETE", path: "/images/{name...}", run: remove },
+  ];
+}
+
+async function* loadMessages(progress: AsyncIterable<LoadProgress>, quiet: boolean): AsyncIterable<object> {
+  for await (const step of progress) {
+    if (step.kind === "loaded") yield { stream: `Loaded image${step.named ? "" : " ID"}: ${step.name}\n` };
+    else if (!quiet) yield { status: step.status, progressDetail: { current: step.current, total: step.total }, id: step.id };
+  }
+}
+
+function onePlatform(query: URLSearchParams): { platform?: Platform } {
+  const [platform, another] = platformsJson(query);
+  if (another !== undefined) throw fail("invalid", "specifying multiple platforms is not supported here");
+  return platform === undefined ? {} : { platform };
+}
+
+function parsePlatform(given: string | undefined): Platform | undefined {
+  if (given === undefined) return undefined;
+  const [os = "", architecture = "", variant] = given.split("/");
+  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+}
+
+/** `repo` and `tag` of a query; the tag may stand in `repo` too. */
+function targetOf(query: URLSearchParams): string {
+  const [repo, tag] = [text(query, "repo"), text(query, "tag")];
+  if (repo.includes("@") || tag.includes(":")) throw fail("invalid", "refusing to create a tag with a digest reference");
+  return tag === "" ? repo : `${repo}:${tag}`;
+}
+
+function pulledName(query: URLSearchParams): string {
+  const [image, tag] = [text(query, "fromImage"), text(query, "tag")];
+  if (tag === "") return image;
+  return tag.includes(":") ? `${image}@${tag}` : `${image}:${tag}`;
+}

@@ -1,0 +1,72 @@
+/**
+ * What Docker serves and this version of Gantry does not yet: 501 with a sentence that names what is missing, never
+ * 404, which would mean "no such container". Swarm's own are 503, as on a Docker that is in no swarm.
+ */
+import { fail } from "#base/errors.ts";
+import type { ApiRoute } from "./answer.ts";
+import { NOT_A_MANAGER } from "./volumes/routes.ts";
+
+const LATER: readonly (readonly [paths: string, what: string])[] = [
+  ["GET /containers/{id}/stats", "statistics of containers"],
+  ["GET /containers/{id}/changes", "changes of a container's file system (docker diff)"],
+  ["GET /containers/{id}/export", "exporting containers"],
+  ["HEAD|GET|PUT /containers/{id}/archive", "copying files (docker cp)"],
+  ["POST /containers/{id}/update", "changing limits of containers (docker update)"],
+  ["GET|POST /containers/{id}/checkpoints", "checkpoints"],
+  ["DELETE /containers/{id}/checkpoints/{checkpoint}", "checkpoints"],
+  ["POST /commit", "making images of containers (docker commit)"],
+  ["GET /images/search", "searching registries"],
+  ["POST /images/{name...}/push", "pushing to registries"],
+  ["GET /images/{name...}/attestations", "attestations of images"],
+  ["POST /build", "building images"],
+  ["POST /build/prune", "building images"],
+  ["POST /build/cancel", "building images"],
+  ["POST /session", "building images"],
+  ["POST /grpc", "building images"],
+  ["POST /networks/create", "networks of one's own"],
+  ["POST /networks/prune", "networks of one's own"],
+  ["POST /networks/{id}/connect", "networks of one's own"],
+  ["POST /networks/{id}/disconnect", "networks of one's own"],
+  ["DELETE /networks/{id}", "networks of one's own"],
+  ["GET /system/df", "disk usage"],
+  ["POST /auth", "logging in to registries"],
+  ["GET /distribution/{name...}/json", "asking registries"],
+  ["GET /plugins/privileges", "plugins"],
+  ["POST /plugins/pull", "plugins"],
+  ["POST /plugins/create", "plugins"],
+  ["POST /plugins/{name...}/enable", "plugins"],
+  ["POST /plugins/{name...}/disable", "plugins"],
+  ["POST /plugins/{name...}/push", "plugins"],
+  ["POST /plugins/{name...}/upgrade", "plugins"],
+  ["POST /plugins/{name...}/set", "plugins"],
+];
+
+const SWARM: readonly string[] = [
+  "GET /swarm", "POST /swarm/update", "GET /swarm/unlockkey", "POST /swarm/unlock",
+  "GET /nodes", "GET /nodes/{id}", "DELETE /nodes/{id}", "POST /nodes/{id}/update",
+  "GET /services", "POST /services/create", "GET /services/{id}", "DELETE /services/{id}", "POST /services/{id}/update", "GET /services/{id}/logs",
+  "GET /tasks", "GET /tasks/{id}", "GET /tasks/{id}/logs",
+  "GET /secrets", "POST /secrets/create", "GET /secrets/{id}", "DELETE /secrets/{id}", "POST /secrets/{id}/update",
+  "GET /configs", "POST /configs/create", "GET /configs/{id}", "DELETE /configs/{id}", "POST /configs/{id}/update",
+];
+
+const SWARM_ITSELF = ["POST /swarm/init", "POST /swarm/join"];
+
+export function laterRoutes(): ApiRoute[] {
+  return [
+    ...LATER.flatMap(([paths, what]) => routesOf(paths, () => fail("not-implemented", `${what}: not there yet in this version of Gantry`))),
+    ...SWARM.flatMap((paths) => routesOf(paths, () => fail("unavailable", NOT_A_MANAGER))),
+    ...SWARM_ITSELF.flatMap((paths) => routesOf(paths, () => fail("unavailable", "swarm mode: not there yet in this version of Gantry"))),
+    ...routesOf("POST /swarm/leave", () => fail("unavailable", "This node is not part of a swarm")),
+    ...routesOf("GET|DELETE /plugins/{name...}", () => fail("not-found", "plugin not found")),
+    { method: "GET", path: "/plugins", run: () => ({ status: 200, json: [] }) },
+  ];
+}
+
+function routesOf(paths: string, failure: () => Error): ApiRoute[] {
+  const [methods, path] = paths.split(" ") as [string, string];
+  const run = () => {
+    throw failure();
+  };
+  return methods.split("|").map((method) => ({ method, path, run }));
+}
