@@ -1,0 +1,102 @@
+/** What compiling must know of the host and of the container besides its spec. Plain data. */
+import { lstat, readFile, stat } from "node:fs/promises";
+import { release } from "node:os";
+import { cgroupFactFiles, type CgroupHost, parseCgroupHost } from "#linux/cgroups.ts";
+import type { Program } from "#linux/ops.ts";
+import type { Spec } from "#spec/oci-runtime.ts";
+
+export type Arch = "x86_64" | "aarch64";
+
+export type HostFacts = {
+  /** [6, 18] */
+  readonly kernel: readonly [number, number];
+  readonly arch: Arch;
+  /** The capabilities that the engine has: it cannot hand out others. Bit n is capability n. */
+  readonly capabilities: bigint;
+  /** Number of the last capability the kernel knows. */
+  readonly lastCapability: number;
+  readonly cgroups: CgroupHost;
+};
+
+/** How to mount the root file system; what `core/snapshots` calls `Mounts`. `lower` is topmost first. */
+export type RootMount =
+  | { readonly type: "overlay"; readonly lower: readonly string[]; readonly upper?: string; readonly work?: string }
+  | { readonly type: "bind"; readonly source: string; readonly readOnly: boolean };
+
+export type PathKind = "file" | "directory";
+
+export type ContainerFacts = {
+  readonly host: HostFacts;
+  readonly root: RootMount;
+  /** An empty directory of the host on which the root is mounted, in the container's mount namespace only. */
+  readonly staging: string;
+  /** What is at the paths of `hostPaths(spec)`, on the host. Absent ones are left out: see `readPathKinds`. */
+  readonly paths: Readonly<Record<string, PathKind>>;
+  /** The ops of the network, for slot `SLOT.network`: see `network.ts`. */
+  readonly network?: NetworkOps;
+  /** Ancestors of the cgroup that do not exist yet. */
+  readonly missingCgroups?: readonly string[];
+};
+
+export type NetworkOps = {
+  /** In the host's network namespace, with the container's in slot `SLOT.network`. */
+  readonly host: Program;
+  /** In the container's namespace, before the root is changed. */
+  readonly inside: Program;
+  /** In the shim, after the end. */
+  readonly teardown: Program;
+};
+
+/** Reads what the host is. Once, at start. */
+export async function readHostFacts(): Promise<HostFacts> {
+  const mountinfo = await readFile("/proc/self/mountinfo", "utf8");
+  const files = cgroupFactFiles(mountinfo);
+  const [last, status, unifiedControllers, cpus, mems] = await Promise.all([
+    readText("/proc/sys/kernel/cap_last_cap"),
+    readText("/proc/self/status"),
+    readText(files.unified),
+    readText(files.cpus),
+    readText(files.mems),
+  ]);
+  const swap = (await Promise.all(files.swap.map((path) => lstat(path).catch(() => undefined)))).some((found) => found !== undefined);
+  return {
+    kernel: parseKernelRelease(release()),
+    arch: process.arch === "arm64" ? "aarch64" : "x86_64",
+    capabilities: BigInt("0x" + (/^CapPrm:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0")),
+    lastCapability: Number(last || "40"),
+    cgroups: parseCgroupHost({ mountinfo, unifiedControllers, cpus, mems, swap }),
+  };
+}
+
+const readText = async (path: string | undefined) => (path === undefined ? "" : await readFile(path, "utf8").catch(() => ""));
+
+/** "6.18.44-fc" → [6, 18]. */
+export function parseKernelRelease(text: string): [number, number] {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(text) ?? [];
+  return [Number(major ?? 0), Number(minor ?? 0)];
+}
+
+export function kernelAtLeast(host: HostFacts, major: number, minor: number): boolean {
+  return host.kernel[0] > major || (host.kernel[0] === major && host.kernel[1] >= minor);
+}
+
+/** Paths of the host whose kind `compile` must know: sources of binds, and what is to be covered in /proc and /sys. */
+export function hostPaths(spec: Spec): { sources: string[]; covered: string[] } {
+  const sources = (spec.mounts ?? []).flatMap((mount) => (isBind(mount) && mount.source !== undefined ? [mount.source] : []));
+  return { sources, covered: [...(spec.linux?.maskedPaths ?? []), ...(spec.linux?.readonlyPaths ?? [])] };
+}
+
+export function isBind(mount: { readonly type?: string; readonly options?: readonly string[] }): boolean {
+  return mount.type === "bind" || (mount.options ?? []).some((option) => option === "bind" || option === "rbind");
+}
+
+/** Looks at `hostPaths(spec)`. Sources are followed if they are links, what is covered is not. */
+export async function readPathKinds(spec: Spec): Promise<Record<string, PathKind>> {
+  const { sources, covered } = hostPaths(spec);
+  const look = async (path: string, at: typeof stat): Promise<[string, PathKind][]> => {
+    const found = await at(path).catch(() => undefined);
+    return found === undefined ? [] : [[path, found.isDirectory() ? "directory" : "file"]];
+  };
+  const entries = await Promise.all([...sources.map((path) => look(path, stat)), ...covered.map((path) => look(path, lstat as typeof stat))]);
+  return Object.fromEntries(entries.flat());
+}
