@@ -64,6 +64,11 @@ export type Command<F extends Flags = Flags> = {
   run(cli: Cli, options: OptionsOf<F>, args: readonly string[]): Promise<number | void>;
 };
 
+/** A command whose flags are not known by type: what the table loads. */
+export type AnyCommand = Omit<Command, "run"> & {
+  run(cli: Cli, options: never, args: readonly string[]): Promise<number | void>;
+};
+
 /** How many arguments a command takes. */
 export type Arity = { readonly min: number; readonly max: number };
 
@@ -79,7 +84,7 @@ export type Entry = {
   readonly hidden?: boolean;
   /** Words that complete its arguments. */
   readonly completes?: Completes;
-  readonly load: () => Promise<{ readonly command: Command<never> }>;
+  readonly load: () => Promise<{ readonly command: AnyCommand }>;
 };
 
 export type Completes = "containers" | "running" | "images" | "volumes" | "networks" | "contexts" | "objects";

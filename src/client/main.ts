@@ -1,6 +1,6 @@
 /** The client's story: read the global options, find the command, load it, run it, turn what it throws into an exit code. */
 import { Failure, fail, messageOf } from "#base/errors.ts";
-import type { Cli, Command, Entry, Globals, Group, Output } from "./client.ts";
+import type { Cli, Entry, Globals, Group, Output } from "./client.ts";
 import { findEntry, type Found } from "./commands/commands.ts";
 import { parseFlags } from "./flags/parse.ts";
 import { globalFlags } from "./globals.ts";
@@ -51,7 +51,7 @@ async function runEntry(
   outputs: { out: Output; err: Output },
 ): Promise<number> {
   const { entry, path, args } = found;
-  const command = (await entry.load()).command as unknown as Command;
+  const command = (await entry.load()).command;
   const usage = `${path}${entry.usage === "" ? "" : ` ${entry.usage}`}`;
   let parsed: ReturnType<typeof parseFlags>;
   try {
@@ -151,7 +151,7 @@ async function showHelp(out: Output, words: readonly string[]): Promise<number> 
   const found = findEntry(words);
   if (found.kind === "nothing") throw fail("invalid", `unknown help topic: ${words.join(" ")}`);
   if (found.kind === "group") return say(out, renderGroup(found.group, found.path));
-  const command = (await found.entry.load()).command as unknown as Command;
+  const command = (await found.entry.load()).command;
   return say(out, renderCommand(found.entry, command.flags, found.path, out.columns));
 }
 

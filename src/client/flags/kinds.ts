@@ -93,7 +93,7 @@ export function filter(short: string, text: string): Flag<Readonly<Record<string
     parse: (value, before) => {
       if (value === "") return before;
       const equals = value.indexOf("=");
-      if (equals < 0) throw fail("invalid", "invalid argument \"" + value + "\" for \"filter\": bad format of filter (expected name=value)");
+      if (equals < 0) throw fail("invalid", "bad format of filter (expected name=value)");
       const name = value.slice(0, equals).trim().toLowerCase();
       return { ...before, [name]: [...(before[name] ?? []), value.slice(equals + 1).trim()] };
     },

@@ -1,0 +1,26 @@
+import { readSync } from "node:fs";
+import type { Cli } from "../client.ts";
+
+/** Asks on the terminal, "no" unless the answer begins with y. Without an answer (end of input) it is no, too. */
+export function confirm(cli: Cli, question: string): boolean {
+  cli.out.write(`${question}\nAre you sure you want to continue? [y/N] `.replace(/\n{2,}/g, "\n"));
+  const answer = readLine();
+  if (answer === "") cli.out.write("\n");
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+function readLine(): string {
+  const byte = Buffer.alloc(1);
+  let line = "";
+  for (;;) {
+    let count: number;
+    try {
+      count = readSync(0, byte);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EAGAIN") continue;
+      return line;
+    }
+    if (count === 0 || byte[0] === 10) return line;
+    line += byte.toString("latin1");
+  }
+}

@@ -1,0 +1,44 @@
+import { fail } from "#base/errors.ts";
+import { define } from "../../client.ts";
+import { joinHostPort } from "../../format/ports.ts";
+import { containerPath } from "../each.ts";
+
+type Binding = { readonly HostIp: string; readonly HostPort: string };
+
+export const command = define({
+  flags: {},
+  async run(cli, _options, [name = "", wanted]) {
+    const api = await cli.api();
+    const container = await api.json<{ NetworkSettings: { Ports: Record<string, Binding[] | null> | null } }>(
+      "GET",
+      containerPath(name, "/json"),
+    );
+    const ports = container.NetworkSettings.Ports ?? {};
+    const lines: string[] = [];
+    if (wanted !== undefined) {
+      const key = parsePort(wanted);
+      const bindings = ports[key];
+      if (!Object.hasOwn(ports, key) || bindings === null) {
+        throw fail("not-found", `no public port '${wanted}' published for ${name}`);
+      }
+      for (const each of bindings ?? []) lines.push(joinHostPort(each.HostIp, each.HostPort));
+    } else {
+      for (const [port, bindings] of Object.entries(ports)) {
+        for (const each of bindings ?? []) lines.push(`${port} -> ${joinHostPort(each.HostIp, each.HostPort)}`);
+      }
+    }
+    if (lines.length > 0) cli.out.write(`${lines.sort(naturally).join("\n")}\n`);
+  },
+});
+
+function parsePort(text: string): string {
+  const [port = "", protocol = "tcp"] = text.split("/");
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
+    throw fail("invalid", `Error: invalid port (${text.split("/")[0]})`);
+  }
+  return `${Number(port)}/${protocol}`;
+}
+
+function naturally(a: string, b: string): number {
+  return a.localeCompare(b, "en", { numeric: true });
+}

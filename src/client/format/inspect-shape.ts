@@ -1,0 +1,89 @@
+/**
+ * What a template sees of an inspected object. JSON has one null and one kind of object; Go has nil lists ("[]"), nil
+ * maps ("map[]"), nil pointers ("<nil>"), maps and structs, and prints each in its own way. Which is which is told by
+ * the name of the field.
+ */
+import { formatValue, printed } from "#spec/go-template-print.ts";
+
+const MAPS = new Set(
+  (
+    "Labels Annotations Sysctls Tmpfs ExposedPorts Volumes PortBindings Ports Networks Options DriverOpts Data Config:LogConfig " +
+    "StorageOpt Containers Driver:Status Status:Volume Links:map"
+  ).split(" "),
+);
+
+const LISTS = new Set(
+  (
+    "Args ExecIDs Binds VolumesFrom CapAdd CapDrop Dns DnsOptions DnsSearch ExtraHosts GroupAdd Links SecurityOpt Devices " +
+    "DeviceCgroupRules DeviceRequests Ulimits MaskedPaths ReadonlyPaths Mounts Env Cmd Entrypoint OnBuild Shell Aliases DNSNames " +
+    "SecondaryIPAddresses SecondaryIPv6Addresses BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps BlkioDeviceReadIOps " +
+    "BlkioDeviceWriteIOps RepoTags RepoDigests Layers"
+  ).split(" "),
+);
+
+/** Left out of the JSON when they are not set, but there in the struct: templates ask for them. */
+const OPTIONAL: Readonly<Record<string, readonly (readonly [name: string, kind: "pointer" | "map" | "list" | "text" | "number"])[]>> = {
+  "": [
+    ["SizeRw", "pointer"],
+    ["SizeRootFs", "pointer"],
+    ["ImageManifestDescriptor", "pointer"],
+  ],
+  Config: [
+    ["Healthcheck", "pointer"],
+    ["ExposedPorts", "map"],
+    ["StopSignal", "text"],
+    ["StopTimeout", "pointer"],
+    ["Shell", "list"],
+    ["MacAddress", "text"],
+    ["NetworkDisabled", "pointer"],
+    ["ArgsEscaped", "pointer"],
+  ],
+  HostConfig: [
+    ["Init", "pointer"],
+    ["Tmpfs", "map"],
+    ["Sysctls", "map"],
+    ["StorageOpt", "map"],
+    ["Annotations", "map"],
+    ["Mounts", "list"],
+    ["MaskedPaths", "list"],
+    ["ReadonlyPaths", "list"],
+  ],
+};
+
+export function shapeTyped(data: unknown, lenient: WeakSet<object>): unknown {
+  return shape(data, "", "", lenient);
+}
+
+function shape(value: unknown, key: string, parent: string, lenient: WeakSet<object>): unknown {
+  if (value === null) return nothing(LISTS.has(key) ? "list" : isMapKey(key, parent) ? "map" : "pointer", lenient, null);
+  if (Array.isArray(value)) return value.map((each) => shape(each, "", key, lenient));
+  if (typeof value !== "object") return value;
+  const entries = Object.entries(value).map(([name, each]) => [name, shape(each, name, key, lenient)] as const);
+  const shaped: Record<PropertyKey, unknown> = Object.fromEntries(entries);
+  if (isMapKey(key, parent)) {
+    lenient.add(shaped);
+    return shaped;
+  }
+  Object.defineProperty(shaped, printed, {
+    get: () => `{${Object.values(shaped).map((each) => formatValue(each, false)).join(" ")}}`,
+  });
+  for (const [name, kind] of OPTIONAL[key] ?? []) {
+    if (!(name in shaped)) Object.defineProperty(shaped, name, { value: nothing(kind, lenient, undefined) });
+  }
+  return shaped;
+}
+
+function isMapKey(key: string, parent: string): boolean {
+  return MAPS.has(key) || MAPS.has(`${key}:${parent}`);
+}
+
+/** A value of Go that is there and is nothing. `json`: what `{{json .}}` makes of it. */
+function nothing(kind: "pointer" | "map" | "list" | "text" | "number", lenient: WeakSet<object>, json: null | undefined): unknown {
+  if (kind === "text") return "";
+  if (kind === "number") return 0;
+  const value: object = kind === "list" ? [] : {};
+  Object.defineProperty(value, "toJSON", { value: () => (json === undefined && kind !== "pointer" ? null : (json ?? null)) });
+  if (kind === "map") lenient.add(value);
+  if (kind === "pointer") Object.defineProperty(value, printed, { value: "<nil>" });
+  return value;
+}
