@@ -100,7 +100,7 @@ function isHostPort(text: string): boolean {
 }
 
 function checkExtraHost(entry: string): void {
-  const match = /^([^:]+)[:=](.+)$/.exec(entry);
+  const match = /^([^:=]+)[:=](.+)$/.exec(entry);
   if (match === null) throw fail("invalid", `bad format for add-host: ${JSON.stringify(entry)}`);
   const address = match[2]!.replace(/^\[(.*)\]$/, "$1");
   if (address !== "host-gateway" && isIP(address) === 0) throw fail("invalid", `invalid IP address in add-host: ${JSON.stringify(match[2])}`);

@@ -2,6 +2,7 @@
 import { posix } from "node:path";
 import { fail } from "#base/errors.ts";
 import type { HostConfigBody, MountBody } from "./create-body.ts";
+import { LATER_MOUNTS } from "./unsupported.ts";
 
 const PROPAGATIONS = ["", "private", "rprivate", "shared", "rshared", "slave", "rslave"];
 const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
@@ -28,6 +29,7 @@ export function checkMounts(given: HostConfigBody): void {
 
 function problemOf(mount: MountBody): string | undefined {
   if (mount.Target === "") return "field Target must not be empty";
+  if (LATER_MOUNTS.includes(mount.Type)) return undefined;
   if (!["bind", "volume", "tmpfs"].includes(mount.Type)) return "mount type unknown";
   const target = problemOfTarget(mount.Target);
   if (target !== undefined) return target;

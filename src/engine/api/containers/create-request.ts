@@ -34,11 +34,11 @@ export function parseCreateRequest(json: Json, options: { version: number; host:
   const body = decodeCreateBody(json, "ContainerCreateRequest");
   if (json === null || isBlank(json)) throw fail("invalid", "config cannot be empty in order to create a container");
   const warnings = translateOldClient(body, options.version, options.host);
-  refuseUnsupported(body);
   checkConfig(body);
   checkModes(body, warnings);
   checkMounts(body.HostConfig);
   checkResources(body.HostConfig, options.host, warnings);
+  refuseUnsupported(body);
   return { request: { config: configOf(body), hostConfig: hostConfigOf(body, options.host), networking: networkingOf(body) }, warnings };
 }
 

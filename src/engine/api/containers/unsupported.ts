@@ -6,6 +6,9 @@ import { fail } from "#base/errors.ts";
 import type { Json } from "#base/json.ts";
 import type { CreateBody, HostConfigBody } from "./create-body.ts";
 
+/** Types of mounts that Docker has. */
+export const LATER_MOUNTS: readonly string[] = ["image", "npipe", "cluster"];
+
 type Value = Json | undefined;
 type Rule<T> = { readonly field: keyof T & string; readonly what: string; readonly isDefault?: (value: Value) => boolean };
 
@@ -46,7 +49,7 @@ export function refuseUnsupported(body: CreateBody): void {
   apply(CONFIG, body, "");
   apply(HOST, body.HostConfig, "HostConfig.");
   for (const [i, mount] of (body.HostConfig.Mounts ?? []).entries()) {
-    if (mount.Type === "image" || mount.Type === "npipe" || mount.Type === "cluster") throw refuse(`HostConfig.Mounts[${i}].Type`, `mounts of type ${JSON.stringify(mount.Type)}`);
+    if (LATER_MOUNTS.includes(mount.Type)) throw refuse(`HostConfig.Mounts[${i}].Type`, `mounts of type ${JSON.stringify(mount.Type)}`);
     if (!isEmpty(mount.VolumeOptions?.Subpath)) throw refuse(`HostConfig.Mounts[${i}].VolumeOptions.Subpath`, "subpaths of volumes");
     const driver = mount.VolumeOptions?.DriverConfig?.Name ?? "";
     if (driver !== "" && driver !== "local") throw refuse(`HostConfig.Mounts[${i}].VolumeOptions.DriverConfig`, "volume drivers other than local");
