@@ -4,9 +4,9 @@ import { connectShim, parseExitRecord } from "#linux/shim.ts";
 import { compileExec } from "#runtime/compile.ts";
 import { detachedRoot } from "#runtime/rootfs.ts";
 import { cgroupFiles, freeze, pidsOf, reap } from "./cgroups.ts";
-import { execRecord, taskPaths, tasksFolder } from "./paths.ts";
+import { execRecord, shortTaskId, taskPaths, tasksFolder } from "./paths.ts";
 import { planTask } from "./plan.ts";
-import { shortTaskId, type Task, type TaskParts, type Tasks } from "./tasks.ts";
+import type { Task, TaskParts, Tasks } from "./tasks.ts";
 
 export async function openTasks(parts: TaskParts): Promise<Tasks> {
   const { kernel, execRoot, host } = parts;
@@ -28,7 +28,7 @@ export async function openTasks(parts: TaskParts): Promise<Tasks> {
       const exit = await readExit(paths.record);
       return exit === undefined ? { kind: "gone" } : { kind: "exited", exit };
     },
-    planExec: async (process, { pid, spec }) => compileExec(process, { host, pid, spec }),
+    planExec: (spec, process) => compileExec(spec, process, { host }),
     execExit: (id, exec) => readExit(execRecord(taskPaths(execRoot, id), exec)),
     async forget(id, execs) {
       const paths = taskPaths(execRoot, id);

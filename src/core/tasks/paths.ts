@@ -1,5 +1,6 @@
 /** Where a task's files are. */
-import { shortTaskId } from "./tasks.ts";
+/** The part of a container's id that names its files. */
+export const shortTaskId = (id: string): string => id.slice(0, 32);
 
 export type TaskPaths = { readonly socket: string; readonly record: string };
 

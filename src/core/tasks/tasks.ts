@@ -70,8 +70,8 @@ export type Tasks = {
   /** Performs it and connects. */
   create(id: string, program: Program, onEvent: OnTaskEvent): Promise<Task>;
   adopt(id: string, onEvent: OnTaskEvent): Promise<Found>;
-  /** The program of one more process in a container whose first one is `pid`. */
-  planExec(process: Process, container: { pid: number; spec: Spec }): Promise<Program>;
+  /** The program of one more process in a running container with this spec. */
+  planExec(spec: Spec, process: Process): Program;
   /** How an exec'd process ended, when the engine was away. */
   execExit(id: string, exec: string): Promise<ExitRecord | undefined>;
   /** Removes exit records, of the container and of what was exec'd in it. */
@@ -93,8 +93,8 @@ export type Tasks = {
 
 export type TaskParts = { readonly kernel: Kernel; readonly execRoot: string; readonly host: HostFacts };
 
-/** The part of a container's id that names its files. */
-export const shortTaskId = (id: string): string => id.slice(0, 32);
-
+export { shortTaskId } from "./paths.ts";
 export { TASK_SLOTS } from "./plan.ts";
+export { folderProgram, hostFolderProgram, processRoot, readFilesProgram, removeFolderProgram } from "./folder.ts";
+export { CONTAINER } from "#linux/shim.ts";
 export { openTasks } from "./open-tasks.ts";

@@ -1,0 +1,35 @@
+/**
+ * Docker's images: names, ids and what is done with them, over the core's content, snapshots and names. No HTTP.
+ *
+ *     const images = openImages({ core, users: containers, publish: events.publish });
+ *     for await (const step of images.load(request, { signal })) …
+ *     const { snapshot, config } = await images.resolve("busybox", {});
+ *     await images.remove("busybox", { force: false, noprune: false });
+ *
+ * An image is what a name leads to: a manifest or an index, whose digest is the image's id (as Docker 29 has it). What was
+ * loaded is kept as it came: the compressed layers, the manifests; and unpacked, ready to run. An operation works under a
+ * lease, and what it leaves unnamed is collected when it ends, however it ends.
+ */
+import type { Core } from "#core/core.ts";
+import type { ResolveImage } from "../containers/images.ts";
+import type { Images } from "../api/api.ts";
+import type { Events } from "../engine.ts";
+
+export { openImages } from "./open-images.ts";
+
+export type EngineImages = Images &
+  ResolveImage & {
+    /** Makes sure that there is an image of the program at `binary` under `name`. True if it was made now. */
+    addBuiltin(name: string, binary: string): Promise<boolean>;
+  };
+
+/** Containers, as far as images need them: by image id. */
+export type ImageUsers = {
+  usedImages(): ReadonlyMap<string, { readonly running: boolean; readonly ids: readonly string[] }>;
+};
+
+export type ImageParts = {
+  readonly core: Core;
+  readonly users: ImageUsers;
+  readonly publish: Events["publish"];
+};

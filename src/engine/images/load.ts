@@ -1,0 +1,49 @@
+/** `docker load`. */
+import { fail } from "#base/errors.ts";
+import { formatPlatform, type Platform } from "#spec/platform.ts";
+import type { Images, LoadProgress } from "../api/api.ts";
+import { imagesOf, type Loadable } from "./archive-images.ts";
+import { readArchive } from "./archive.ts";
+import { type Complete, completeTarget, unpackVariant } from "./complete.ts";
+import { chooseVariant, type Documents } from "./documents.ts";
+import type { ImageParts } from "./images.ts";
+import { familiarName, imageEvent, nameImage } from "./names.ts";
+
+type LoadOptions = Parameters<Images["load"]>[1];
+
+/** Each image is named only when it is whole and unpacked; one that fails ends the load, those before it stay. */
+export async function* loadImages(
+  parts: ImageParts & { documents: Documents },
+  source: AsyncIterable<Uint8Array>,
+  { platform, signal }: LoadOptions,
+): AsyncGenerator<LoadProgress> {
+  const { core, documents, publish } = parts;
+  try {
+    using lease = core.leases.open();
+    const archive = await readArchive({ content: core.content, lease, signal }, source);
+    const complete: Complete = { core, documents, lease, find: (digest) => archive.find(digest) };
+    for (const image of await imagesOf(archive, core.content, lease)) {
+      await makeReady(complete, image, platform, signal);
+      await nameImage(core.images, image.target, image.names);
+      imageEvent(publish, "load", image.target.digest, image.target.digest);
+      yield* loaded(image);
+    }
+  } finally {
+    await core.collect();
+  }
+}
+
+async function makeReady(complete: Complete, image: Loadable, platform: Platform | undefined, signal: AbortSignal): Promise<void> {
+  await completeTarget(complete, image.target);
+  const variant = chooseVariant(await complete.documents.variants(image.target), platform);
+  if (variant !== undefined) await unpackVariant(complete.core, complete.lease, variant, { signal });
+  else if (platform !== undefined) {
+    const name = image.names[0] === undefined ? image.target.digest : familiarName(image.names[0]);
+    throw fail("not-found", `image ${name} was not loaded: it doesn't provide the requested platform (${formatPlatform(platform)})`);
+  } else throw fail("invalid", `read image ${image.target.digest}: it is no image of a file system`);
+}
+
+function loaded({ target, names }: Loadable): LoadProgress[] {
+  if (names.length === 0) return [{ kind: "loaded", name: target.digest, named: false }];
+  return names.map((name) => ({ kind: "loaded", name: familiarName(name), named: true }));
+}
