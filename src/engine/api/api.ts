@@ -140,7 +140,7 @@ export type LoadProgress =
 
 /** Networks, as the API needs them: what exists, in Docker's own shape (see spec/api-network.ts). */
 export type Networks = {
-  list(): Promise<NetworkRecord[]> | NetworkRecord[];
+  list(): Promise<readonly NetworkRecord[]> | readonly NetworkRecord[];
 };
 
 export type NetworkRecord = {

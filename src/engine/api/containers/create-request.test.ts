@@ -231,7 +231,7 @@ const REFUSED: readonly (readonly [unknown, string | RegExp, (Kind | undefined)?
   [H({ Cgroup: "container:x" }), /^HostConfig\.Cgroup: /, "not-implemented"],
   [H({ LogConfig: { Type: "syslog" } }), /^HostConfig\.LogConfig\.Type: /, "not-implemented"],
   [M({ Type: "image", Source: "x", Target: "/x" }), /^HostConfig\.Mounts\[0\]\.Type: /, "not-implemented"],
-  [M({ Type: "volume", Source: "x", Target: "/x", VolumeOptions: { Subpath: "a" } }), /Subpath: /, "not-implemented"],
+  [M({ Type: "volume", Source: "xx", Target: "/x", VolumeOptions: { Subpath: "a" } }), /Subpath: /, "not-implemented"],
   [C({ NetworkingConfig: { EndpointsConfig: { bridge: { DriverOpts: { a: "b" } } } } }), /DriverOpts: /, "not-implemented"],
 ];
 
