@@ -1,6 +1,7 @@
 /* Connections: who may come, their frames, their queues, their end. */
 #include "shim.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -10,8 +11,8 @@
 
 enum { HEADER = 5, MAX_FRAME = MAX_PROGRAM + 128 };
 
-_Alignas(4096) uint8_t inputs[MAX_CLIENTS][INPUT];
-static _Alignas(4096) uint8_t rings[MAX_CLIENTS][RING];
+_Alignas(4096) uint8_t inputs[PLACES][INPUT];
+static _Alignas(4096) uint8_t rings[PLACES][RING];
 
 static int index_of(const struct client *c) { return (int)(c - clients); }
 
@@ -19,6 +20,12 @@ int control_count(void) {
   int count = 0;
   for (int i = 0; i < client_count; i++) count += clients[i].kind == CONTROL;
   return count;
+}
+
+int is_full(void) {
+  int count = 0;
+  for (int i = 0; i < client_count; i++) count += clients[i].kind == CONTROL || clients[i].kind == ATTACHED;
+  return count >= MAX_CLIENTS;
 }
 
 /* Memory of clients that have nothing queued goes back to the system. */
@@ -38,7 +45,7 @@ static int trusted(int fd) {
 }
 
 static struct client *free_client(void) {
-  for (int i = 0; i < MAX_CLIENTS; i++) {
+  for (int i = 0; i < PLACES; i++) {
     if (clients[i].kind != NOBODY) continue;
     if (i >= client_count) client_count = i + 1;
     return &clients[i];
@@ -46,26 +53,23 @@ static struct client *free_client(void) {
   return NULL;
 }
 
-static void refuse(int fd) {
-  const uint8_t frame[] = { 4, 0, 0, 0, M_ERROR, EMFILE, 0, 0, 0 };
-  if (send(fd, frame, sizeof frame, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) shutdown(fd, SHUT_WR);
-  close(fd);
-}
-
 void client_accept(void) {
   static int spare = -2; /* given up to take and close a connection when there are no descriptors left */
-  if (spare == -2) spare = dup(shim.null);
+  if (spare == -2) spare = fcntl(shim.null, F_DUPFD_CLOEXEC, 3);
   int fd = accept4(shim.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0 && (errno == EMFILE || errno == ENFILE) && spare >= 0) {
     close(spare);
     fd = accept4(shim.listener, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0) refuse(fd);
-    spare = dup(shim.null);
+    if (fd >= 0) close(fd);
+    spare = fcntl(shim.null, F_DUPFD_CLOEXEC, 3);
     return;
   }
   if (fd < 0) return;
   struct client *c = trusted(fd) ? free_client() : NULL;
-  if (!c) return refuse(fd);
+  if (!c) {
+    close(fd);
+    return;
+  }
   *c = (struct client){ .kind = NEW, .fd = fd, .proc = -1 };
   client_await(c);
 }

@@ -251,6 +251,10 @@ static int perform_order(struct client *c, uint8_t type, struct reader *r) {
 void take_frame(struct client *c, uint8_t type, uint8_t *payload, size_t len) {
   struct reader r = { payload, payload + len, 0 };
   if (c->kind == NEW) {
+    if (is_full()) {
+      answer_error(c, EMFILE);
+      return client_leave(c);
+    }
     if (type == M_ATTACH) return attach(c, &r);
     if (type != M_CONTROL) return client_drop(c);
     c->kind = CONTROL;

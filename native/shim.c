@@ -21,7 +21,7 @@ enum { START_WITHIN = 60000, STUCK = 10000, IDLE = 1000, FILES = 4096 };
 
 struct shim shim;
 struct proc procs[MAX_PROCS];
-struct client clients[MAX_CLIENTS];
+struct client clients[PLACES];
 int proc_count = 1, client_count;
 static int64_t born;
 
@@ -172,8 +172,8 @@ static int come_alive(struct machine *m, const struct op *op, int report) {
   int held[SLOTS + 1] = { report }, count = 1;
   sigset_t all;
   sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, NULL); /* only SIGKILL ends a shim */
-  signal(SIGPIPE, SIG_IGN);
+  sigprocmask(SIG_SETMASK, &all, NULL); /* only SIGKILL ends a shim; a broken pipe is an errno */
+  for (int i = 1; i < NSIG; i++) signal(i, SIG_DFL); /* clone3 leaves what is ignored ignored */
   setsid();
   prctl(PR_SET_NAME, "cell shim");
   prctl(PR_SET_CHILD_SUBREAPER, 1);

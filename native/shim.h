@@ -6,6 +6,7 @@
 
 enum {
   MAX_CLIENTS = 64,
+  PLACES = 72,             /* for more connections, which are told that there are too many */
   MAX_PROCS = 257,         /* the container's own process is the first */
   MAX_ID = 64,
   MAX_KEYS = 64,           /* bytes of a detach key sequence */
@@ -81,7 +82,7 @@ struct shim {
 
 extern struct shim shim;
 extern struct proc procs[MAX_PROCS];
-extern struct client clients[MAX_CLIENTS];
+extern struct client clients[PLACES];
 extern int proc_count, client_count; /* one more than the last used */
 
 /* shim.c */
@@ -118,7 +119,7 @@ void attached_begin(struct client *c);
 void stream_release(void);
 
 /* shim-client.c: connections and their queues */
-extern uint8_t inputs[MAX_CLIENTS][INPUT];
+extern uint8_t inputs[PLACES][INPUT];
 void client_accept(void);
 void client_ready(struct client *c, uint32_t events);
 void client_put(struct client *c, const void *head, size_t head_len, const void *data, size_t len);
@@ -127,6 +128,7 @@ void client_drop(struct client *c);
 void client_leave(struct client *c);
 void leave_proc(const struct proc *p); /* everybody attached to p gets the rest and the end */
 int control_count(void);
+int is_full(void);
 void client_release(void);
 
 /* shim-order.c: what control clients say and are told */
