@@ -6,7 +6,7 @@ import type { DeviceRule } from "#spec/oci-runtime.ts";
 
 /** File and line, in the order they are to be written. */
 export function legacyDeviceLines(rules: readonly DeviceRule[]): ["devices.allow" | "devices.deny", string][] {
-  return rules.map((rule) => {
+  return rules.flatMap(byType).map((rule) => {
     const file = rule.allow ? "devices.allow" : "devices.deny";
     if (isEverything(rule)) return [file, "a"];
     const number = (value: number | undefined) => (value === undefined || value < 0 ? "*" : value);
@@ -14,9 +14,15 @@ export function legacyDeviceLines(rules: readonly DeviceRule[]): ["devices.allow
   });
 }
 
-/** v1 knows "a" only as all of all. */
-function isEverything(rule: DeviceRule): boolean {
-  return rule.type === undefined || rule.type === "a";
+/** All of all: what both versions treat in one step. */
+function isEverything({ type = "a", major = -1, minor = -1, access }: DeviceRule): boolean {
+  return type === "a" && major < 0 && minor < 0 && [..."rwm"].every((letter) => (access || "rwm").includes(letter));
+}
+
+/** Any other rule for both types is two rules: v1 would read its "a" as all of all. */
+function byType(rule: DeviceRule): DeviceRule[] {
+  if (isEverything(rule) || (rule.type !== undefined && rule.type !== "a")) return [rule];
+  return [{ ...rule, type: "c" }, { ...rule, type: "b" }];
 }
 
 /** Instructions of the little machine: code, registers, jump, immediate. linux/bpf.h */
@@ -54,7 +60,7 @@ export function bpfDeviceFilter(rules: readonly DeviceRule[]): Buffer {
     instruction(LOAD_WORD, MINOR, 1, 8, 0),
   ];
   const body: Buffer[] = [];
-  for (const rule of rules.toReversed()) {
+  for (const rule of rules.flatMap(byType).toReversed()) {
     body.push(...ruleInstructions(rule));
     if (isEverything(rule)) break;
   }

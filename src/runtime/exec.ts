@@ -38,5 +38,5 @@ function oomScore(process: Process): Op[] {
 }
 
 function terminal(process: Process): Op[] {
-  return [...openTerminal(-1, "/dev/pts/ptmx"), { op: "pty", slot: SLOT.ptmx, rows: process.consoleSize?.height ?? 0, cols: process.consoleSize?.width ?? 0 }];
+  return [...openTerminal(-1, "/dev/pts/ptmx"), { op: "pty", slot: SLOT.ptmx, consoleDir: -1, rows: process.consoleSize?.height ?? 0, cols: process.consoleSize?.width ?? 0 }];
 }

@@ -1,5 +1,5 @@
 /** What compiling must know of the host and of the container besides its spec. Plain data. */
-import { lstat, readFile, stat } from "node:fs/promises";
+import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { release } from "node:os";
 import { cgroupFactFiles, type CgroupHost, parseCgroupHost } from "#linux/cgroups.ts";
 import type { Program } from "#linux/ops.ts";
@@ -16,6 +16,8 @@ export type HostFacts = {
   /** Number of the last capability the kernel knows. */
   readonly lastCapability: number;
   readonly cgroups: CgroupHost;
+  /** Directories of sysfs in which processors tell how often they were hot: masked in containers. */
+  readonly thermalThrottle: readonly string[];
 };
 
 /** How to mount the root file system; what `core/snapshots` calls `Mounts`. `lower` is topmost first. */
@@ -65,7 +67,16 @@ export async function readHostFacts(): Promise<HostFacts> {
     capabilities: BigInt("0x" + (/^CapPrm:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0")),
     lastCapability: Number(last || "40"),
     cgroups: parseCgroupHost({ mountinfo, unifiedControllers, cpus, mems, swap }),
+    thermalThrottle: await readThermalThrottle(),
   };
+}
+
+async function readThermalThrottle(): Promise<string[]> {
+  const folder = "/sys/devices/system/cpu";
+  const cpus = (await readdir(folder).catch(() => [])).filter((name) => /^cpu\d+$/.test(name));
+  const paths = cpus.map((name) => `${folder}/${name}/thermal_throttle`);
+  const found = await Promise.all(paths.map((path) => lstat(path).then(() => true, () => false)));
+  return paths.filter((_, index) => found[index]);
 }
 
 const readText = async (path: string | undefined) => (path === undefined ? "" : await readFile(path, "utf8").catch(() => ""));
