@@ -6,13 +6,13 @@ import { NLM_F, attribute, eachAttribute, message, nested, readAttributes, readM
 
 export const ROUTE = 0;
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, SETLINK: 19, NEWADDR: 20, DELADDR: 21, GETADDR: 22, NEWROUTE: 24, GETROUTE: 26 };
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, MASTER: 10, LINKINFO: 18, NET_NS_FD: 28, AF_SPEC: 26 };
+const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, MASTER: 10, LINKINFO: 18, NET_NS_FD: 28 };
 const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 };
 const VETH_INFO_PEER = 1;
 const BRPORT = { MODE: 4, ISOLATED: 33 };
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 };
 const IFA_F_NODAD = 2;
-const RTA = { DST: 1, OIF: 4, GATEWAY: 5, TABLE: 15 };
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5 };
 const IFF_UP = 1;
 const AF = { INET: 2, INET6: 10 };
 

@@ -76,11 +76,6 @@ export function leftovers(view: HostView, bridge: number, known: ReadonlySet<str
     .map(({ name }): Op => ({ op: "netlink", proto: ROUTE, acks: 1, tolerate: ENODEV, data: deleteLink(name), note: `remove ${name}` }));
 }
 
-export function forwardOps(network: NetworkRecord): Program {
-  const on = (path: string): Op => ({ op: "writeFile", path, data: "1", tolerate: ENOENT });
-  return [on("/proc/sys/net/ipv4/ip_forward"), ...(network.ipv6 ? [on("/proc/sys/net/ipv6/conf/all/forwarding")] : [])];
-}
-
 function makeOp({ bridge, mtu, id }: NetworkRecord): Op {
   const mac = Buffer.concat([Uint8Array.of(0x02, 0x42), createHash("sha256").update(id).digest().subarray(0, 4)]);
   return { op: "netlink", proto: ROUTE, acks: 1, tolerate: EEXIST, data: newBridge({ name: bridge, mac, mtu }), note: `bridge ${bridge}` };

@@ -18,6 +18,7 @@ import type { Attachment, AttachPrograms, AttachSlots, PublishedPort } from "./n
 const ENOENT = 2;
 const ENODEV = 19;
 const EINVAL = 22;
+const EPROTONOSUPPORT = 93;
 const INTERFACE = "eth0";
 
 export type Place = {
@@ -29,7 +30,7 @@ export type Place = {
 };
 
 export function attachPrograms(attachment: Attachment, slots: AttachSlots, place: Place): AttachPrograms {
-  const held = attachment.ports.filter((port) => port.by === "kernel");
+  const held = attachment.ports.filter(isHeld);
   const slotOf = (index: number) => (slots.ports.first + index <= slots.ports.last ? slots.ports.first + index : -1);
   return {
     reserve: held.map((port, index) => bindOp(port, slotOf(index))),
@@ -51,10 +52,14 @@ export function detachOps(attachment: Attachment, table: Table | undefined): Pro
   return [...withdrawOps(attachment, table), link];
 }
 
+/** The shim holds what the kernel serves alone; a socket on :: would be found by ::1, and never be accepted from. */
+const isHeld = ({ by, hostIp }: PublishedPort) => by === "kernel" && hostIp !== "::";
+
 function bindOp({ protocol, hostIp, hostPort }: PublishedPort, slot: number): Op {
   const type = { tcp: 1, udp: 2, sctp: 5 }[protocol];
   const note = `reserve ${hostAndPort(hostIp, hostPort)}/${protocol}`;
-  return { op: "bindPort", slot, family: isIPv4(hostIp) ? 2 : 10, type, port: hostPort, address: hostIp, note };
+  const tolerate = protocol === "sctp" ? EPROTONOSUPPORT : 0;
+  return { op: "bindPort", tolerate, slot, family: isIPv4(hostIp) ? 2 : 10, type, port: hostPort, address: hostIp, note };
 }
 
 /**
@@ -81,7 +86,7 @@ function vethOp(attachment: Attachment, own: number, bridge: number): Op {
 function publishOps(attachment: Attachment, table: Table | undefined): Op[] {
   const data = table === undefined ? Buffer.alloc(0) : publish(table, attachment);
   if (data.length === 0) return [];
-  const udp = attachment.ports.filter((port) => port.by === "kernel" && port.protocol === "udp");
+  const udp = attachment.ports.filter((port) => port.by !== "proxy" && port.protocol === "udp");
   return [
     { op: "netlink", proto: NETFILTER, acks: 1, data, note: `publish ${describePorts(attachment)}` },
     ...udp.map(
@@ -137,6 +142,6 @@ function describeInside({ address, prefixLength, address6, prefixLength6, gatewa
 }
 
 function describePorts({ ports, address }: Attachment): string {
-  const kernel = ports.filter((port) => port.by === "kernel");
+  const kernel = ports.filter((port) => port.by !== "proxy");
   return kernel.map(({ hostIp, hostPort, port, protocol }) => `${hostAndPort(hostIp, hostPort)} to ${address}:${port}/${protocol}`).join(", ");
 }

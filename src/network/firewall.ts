@@ -23,8 +23,10 @@ export type Firewall = {
   readonly networks: readonly NetworkRecord[];
   readonly attachments: readonly Attachment[];
   /** Interfaces that were there when the engine switched forwarding on: not routed between them before, nor now. */
-  readonly guarded: readonly string[];
+  readonly guarded: Guarded;
 };
+
+export type Guarded = { readonly ip: readonly string[]; readonly ip6: readonly string[] };
 
 /** The table of an engine is named after its bridge, so that two engines do not share one. */
 export function tableFor(bridge: string): Table {
@@ -57,7 +59,8 @@ const SETS = {
   ports4any: { id: 2, name: "ports4any", key: ["protocol", "port"], data: ["ipv4", "port"] },
   ports6: { id: 3, name: "ports6", key: ["protocol", "ipv6", "port"], data: ["ipv6", "port"] },
   ports6any: { id: 4, name: "ports6any", key: ["protocol", "port"], data: ["ipv6", "port"] },
-  guarded: { id: 5, name: "guarded", key: ["ifname"] },
+  guarded4: { id: 5, name: "guarded4", key: ["ifname"] },
+  guarded6: { id: 6, name: "guarded6", key: ["ifname"] },
 } as const satisfies Record<string, SetShape & { id: number }>;
 
 type SetName = keyof typeof SETS;
@@ -74,10 +77,11 @@ function tableContent({ table, networks, attachments, guarded }: Firewall): Chan
     newChain(table, { name: "postrouting", type: "nat", hook: "postrouting", priority: 100 }),
     ...rules("raw", bridges.flatMap(rawRules)),
     ...rules("prerouting", [["nothing of the loopback from outside", ...loopbackDestination(), verdict("return")], ...dnatRules()]),
-    ...rules("output", [["::1 cannot leave the host: the proxy's", ...v6Loopback(), verdict("return")], ...dnatRules()]),
-    ...rules("forward", [guardRule(), ...bridges.flatMap(forwardRules)]),
+    ...rules("output", [["::1 does not leave the host: the proxy's", ...v6Loopback(), verdict("return")], ...dnatRules()]),
+    ...rules("forward", [guardRule(4), guardRule(6), ...bridges.flatMap(forwardRules)]),
     ...rules("postrouting", bridges.flatMap(postroutingRules)),
-    ...newElements(table, "guarded", guarded.map((name) => ({ key: interfaceName(name) }))),
+    ...newElements(table, "guarded4", guarded.ip.map((name) => ({ key: interfaceName(name) }))),
+    ...newElements(table, "guarded6", guarded.ip6.map((name) => ({ key: interfaceName(name) }))),
     ...published(attachments).flatMap(([set, elements]) => newElements(table, set, elements)),
   ];
 }
@@ -113,8 +117,9 @@ function dnatRules(): Rule[] {
   ];
 }
 
-function guardRule(): Rule {
-  return ["not routed before Gantry either", meta("iifname", 0), lookup(SETS.guarded, 0), meta("oifname", 0), lookup(SETS.guarded, 0), verdict("drop")];
+function guardRule(version: 4 | 6): Rule {
+  const set = SETS[`guarded${version}`];
+  return ["not routed before Gantry either", ...family(version), meta("iifname", 0), lookup(set, 0), meta("oifname", 0), lookup(set, 0), verdict("drop")];
 }
 
 function forwardRules({ bridge, icc }: NetworkRecord): Rule[] {
@@ -145,7 +150,7 @@ function published(attachments: readonly Attachment[]): [SetName, Element[]][] {
   const bySet = new Map<SetName, Element[]>();
   for (const attachment of attachments) {
     for (const port of attachment.ports) {
-      if (port.by !== "kernel") continue;
+      if (port.by === "proxy") continue;
       const [set, element] = elementOf(attachment, port);
       bySet.set(set, [...(bySet.get(set) ?? []), element]);
     }
@@ -176,8 +181,8 @@ const family = (version: 4 | 6) => [meta("nfproto", 0), compare(0, "==", Uint8Ar
 const toHost = () => [destinationType(0), compare(0, "==", u32(2))];
 const established = () => [ct("state", 0), mask(0, u32(2 | 4)), compare(0, "!=", u32(0))];
 const translated = () => [ct("status", 0), mask(0, u32(32)), compare(0, "!=", u32(0))];
-const loopbackDestination = () => isIn("destination", prefix("127.0.0.0/8"));
 const v6Loopback = () => isIn("destination", prefix("::1/128"));
+const loopbackDestination = () => isIn("destination", prefix("127.0.0.0/8"));
 
 type Side = "source" | "destination";
 

@@ -1,36 +1,48 @@
 /**
  * Forwarding between interfaces, which containers need, and which turns a host into a router.
  *
- * When it was off, the interfaces of that moment are remembered in the firewall (set `guarded`), and between them nothing
+ * When it was off, the interfaces of that moment are remembered in the firewall (sets `guarded4`, `guarded6`), and between them nothing
  * is forwarded: what was not routed before is not routed now. The set is the memory: it lives as long as the switch,
  * until the host is started again, and is carried over when the table is replaced.
  */
-import type { Kernel } from "#linux/linux.ts";
-import { ProgramError } from "#linux/linux.ts";
+import { ProgramError, type Kernel } from "#linux/linux.ts";
+import type { Op } from "#linux/ops.ts";
 import { NETFILTER, dumpChains, dumpElements, readChains, readElements, type ChainSeen, type Table } from "#linux/nftables.ts";
 import { readFile } from "node:fs/promises";
-import { forwardOps, viewHost } from "./bridge.ts";
+import { viewHost } from "./bridge.ts";
+import type { Guarded } from "./firewall.ts";
 import type { NetworkRecord } from "./network.ts";
 
 export type Forwarding = {
   /** Switches forwarding on, if it may, and gives the guarded interfaces. */
-  turnOn(networks: readonly NetworkRecord[]): Promise<string[]>;
+  turnOn(networks: readonly NetworkRecord[]): Promise<Guarded>;
   /** What stands in the way of packets, as far as can be seen. */
   warnings(): readonly string[];
 };
 
+type Version = "ip" | "ip6";
+
 const FORWARD_HOOK = 2;
+const SWITCH: Record<Version, string> = { ip: "/proc/sys/net/ipv4/ip_forward", ip6: "/proc/sys/net/ipv6/conf/all/forwarding" };
+const SET: Record<Version, string> = { ip: "guarded4", ip6: "guarded6" };
 
 export function openForwarding(kernel: Kernel, table: Table | undefined, allowed: boolean): Forwarding {
   let warnings: string[] = [];
+
+  const turnOnOne = async (version: Version, networks: readonly NetworkRecord[]): Promise<string[]> => {
+    if (await isOn(version)) return table === undefined ? [] : guardedNow(kernel, table, version);
+    if (!networks.some((network) => version === "ip" || network.ipv6) || !allowed) return [];
+    const guarded = await guardable(kernel, networks);
+    await kernel.perform([...(version === "ip6" ? await keepListening(guarded) : []), { op: "writeFile", path: SWITCH[version], data: "1" }]);
+    return guarded;
+  };
+
   return {
     warnings: () => warnings,
     async turnOn(networks) {
-      const was = await isOn();
-      const guarded = table === undefined ? [] : was ? await guardedNow(kernel, table) : await guardable(kernel, networks);
-      if (!was && allowed) await kernel.perform(networks.flatMap(forwardOps));
+      const guarded = { ip: await turnOnOne("ip", networks), ip6: await turnOnOne("ip6", networks) };
       warnings = [
-        ...(was || allowed ? [] : ["IPv4 forwarding is disabled: containers reach the host only"]),
+        ...((await isOn("ip")) ? [] : ["IPv4 forwarding is disabled: containers reach the host only"]),
         ...(await blockers(kernel, table)).map((chain) => blockedText(chain, networks)),
       ];
       return guarded;
@@ -38,8 +50,20 @@ export function openForwarding(kernel: Kernel, table: Table | undefined, allowed
   };
 }
 
-async function isOn(): Promise<boolean> {
-  return (await readFile("/proc/sys/net/ipv4/ip_forward", "utf8")).trim() === "1";
+async function isOn(version: Version): Promise<boolean> {
+  return (await readText(SWITCH[version])) !== "0";
+}
+
+/** A host that forwards hears no router advertisements, unless told (2): one that lives by them would lose its routes. */
+async function keepListening(interfaces: readonly string[]): Promise<Op[]> {
+  const paths = interfaces.map((name) => `/proc/sys/net/ipv6/conf/${name}/accept_ra`);
+  const values = await Promise.all(paths.map(readText));
+  return paths.filter((_, index) => values[index] === "1").map((path) => ({ op: "writeFile", path, data: "2" }));
+}
+
+/** "" when there is no such file: without IPv6, say. */
+async function readText(path: string): Promise<string> {
+  return (await readFile(path, "utf8").catch(() => "")).trim();
 }
 
 async function guardable(kernel: Kernel, networks: readonly NetworkRecord[]): Promise<string[]> {
@@ -49,8 +73,8 @@ async function guardable(kernel: Kernel, networks: readonly NetworkRecord[]): Pr
   return links.filter(({ name, master }) => name !== "lo" && !own.has(name) && !bridges.has(master)).map(({ name }) => name);
 }
 
-async function guardedNow(kernel: Kernel, table: Table): Promise<string[]> {
-  const dump = await dumped(kernel, dumpElements(table, "guarded"));
+async function guardedNow(kernel: Kernel, table: Table, version: Version): Promise<string[]> {
+  const dump = await dumped(kernel, dumpElements(table, SET[version]));
   return readElements(dump).map(({ key }) => Buffer.from(key).toString("utf8").replace(/\0+$/, ""));
 }
 

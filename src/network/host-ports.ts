@@ -18,8 +18,8 @@ export type HostPorts = {
 export type Where = {
   /** Addresses for requests that name none: ["0.0.0.0", "::"]. */
   readonly defaults: readonly string[];
-  /** How a host address of that kind leads to the container; undefined: it does not. */
-  readonly by: (family: 4 | 6) => PublishedPort["by"] | undefined;
+  /** How a host address leads to the container; undefined: it does not. */
+  readonly by: (hostIp: string) => PublishedPort["by"] | undefined;
 };
 
 /** `range`: what the engine chooses from, as the host's ip_local_port_range. */
@@ -90,17 +90,16 @@ function meets(one: string, other: string): boolean {
 }
 
 const isAny = (ip: string) => ip === "0.0.0.0" || ip === "::";
-const familyOf = (ip: string) => (isIPv4(ip) ? 4 : 6);
 
 function addressesOf(request: PortRequest, where: Where): string[] {
-  if (request.hostIp === "") return where.defaults.filter((ip) => where.by(familyOf(ip)) !== undefined);
-  if (where.by(familyOf(request.hostIp)) !== undefined) return [request.hostIp];
-  throw fail("invalid", `publish port ${request.port} on ${request.hostIp}: the container has no IPv6 address, and userland-proxy is off`);
+  if (request.hostIp === "") return where.defaults.filter((ip) => where.by(ip) !== undefined);
+  if (where.by(request.hostIp) !== undefined) return [request.hostIp];
+  throw fail("invalid", `publish port ${request.port} on ${request.hostIp}: the kernel does not translate it to the container's address, and userland-proxy is off`);
 }
 
 function publishedPort(
   { protocol, port }: PortRequest,
   { hostIp, hostPort, chosen, where }: { hostIp: string; hostPort: number; chosen: boolean; where: Where },
 ): PublishedPort {
-  return { protocol, hostIp, hostPort, port, by: where.by(familyOf(hostIp))!, chosen };
+  return { protocol, hostIp, hostPort, port, by: where.by(hostIp)!, chosen };
 }

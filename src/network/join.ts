@@ -106,11 +106,13 @@ function takePorts(book: Book, { endpointId, address6, request }: { endpointId: 
 
 function whereOf({ config, host }: Book, hasIpv6: boolean): Where {
   const general = config.publishAddress === "" || config.publishAddress === "0.0.0.0";
-  const kernel = (family: 4 | 6) => (family === 4 ? config.iptables : config.iptables && config.ip6tables && hasIpv6);
-  return {
-    defaults: general ? ["0.0.0.0", ...(host.ipv6 ? ["::"] : [])] : [config.publishAddress],
-    by: (family) => (kernel(family) ? "kernel" : config.userlandProxy ? "proxy" : undefined),
+  const proxy = config.userlandProxy ? "proxy" : undefined;
+  const by = (hostIp: string) => {
+    if (isIPv4(hostIp)) return config.iptables ? "kernel" : proxy;
+    if (!config.iptables || !config.ip6tables || !hasIpv6 || hostIp === "::1") return proxy;
+    return hostIp === "::" && config.userlandProxy ? "both" : "kernel";
   };
+  return { defaults: general ? ["0.0.0.0", ...(host.ipv6 ? ["::"] : [])] : [config.publishAddress], by };
 }
 
 /** Docker's words around what went wrong with published ports. */

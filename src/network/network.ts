@@ -90,8 +90,11 @@ export type PublishedPort = {
   readonly hostIp: string;
   readonly hostPort: number;
   readonly port: number;
-  /** kernel: by address translation. proxy: an IPv6 address of the host for a container without IPv6. */
-  readonly by: "kernel" | "proxy";
+  /**
+   * kernel: by address translation. proxy: through the engine, where the kernel does not translate: an IPv6 address of
+   * the host for a container without IPv6. both: every IPv6 address of the host, of which ::1 needs the proxy.
+   */
+  readonly by: "kernel" | "proxy" | "both";
   /** The engine chose the host port: another will do as well. */
   readonly chosen: boolean;
 };

@@ -44,7 +44,7 @@ test("host addresses", () => {
   assert.throws(() => asked("localhost"), invalid(/invalid IP address: localhost/));
 });
 
-const both: Where = { defaults: ["0.0.0.0", "::"], by: (family) => (family === 4 ? "kernel" : "proxy") };
+const both: Where = { defaults: ["0.0.0.0", "::"], by: (ip) => (ip.includes(":") ? "proxy" : "kernel") };
 const requests = (HostPort: string, HostIp = "", spec = "80/tcp") => parsePorts(plan({ bindings: { [spec]: bind(HostPort, HostIp) } }));
 
 test("a port on every address of the host is one number for IPv4 and IPv6", () => {
@@ -94,7 +94,7 @@ test("a container's ports are taken all or not at all", () => {
 
 test("without a way for IPv6 only IPv4 is published, and asking for IPv6 is refused", () => {
   const ports = openHostPorts({ first: 40000, last: 40003 });
-  const four: Where = { ...both, by: (family) => (family === 4 ? "kernel" : undefined) };
+  const four: Where = { ...both, by: (ip) => (ip.includes(":") ? undefined : "kernel") };
   assert.deepEqual(ports.take(requests("80"), four).map(({ hostIp }) => hostIp), ["0.0.0.0"]);
   assert.throws(() => ports.take(requests("81", "::1"), four), { kind: "invalid" });
 });

@@ -18,12 +18,12 @@ export function openProxies(): Proxies {
   return {
     close,
     closeAll: () => [...all.keys()].forEach(close),
-    async open({ endpointId, ports, address }) {
-      const wanted = ports.filter(({ by }) => by === "proxy");
+    async open({ endpointId, ports, address, address6 }) {
+      const wanted = ports.filter(({ by }) => by !== "kernel");
       if (wanted.length === 0 || all.has(endpointId)) return;
       const mine: Proxy[] = [];
       all.set(endpointId, mine);
-      const done = await Promise.allSettled(wanted.map(async (port) => openProxy({ ...port, address })));
+      const done = await Promise.allSettled(wanted.map(async (port) => openProxy({ ...port, address: port.by === "both" ? address6 : address })));
       const failed = done.find((result) => result.status === "rejected");
       for (const result of done) if (result.status === "fulfilled") mine.push(result.value);
       if (failed !== undefined) close(endpointId);
