@@ -144,21 +144,36 @@ class OneCall implements Call {
   }
 
   hijack(contentType: string): Duplex {
+    const { response, upgrade } = this.#parts;
+    response.setHeader("Content-Type", contentType);
+    if (!upgrade) return this.#take("HTTP/1.1 200 OK");
+    response.setHeader("Connection", "Upgrade");
+    response.setHeader("Upgrade", "tcp");
+    return this.#take("HTTP/1.1 101 UPGRADED");
+  }
+
+  upgradeTo(protocol: string, headers: Readonly<Record<string, string>>): Duplex {
+    for (const [name, value] of Object.entries({ Connection: "Upgrade", Upgrade: protocol, ...headers })) this.response.setHeader(name, value);
+    return this.#take("HTTP/1.1 101 Switching Protocols");
+  }
+
+  #take(statusLine: string): Duplex {
     const { request, response, raw, upgrade, hijacked } = this.#parts;
+    const head = headOf(statusLine, response);
     const stream = upgrade ? raw : takeSocket(request, response);
     if (upgrade) response.detachSocket(raw as Socket);
     hijacked.add(stream);
     stream.once("close", () => hijacked.delete(stream));
-    stream.write(hijackHead(response, contentType, upgrade));
+    stream.write(head);
     return stream;
   }
 }
 
-function hijackHead(response: ServerResponse, contentType: string, upgrade: boolean): string {
-  const own = Object.entries(response.getHeaders()).map(([name, value]) => `${name}: ${String(value)}\r\n`);
-  const first = upgrade ? "HTTP/1.1 101 UPGRADED" : "HTTP/1.1 200 OK";
-  const last = upgrade ? "Connection: Upgrade\r\nUpgrade: tcp\r\n" : "";
-  return `${first}\r\nContent-Type: ${contentType}\r\n${last}${own.join("")}\r\n`;
+/** Names as they are usually written: clients that read heads by hand look for them so. */
+function headOf(statusLine: string, response: ServerResponse): string {
+  const usual = (name: string) => name.replace(/(^|-)[a-z]/g, (sign) => sign.toUpperCase());
+  const lines = Object.entries(response.getHeaders()).map(([name, value]) => `${usual(name)}: ${String(value)}\r\n`);
+  return `${statusLine}\r\n${lines.join("")}\r\n`;
 }
 
 /** A path that does not decode is passed on as it came: it will match nothing that exists. */

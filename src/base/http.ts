@@ -37,6 +37,8 @@ export type Call = {
    * and the content type, and returns the raw stream. The request's body must have been read.
    */
   hijack(contentType: string): Duplex;
+  /** The same for another protocol, when `upgrade` is true. */
+  upgradeTo(protocol: string, headers: Readonly<Record<string, string>>): Duplex;
 };
 
 export type HttpServerOptions = {

@@ -1,11 +1,13 @@
 /** /containers: attach, logs, wait: answers that last. */
 import { fail, kindOf, messageOf } from "#base/errors.ts";
 import { join } from "#base/http-hijack.ts";
+import { acceptWebSocket } from "#base/websocket.ts";
 import type { Answer, ApiCall, ApiRoute } from "../answer.ts";
 import type { ApiParts } from "../api.ts";
 import { drain } from "../body.ts";
 import { flag, nanos, text } from "../query.ts";
 import { begin, writeChunk } from "../streaming.ts";
+import { withoutFrames } from "./frames.ts";
 import type { LogOptions } from "../../engine.ts";
 
 export const RAW = "application/vnd.docker.raw-stream";
@@ -29,6 +31,25 @@ export function containerStreamRoutes({ containers, log }: ApiParts): ApiRoute[]
     });
     const client = call.hijack(streamType(call, record.config.Tty));
     await join(client, process, { input });
+    return undefined;
+  }
+
+  /** The same over WebSocket: bytes alone, which stream they come from is not told. */
+  async function attachWebSocket(call: ApiCall): Promise<Answer> {
+    const { query, version } = call;
+    const record = containers.get(call.params["id"]!);
+    const wants = (stream: string) => version < 42 || flag(query, stream);
+    const detachKeys = text(query, "detachKeys");
+    const process = await containers.attach(record.id, {
+      stdin: wants("stdin"),
+      stdout: wants("stdout"),
+      stderr: wants("stderr"),
+      logs: flag(query, "logs"),
+      stream: flag(query, "stream"),
+      ...(detachKeys === "" ? {} : { detachKeys }),
+      signal: call.signal,
+    });
+    await join(acceptWebSocket(call), record.config.Tty ? process : withoutFrames(process), { input: wants("stdin") });
     return undefined;
   }
 
@@ -67,6 +88,7 @@ export function containerStreamRoutes({ containers, log }: ApiParts): ApiRoute[]
 
   return [
     { method: "POST", path: "/containers/{id}/attach", hijack: true, run: attach },
+    { method: "GET", path: "/containers/{id}/attach/ws", hijack: true, run: attachWebSocket },
     { method: "GET", path: "/containers/{id}/logs", run: logs },
     { method: "POST", path: "/containers/{id}/wait", run: wait },
   ];
