@@ -41,10 +41,10 @@ story("a named volume is made on demand, filled from the image, and kept", async
 });
 
 story("--mount type=volume, and its options", async ({ cli }) => {
-  await cli.ok("run", "--rm", "--mount", "type=volume,src=m,dst=/data", "busybox", "touch", "/data/x");
-  await cli.fails(1, /Read-only file system/, "run", "--rm", "--mount", "type=volume,src=m,dst=/data,readonly", "busybox", "touch", "/data/y");
-  await cli.fails(125, /target is required/, "run", "--rm", "--mount", "type=volume,src=m", "busybox", "true");
-  await cli.fails(125, /Duplicate mount point: \/data/, "run", "--rm", "-v", "m:/data", "-v", "n:/data", "busybox", "true");
+  await cli.ok("run", "--rm", "--mount", "type=volume,src=mm,dst=/data", "busybox", "touch", "/data/x");
+  await cli.fails(1, /Read-only file system/, "run", "--rm", "--mount", "type=volume,src=mm,dst=/data,readonly", "busybox", "touch", "/data/y");
+  await cli.fails(125, /target is required/, "run", "--rm", "--mount", "type=volume,src=mm", "busybox", "true");
+  await cli.fails(125, /Duplicate mount point: \/data/, "run", "--rm", "-v", "mm:/data", "-v", "nn:/data", "busybox", "true");
 });
 
 story("an anonymous volume goes with its container, with --rm and rm -v", async ({ cli, engine }) => {

@@ -72,7 +72,7 @@ const wrong: [argv: string[], message: RegExp][] = [
   [["--userns", "nope"], /--userns: invalid USER mode|invalid USER mode/i],
   [["--cgroupns", "nope"], /--cgroupns: invalid CGROUP mode|invalid CGROUP mode/i],
   [["--network", "container:"], /invalid container format container:<name\|id>/],
-  [["--network", "host", "-h", "x", "--dns", "nope"], /nope is not an ip address/i],
+  [["--network", "host", "-h", "x", "--dns", "nope"], /IP address is not correctly formatted: nope/],
 ];
 story("wrong modes are refused", async ({ cli }) => {
   for (const [argv, message] of wrong) await cli.fails(125, message, "run", "--rm", ...argv, "busybox", "true");

@@ -24,7 +24,7 @@ story("-a chooses what is attached", async ({ cli }) => {
   const result = await cli("run", "--rm", "-a", "stderr", "busybox", "sh", "-c", "echo out; echo err >&2");
   assert.deepEqual([result.code, result.stderr], [0, "err\n"]);
   assert.doesNotMatch(result.stdout, /out/);
-  await cli.fails(125, /conflicting options: cannot specify both --attach and --detach/, "run", "-d", "-a", "stdout", "busybox", "true");
+  await cli.fails(1, /conflicting options: cannot specify both --attach and --detach/, "run", "-d", "-a", "stdout", "busybox", "true");
 });
 
 story("-d prints the id, and the container goes on", async ({ cli }) => {

@@ -2,7 +2,6 @@
 import { spawn, execFileSync, type ChildProcess } from "node:child_process";
 import { openSync, closeSync, readFileSync } from "node:fs";
 import { request } from "node:http";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { makePlace, removePlace, type Place } from "./place.ts";
@@ -95,20 +94,12 @@ function commonFlags(place: Place): string[] {
 
 async function untilListening(child: ChildProcess, place: Place): Promise<void> {
   const deadline = Date.now() + 60_000;
-  while (!(await connects(place.socket))) {
+  while ((await call(place.socket, "GET", "/_ping").catch(() => undefined))?.status !== 200) {
     if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
       throw new Error(`the engine did not start:\n${readFileSync(place.log, "utf8").slice(-4000)}`);
     }
     await pause(20);
   }
-}
-
-function connects(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => (socket.destroy(), resolve(true)));
-    socket.once("error", () => resolve(false));
-  });
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<number | null> {
