@@ -39,6 +39,9 @@ struct result perform(struct machine *m, const uint8_t *p, size_t len);
 /* Decodes the op at *at of a valid program and moves on; 0 at the end. */
 int next_op(const uint8_t *p, size_t len, size_t *at, struct op *op);
 
+/* The process that keeps a socket to netfilter open between programs: a host. */
+extern pid_t netfilter_keeper;
+
 /* What init and exec'd processes tell the shim: one packet. */
 enum { STATUS_FAILED = 1, STATUS_TERMINAL = 2 /* with the master as SCM_RIGHTS */, STATUS_SYNC = 3, STATUS_FORKED = 4 };
 struct status { uint32_t kind; int32_t index; int32_t err; };

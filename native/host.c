@@ -127,6 +127,7 @@ int host(int fd) {
   sigaddset(&children, SIGCHLD);
   sigprocmask(SIG_BLOCK, &children, NULL);
   signal(SIGPIPE, SIG_IGN);
+  netfilter_keeper = getpid();
   int ended = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
   if (h.buffer == MAP_FAILED || ended < 0) return 1;
   for (;;) {

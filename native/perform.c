@@ -460,12 +460,14 @@ static int exec_op(const struct op *op) {
 
 struct talk { int fd; int64_t acks; int collect; uint16_t tolerate; };
 
+static char answers[65536] __attribute__((aligned(8)));
+
 /* Reads one packet of answers. What is not an ack is an output when collected. */
 static int netlink_answers(struct machine *m, uint32_t index, struct talk *t) {
-  static char buffer[65536] __attribute__((aligned(8)));
-  ssize_t n = recv(t->fd, buffer, sizeof buffer, MSG_TRUNC);
+  char *const buffer = answers;
+  ssize_t n = recv(t->fd, buffer, sizeof answers, MSG_TRUNC);
   if (n < 0) return errno == EINTR ? 0 : errno == EAGAIN ? -ETIMEDOUT : -errno;
-  if ((size_t)n > sizeof buffer) return -EMSGSIZE;
+  if ((size_t)n > sizeof answers) return -EMSGSIZE;
   for (struct nlmsghdr *h = (void *)buffer; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
     if (h->nlmsg_type == NLMSG_ERROR) {
       int err = ((struct nlmsgerr *)NLMSG_DATA(h))->error;
@@ -480,27 +482,54 @@ static int netlink_answers(struct machine *m, uint32_t index, struct talk *t) {
   return 0;
 }
 
+static int netlink_socket(int proto) {
+  int big = 8 << 20, fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, proto);
+  if (fd < 0) return -errno;
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof big);
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof big);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 10, 0 }, sizeof(struct timeval));
+  return fd;
+}
+
+/* A host keeps its socket to netfilter: closing one waits until all that was deleted lately is freed, 10 to 30 ms, and
+ * holds up every other change of the firewall meanwhile (nft_rcv_nl_event). Its children, which may be in another network
+ * namespace, do not use it. */
+pid_t netfilter_keeper;
+static int netfilter_kept = -1;
+
+static int netlink_open(int proto) {
+  if (proto != NETLINK_NETFILTER || getpid() != netfilter_keeper) return netlink_socket(proto);
+  if (netfilter_kept < 0) netfilter_kept = netlink_socket(proto);
+  while (recv(netfilter_kept, answers, sizeof answers, MSG_DONTWAIT) >= 0 || errno == ENOBUFS || errno == EINTR) continue; /* of the op before */
+  return netfilter_kept;
+}
+
+static void netlink_close(int fd, int err) {
+  if (fd == netfilter_kept && getpid() == netfilter_keeper) {
+    if (err != -ETIMEDOUT) return;
+    netfilter_kept = -1;
+  }
+  close(fd);
+}
+
 static int netlink_op(struct machine *m, const struct op *op, uint32_t index) {
-  struct talk t = { socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, (int)N(NETLINK_PROTO)), N(NETLINK_ACKS), (int)N(NETLINK_COLLECT), op->tolerate };
-  if (t.fd < 0) return -errno;
+  struct talk t = { netlink_open((int)N(NETLINK_PROTO)), N(NETLINK_ACKS), (int)N(NETLINK_COLLECT), op->tolerate };
+  if (t.fd < 0) return t.fd;
   const char *data = S(NETLINK_DATA);
   uint64_t len = LEN(NETLINK_DATA), patch_at = (uint64_t)N(NETLINK_PATCH_OFFSET);
-  int big = 8 << 20, patched = fd_of(m, N(NETLINK_PATCH_SLOT)), err = 0;
+  int patched = fd_of(m, N(NETLINK_PATCH_SLOT)), err = 0;
   struct iovec parts[3] = { { (void *)(uintptr_t)data, len }, { NULL, 0 }, { NULL, 0 } };
   if (N(NETLINK_PATCH_SLOT) >= 0) {
-    if (len < 4 || patch_at > len - 4) return close(t.fd), -EINVAL;
+    if (len < 4 || patch_at > len - 4) return netlink_close(t.fd, 0), -EINVAL;
     parts[0].iov_len = patch_at;
     parts[1] = (struct iovec){ &patched, 4 };
     parts[2] = (struct iovec){ (void *)(uintptr_t)(data + patch_at + 4), len - patch_at - 4 };
   }
-  setsockopt(t.fd, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof big);
-  setsockopt(t.fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof big);
-  setsockopt(t.fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){ 10, 0 }, sizeof(struct timeval));
   struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
   struct msghdr msg = { .msg_name = &kernel, .msg_namelen = sizeof kernel, .msg_iov = parts, .msg_iovlen = 3 };
   if (sendmsg(t.fd, &msg, 0) < 0) err = -errno;
   while (err == 0 && t.acks > 0) err = netlink_answers(m, index, &t);
-  close(t.fd);
+  netlink_close(t.fd, err);
   return err;
 }
 
@@ -536,6 +565,17 @@ static int kill_below(void *context, const struct entry *entry) {
   return err == -ENOENT || err == -ENODEV ? 0 : err;
 }
 
+/* Groups that the container has made below its own: all are empty now. */
+static int remove_below(void *context, const struct entry *entry) {
+  struct killing *k = context;
+  if (entry->type != 4 /* DT_DIR */ || k->depth > 32) return 0;
+  int fd = openat(k->here, entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return 0;
+  each_entry(fd, remove_below, &(struct killing){ fd, k->depth + 1, 0 });
+  close(fd);
+  return unlinkat(k->here, entry->name, AT_REMOVEDIR) && errno != ENOENT ? -errno : 0;
+}
+
 static int cgroup_kill(const char *path) {
   int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
   if (dir < 0) return errno == ENOENT ? 0 : -errno;
@@ -553,6 +593,7 @@ static int cgroup_kill(const char *path) {
     if (round > 2000) err = -EBUSY;
     nanosleep(&(struct timespec){ 0, round < 20 ? 500000 : 5000000 }, NULL);
   }
+  if (err == 0) err = each_entry(dir, remove_below, &(struct killing){ dir, 0, 0 });
   close(dir);
   return err;
 }
