@@ -44,12 +44,27 @@ export function writeAnswer(response: ServerResponse, answer: NonNullable<Answer
   if (answer.json === undefined) {
     const bodiless = answer.status === 204 || answer.status === 304;
     response.writeHead(answer.status, bodiless ? undefined : { "Content-Length": 0 });
-    response.end();
+    response.flushHeaders();
+    endAfterRequest(response);
     return;
   }
   const text = `${JSON.stringify(answer.json)}\n`;
   response.writeHead(answer.status, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) });
-  response.end(text);
+  response.write(text);
+  endAfterRequest(response);
+}
+
+/**
+ * Ends an answer that is already out in full. If the client is still sending, what it sends is read and dropped first:
+ * a connection closed under a client that sends is reset, and the client would not see the answer. Nor must the rest of
+ * a body be taken for the next request.
+ */
+export function endAfterRequest(response: ServerResponse): void {
+  const request = response.req;
+  if (request.complete || request.destroyed) return void response.end();
+  request.once("end", () => response.end());
+  request.once("close", () => response.end());
+  request.resume();
 }
 
 /** The answer for whatever was thrown. An answer that has begun cannot be taken back: its connection is cut. */

@@ -34,10 +34,18 @@ function requireJson(contentType: string | undefined): void {
   }
 }
 
+/**
+ * A body as it comes. Leaving it early does not cut the connection, as it would with the request itself: the client is
+ * to hear why.
+ */
+export function bytesOf(request: IncomingMessage): AsyncIterable<Buffer> {
+  return request.iterator({ destroyOnReturn: false });
+}
+
 async function readAll(request: IncomingMessage, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of bytesOf(request)) {
     length += chunk.length;
     if (length > limit) throw fail("invalid", `request body is larger than ${limit} bytes`);
     chunks.push(chunk);

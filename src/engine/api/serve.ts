@@ -26,8 +26,6 @@ export function serving({ routes, version, log }: ServeOptions): Serving {
     } catch (error) {
       report(log, call, error);
       writeError(call.response, error);
-      // What is left of a body that nobody wants must not be taken for the next request.
-      if (!call.request.complete) call.request.resume();
     }
   }
 

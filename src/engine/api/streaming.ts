@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { messageOf } from "#base/errors.ts";
-import type { ApiCall } from "./answer.ts";
+import { type ApiCall, endAfterRequest } from "./answer.ts";
 
 /** Writes and waits for room; false when the client is gone. */
 export async function writeChunk(call: ApiCall, chunk: Uint8Array | string): Promise<boolean> {
@@ -42,7 +42,7 @@ export async function sendProgress(call: ApiCall, messages: AsyncIterable<object
     await write({ errorDetail: { message: messageOf(error) }, error: messageOf(error) });
   }
   if (!call.response.headersSent) call.response.writeHead(200, { "Content-Type": "application/json" });
-  call.response.end();
+  endAfterRequest(call.response);
 }
 
 /** Bytes as they come. A source that fails midway cuts the connection, so that nobody takes the part for the whole. */

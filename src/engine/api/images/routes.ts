@@ -2,6 +2,7 @@
 import { fail, kindOf } from "#base/errors.ts";
 import { type Answer, type ApiCall, type ApiRoute, empty, ok } from "../answer.ts";
 import type { ApiParts, LoadProgress, Platform, RemovedImage } from "../api.ts";
+import { bytesOf } from "../body.ts";
 import { translate } from "../compat.ts";
 import { filters, flag, platformsJson, platformText, text } from "../query.ts";
 import { sendBytes, sendProgress } from "../streaming.ts";
@@ -46,7 +47,7 @@ export function imageRoutes({ images, facts }: ApiParts): ApiRoute[] {
   async function load(call: ApiCall): Promise<Answer> {
     const platform = call.version >= 48 ? onePlatform(call.query) : {};
     const quiet = flag(call.query, "quiet", true);
-    const progress = images.load(call.request, { ...platform, signal: call.signal });
+    const progress = images.load(bytesOf(call.request), { ...platform, signal: call.signal });
     return await sendProgress(call, loadMessages(progress, quiet));
   }
 
@@ -73,7 +74,7 @@ export function imageRoutes({ images, facts }: ApiParts): ApiRoute[] {
     const target = text(query, "repo") === "" ? "" : targetOf(query);
     const platform = parsePlatform(platformText(query));
     async function* messages() {
-      const id = await images.import(call.request, {
+      const id = await images.import(bytesOf(call.request), {
         target,
         message: text(query, "message"),
         changes: query.getAll("changes"),

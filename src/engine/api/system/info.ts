@@ -8,7 +8,7 @@ export async function info({ facts, containers, images }: ApiParts): Promise<obj
   const records = await containers.list({ all: true, filters: new Map() });
   const count = (...statuses: readonly string[]) => records.filter((record) => statuses.includes(record.state.status)).length;
   const [running, paused] = [count("running", "restarting"), count("paused")];
-  const commit = { ID: facts.commit };
+  const commit = { ID: facts.commit || facts.version };
   return {
     ID: facts.id,
     Containers: records.length,
