@@ -1,0 +1,106 @@
+/** The engine, composed: the only place where its parts meet. `serve` resolves when it listens. */
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { fail } from "#base/errors.ts";
+import { openLog } from "#base/log.ts";
+import { openCore } from "#core/core.ts";
+import { openTasks } from "#core/tasks/tasks.ts";
+import { openApi, type Address, type Facts } from "#engine/api/api.ts";
+import type { Config, Host } from "#engine/config/config.ts";
+import { openContainers, type OpenContainers } from "#engine/containers/open.ts";
+import { openEvents } from "#engine/events/events.ts";
+import { openImages } from "#engine/images/images.ts";
+import { openVolumes } from "#engine/volumes/volumes.ts";
+import { describeProgram } from "#linux/describe.ts";
+import { openKernel } from "#linux/host.ts";
+import { openNetwork, readHostFacts as readNetworkFacts } from "#network/network.ts";
+import { readHostFacts, type HostFacts } from "#runtime/facts.ts";
+import packageJson from "../../package.json" with { type: "json" };
+
+const BUILD = fileURLToPath(new URL("../../build", import.meta.url));
+
+export type Engine = { close(): Promise<void>; reload(config: Config): Promise<void> };
+
+export async function serve(config: Config): Promise<Engine> {
+  const log = openLog({ level: config.logLevel, format: config.logFormat });
+  await using opening = new AsyncDisposableStack();
+  await mkdir(config.dataRoot, { recursive: true, mode: 0o710 });
+  await mkdir(config.execRoot, { recursive: true, mode: 0o711 });
+  const kernel = opening.use(await openKernel({ cell: join(BUILD, "cell"), ...failpoints() }));
+  const host = await readHostFacts();
+  const core = opening.use(await openCore({ root: config.dataRoot, kernel, driver: config.storageDriver }));
+  const network = opening.use(await openNetwork({ kernel, db: core.db, config: config.network, log, host: await readNetworkFacts() }));
+  const events = openEvents(core.db);
+  opening.defer(() => events.close());
+
+  // Containers use images and volumes, which ask who uses them: joined by name here, used only when all are open.
+  const users = (): OpenContainers => open;
+  const images = openImages({ core, users: { usedImages: () => users().usedImages() }, publish: events.publish });
+  const volumes = openVolumes({ db: core.db, kernel, root: join(config.dataRoot, "volumes"), events, usersOf: (name) => users().users(name), log });
+  const tasks = await openTasks({ kernel, execRoot: config.execRoot, host });
+  const open = await openContainers({
+    kernel, db: core.db, config, images, snapshots: core.snapshots, leases: core.leases, link: core.link, tasks, network, volumes, events,
+    host, describe: describeProgram, initBinary: config.containers.initPath || join(BUILD, "init"), log,
+  });
+  opening.defer(() => open.close());
+
+  await images.addBuiltin("hello:latest", join(BUILD, "hello"));
+  await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
+  const facts = await engineFacts(config, host, network.warnings());
+  const api = openApi({ containers: open.containers, execs: open.execs, volumes, events, images, networks: network, facts, containerDefaults: config.containers, log });
+  opening.defer(() => api.close());
+  for (const address of config.hosts) await api.listen(toAddress(address, config));
+  void open.recover().catch((error: unknown) => log.error("look for running containers", { error: String(error) }));
+
+  const opened = opening.move();
+  return {
+    close: () => opened.disposeAsync(),
+    reload: async () => undefined,
+  };
+}
+
+/** Tests switch cell's failpoints on from outside. */
+function failpoints(): { failpoints?: string } {
+  const given = process.env["CELL_FAILPOINTS"];
+  return given === undefined ? {} : { failpoints: given };
+}
+
+function toAddress(host: Host, config: Config): Address {
+  if (host.kind === "unix") return { kind: "unix", path: host.path, group: config.group };
+  if (host.kind === "tcp") return { kind: "tcp", host: host.address, port: host.port, insecure: true };
+  throw fail("not-implemented", `listen on fd://${host.name}: sockets from systemd are not supported yet; give a unix:// address`);
+}
+
+async function engineFacts(config: Config, host: HostFacts, warnings: readonly string[]): Promise<Facts> {
+  return {
+    version: packageJson.version,
+    commit: "",
+    id: await engineId(config.dataRoot),
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    startedAt: new Date(),
+    storageDriver: config.storageDriver,
+    driverStatus: [["driver-type", "io.containerd.snapshotter.v1"]],
+    loggingDriver: config.containers.logDriver,
+    cgroupDriver: "cgroupfs",
+    cgroupVersion: host.cgroups.version === "v2" ? "2" : "1",
+    securityOptions: ["name=seccomp,profile=builtin", ...(host.cgroups.version === "v2" ? ["name=cgroupns"] : [])],
+    labels: config.labels,
+    liveRestore: config.liveRestore,
+    debug: config.debug,
+    initBinary: config.containers.initPath || "docker-init",
+    firewallBackend: config.network.iptables ? "nftables" : "none",
+    warnings,
+  };
+}
+
+/** Stays the same for a data root. */
+async function engineId(dataRoot: string): Promise<string> {
+  const path = join(dataRoot, "engine-id");
+  if (!existsSync(path)) await writeFile(path, randomUUID(), { mode: 0o600 });
+  return (await readFile(path, "utf8")).trim();
+}
+
