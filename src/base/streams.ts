@@ -5,6 +5,7 @@
 import { constants, createGunzip, createZstdDecompress } from "node:zlib";
 import type { Transform } from "node:stream";
 import { fail, messageOf } from "./errors.ts";
+import { release } from "./memory.ts";
 
 export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
@@ -90,31 +91,36 @@ async function* prepend(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenera
 
 export type Decompressed = { readonly compression: Compression; readonly stream: AsyncIterable<Uint8Array> };
 
+/** `consume`: the source's chunks are nobody else's, and are released once they are read. */
+export type DecompressOptions = { readonly what: string; readonly limit: number; readonly consume?: boolean };
+
 /**
  * Decompresses gzip and zstd, and passes on what is neither. Decompression happens on other threads, in chunks of 1 MiB.
  * @throws invalid for xz and bzip2, which Gantry does not read; and from the stream, for what is corrupt, cut short,
  *   followed by anything but zero bytes, or longer than `limit` when decompressed.
  */
-export async function decompress(source: ByteSource, options: { what: string; limit: number }): Promise<Decompressed> {
+export async function decompress(source: ByteSource, options: DecompressOptions): Promise<Decompressed> {
   const { head, stream } = await peek(source);
   const compression = detectCompression(head);
   if (compression === "xz" || compression === "bzip2") {
     await (stream as AsyncGenerator<Uint8Array>).return(undefined);
     throw fail("invalid", `read ${options.what}: it is compressed with ${compression}; only gzip, zstd and none are read`);
   }
-  const plain = compression === "none" ? stream : inflate(stream, compression, options.what);
+  const plain = compression === "none" ? stream : inflate(stream, compression, options);
   return { compression, stream: tap(plain, atMost(options.limit, options.what)) };
 }
 
-function inflater(compression: "gzip" | "zstd"): Transform & { bytesWritten: number } {
+function inflater(compression: Inflate): Transform & { bytesWritten: number } {
   const buffers = { chunkSize: CHUNK, readableHighWaterMark: 2 * CHUNK, writableHighWaterMark: 2 * CHUNK };
   if (compression === "gzip") return createGunzip(buffers);
   return createZstdDecompress({ ...buffers, params: { [constants.ZSTD_d_windowLogMax]: 27 } });
 }
 
-async function* inflate(source: AsyncIterable<Uint8Array>, compression: "gzip" | "zstd", what: string): AsyncGenerator<Buffer> {
+type Inflate = "gzip" | "zstd";
+
+async function* inflate(source: AsyncIterable<Uint8Array>, compression: Inflate, { what, consume = false }: DecompressOptions): AsyncGenerator<Buffer> {
   const engine = inflater(compression);
-  const feeder = feed(source, engine);
+  const feeder = feed(source, engine, consume);
   try {
     for await (const chunk of engine) yield chunk as Buffer;
     const { total, garbage } = await feeder.done;
@@ -135,7 +141,7 @@ type Feeder = {
   stop: () => void;
 };
 
-function feed(source: AsyncIterable<Uint8Array>, engine: Transform): Feeder {
+function feed(source: AsyncIterable<Uint8Array>, engine: Transform, consume: boolean): Feeder {
   let failure: unknown;
   let stopped = false;
   let total = 0;
@@ -148,7 +154,8 @@ function feed(source: AsyncIterable<Uint8Array>, engine: Transform): Feeder {
         const trailing = trailingZeros(chunk);
         zeros = trailing === chunk.length ? zeros + trailing : trailing;
         if (!engine.writable || engine.writableEnded) continue;
-        if (!engine.write(chunk)) await roomOrEnd(engine);
+        const read = consume ? () => release(chunk) : undefined;
+        if (!engine.write(chunk, read)) await roomOrEnd(engine);
       }
       engine.end();
     } catch (error) {

@@ -22,46 +22,58 @@ export function flatten(program: Program): Op[] {
 
 /** Encodes a program. Throws a TypeError for an unknown op or field: a mistake in our code, never in input. */
 export function encodeProgram(program: Program): Buffer {
-  const parts: Buffer[] = [];
-  let count = 0;
-  for (const op of program) {
-    parts.push(encodeOp(op, 0));
-    for (const undo of op.undo ?? []) parts.push(encodeOp(undo, 1));
-    count += 1 + (op.undo?.length ?? 0);
-  }
-  const header = Buffer.alloc(HEADER);
-  header.writeUInt32LE(MAGIC, 0);
-  header.writeUInt32LE(count, 4);
-  header.writeUInt32LE(HEADER + parts.reduce((sum, part) => sum + part.length, 0), 8);
-  return Buffer.concat([header, ...parts]);
+  const ops = program.flatMap((op) => [measure(op, 0), ...(op.undo ?? []).map((undo) => measure(undo, 1))]);
+  // Measured first, so that what is written into files is copied once only.
+  const out = Buffer.allocUnsafe(HEADER + ops.reduce((sum, op) => sum + op.length, 0));
+  out.fill(0, 0, HEADER);
+  out.writeUInt32LE(MAGIC, 0);
+  out.writeUInt32LE(ops.length, 4);
+  out.writeUInt32LE(out.length, 8);
+  let at = HEADER;
+  for (const op of ops) at = writeOp(out, at, op);
+  return out;
 }
 
-function encodeOp(op: Op, flags: number): Buffer {
+type Fields = Record<string, number | bigint | string | Uint8Array | Program | undefined>;
+type Measured = { fields: Fields; code: number; tolerate: number; flags: number; ints: readonly string[]; strings: Uint8Array[]; length: number };
+
+function measure(op: Op, flags: number): Measured {
   const shape = OPS[op.op];
   const code = codes.get(op.op);
   if (shape === undefined || code === undefined) throw new TypeError(`encode a program: no op named ${op.op}`);
-  const fields = op as unknown as Record<string, number | bigint | string | Uint8Array | Program | undefined>;
+  const fields = op as unknown as Fields;
   const strings = (shape.strs as readonly string[]).map((name) => stringBytes(fields[name]));
-  const ints = shape.ints as readonly string[];
-  const length = HEADER + 8 * ints.length + strings.reduce((sum, bytes) => sum + padded(4 + bytes.length + 1), 0);
-  const out = Buffer.alloc(length);
-  out.writeUInt16LE(code, 0);
-  out.writeUInt16LE(op.tolerate ?? 0, 2);
-  out[4] = ints.length;
-  out[5] = strings.length;
-  out[6] = flags;
-  out.writeUInt32LE(length, 8);
-  let at = HEADER;
-  for (const name of ints) {
-    out.writeBigInt64LE(BigInt.asIntN(64, BigInt((fields[name] as number) ?? (MINUS_ONE.has(name) ? -1 : 0))), at);
-    at += 8;
-  }
+  const length = HEADER + 8 * shape.ints.length + strings.reduce((sum, bytes) => sum + padded(4 + bytes.length + 1), 0);
+  return { fields, code, tolerate: op.tolerate ?? 0, flags, ints: shape.ints, strings, length };
+}
+
+function writeOp(out: Buffer, start: number, { fields, code, tolerate, flags, ints, strings, length }: Measured): number {
+  out.fill(0, start, start + HEADER);
+  out.writeUInt16LE(code, start);
+  out.writeUInt16LE(tolerate, start + 2);
+  out[start + 4] = ints.length;
+  out[start + 5] = strings.length;
+  out[start + 6] = flags;
+  out.writeUInt32LE(length, start + 8);
+  let at = start + HEADER;
+  for (const name of ints) at = writeInt(out, at, (fields[name] as number | bigint) ?? (MINUS_ONE.has(name) ? -1 : 0));
   for (const bytes of strings) {
+    const next = at + padded(4 + bytes.length + 1);
     out.writeUInt32LE(bytes.length, at);
     out.set(bytes, at + 4);
-    at += padded(4 + bytes.length + 1);
+    out.fill(0, at + 4 + bytes.length, next);
+    at = next;
   }
-  return out;
+  return at;
+}
+
+/** Most are small, and a BigInt is slow. */
+function writeInt(out: Buffer, at: number, value: number | bigint): number {
+  if (typeof value === "number" && value === (value | 0)) {
+    out.writeInt32LE(value, at);
+    return out.writeInt32LE(value < 0 ? -1 : 0, at + 4);
+  }
+  return out.writeBigInt64LE(BigInt.asIntN(64, BigInt(value)), at);
 }
 
 function stringBytes(value: number | bigint | string | Uint8Array | Program | undefined): Uint8Array {

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import type { Socket } from "node:net";
 import { getSystemErrorMessage } from "node:util";
+import { release } from "#base/memory.ts";
 import { describeOp } from "./describe.ts";
 import { encodeProgram, flatten } from "./encode.ts";
 import { ProgramError, type Kernel, type Outputs, type PerformOptions, type ProgramStream } from "./linux.ts";
@@ -150,7 +151,7 @@ class Host {
     header.writeUInt32LE(flags, 8);
     this.#socket.cork();
     this.#socket.write(header);
-    const room = this.#socket.write(bytes);
+    const room = this.#socket.write(bytes, () => release(bytes));
     this.#socket.uncork();
     if (!room) return this.#drained();
   }

@@ -140,13 +140,9 @@ function blobWriter({ path, file, expected, finish }: Open): BlobWriter {
   const limit = expected.limit ?? expected.size ?? Infinity;
   let size = 0;
   let open = true;
-  /** The write before: the next chunk is hashed while it is on its way. */
-  let writing: Promise<unknown> = Promise.resolve();
-
   const abort = async () => {
     if (!open) return;
     open = false;
-    await writing.catch(() => undefined);
     await file.close();
     await unlink(path);
   };
@@ -165,15 +161,14 @@ function blobWriter({ path, file, expected, finish }: Open): BlobWriter {
       guarded(async () => {
         size += chunk.length;
         if (size > limit) throw fail("invalid", `store a blob: more than ${limit} bytes`);
-        await writing;
         await failpoint("content.write");
-        writing = file.writeFile(chunk);
-        writing.catch(() => undefined);
+        // Written by another thread while this one hashes.
+        const written = file.writeFile(chunk);
         hash.update(chunk);
+        await written;
       }),
     commit: () =>
       guarded(async () => {
-        await writing;
         const blob = { digest: hash.digest(), size };
         compare(blob, expected);
         await file.datasync();

@@ -1,6 +1,7 @@
 /** One layer: its blob into its folder. See layers.ts. */
 import { hasher } from "#base/digest.ts";
 import { fail, Failure } from "#base/errors.ts";
+import { release } from "#base/memory.ts";
 import { decompress, tap } from "#base/streams.ts";
 import { tarReader } from "#base/tar.ts";
 import { type Kernel, type Outputs, ProgramError, type ProgramStream } from "#linux/linux.ts";
@@ -36,7 +37,7 @@ async function fillDraft({ kernel, content, whiteouts, limits }: Place, layer: L
   const hash = hasher();
   let read = 0;
   const compressed = tap(content.stream(digest), (chunk) => progress?.(digest, (read += chunk.length), size));
-  const { stream: plain } = await decompress(compressed, { what: `layer ${digest}`, limit: limits.bytes });
+  const { stream: plain } = await decompress(compressed, { what: `layer ${digest}`, limit: limits.bytes, consume: true });
 
   await using program = pipelined(await kernel.stream({ forked: true, ...(signal && { signal }) }));
   await program.push(enterFolder(draft.tree));
@@ -46,6 +47,7 @@ async function fillDraft({ kernel, content, whiteouts, limits }: Place, layer: L
     const ops: Op[] = [];
     for (const event of reader.push(chunk)) plan.add(event, ops);
     await program.push(ops);
+    release(chunk);
   }
   reader.end();
   const diffId = hash.digest();
@@ -64,7 +66,10 @@ const onlyUsage = (outputs: Outputs): Usage => readUsage([...outputs.values()].a
 
 type Pipelined = AsyncDisposable & { push(ops: readonly Op[]): Promise<void>; end(ops: readonly Op[]): Promise<Outputs> };
 
-/** One frame on its way while the next is made: `cell` writes files while this thread hashes and parses. */
+/**
+ * One frame on its way while the next is made: `cell` writes files while this thread hashes and parses. When `push`
+ * resolves, the ops are encoded: the chunk that they point into may go.
+ */
 function pipelined(program: ProgramStream): Pipelined {
   let before: Promise<void> = Promise.resolve();
   const push = async (ops: readonly Op[]) => {

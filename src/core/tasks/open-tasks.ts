@@ -1,12 +1,18 @@
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ExitRecord, Shim } from "#linux/shim.ts";
-import { connectShim, parseExitRecord } from "#linux/shim.ts";
+import { CONTAINER, connectShim, parseExitRecord } from "#linux/shim.ts";
 import { compileExec } from "#runtime/compile.ts";
 import { detachedRoot } from "#runtime/rootfs.ts";
 import { cgroupFiles, freeze, pidsOf, reap } from "./cgroups.ts";
-import { execRecord, shortTaskId, taskPaths, tasksFolder } from "./paths.ts";
+import { execRecord, taskPaths, tasksFolder } from "./paths.ts";
 import { planTask } from "./plan.ts";
 import type { Task, TaskParts, Tasks } from "./tasks.ts";
+
+const SIGKILL = 9;
+const GONE_TRIES = 500;
+const GONE_PAUSE_MS = 2;
 
 export async function openTasks(parts: TaskParts): Promise<Tasks> {
   const { kernel, execRoot, host } = parts;
@@ -35,9 +41,21 @@ export async function openTasks(parts: TaskParts): Promise<Tasks> {
       const files = [paths.record, ...execs.map((exec) => execRecord(paths, exec))];
       await Promise.all(files.map((path) => rm(path, { force: true })));
     },
+    async gone(id) {
+      const { socket } = taskPaths(execRoot, id);
+      for (let i = 0; i < GONE_TRIES && existsSync(socket); i++) await delay(GONE_PAUSE_MS);
+    },
+    async clear(name) {
+      const { socket } = taskPaths(execRoot, name);
+      const shim = await connectShim(socket).catch(() => undefined);
+      if (shim !== undefined && shim.state.pid > 0) await shim.signal(CONTAINER, SIGKILL).catch(() => {});
+      await shim?.[Symbol.asyncDispose]();
+      const files = (await readdir(tasksFolder(execRoot))).filter((file) => file.startsWith(`${name}.exit`));
+      await Promise.all([...files.map((file) => `${tasksFolder(execRoot)}/${file}`), ...(shim === undefined ? [socket] : [])].map((path) => rm(path, { force: true })));
+    },
     async list() {
       const names = await readdir(tasksFolder(execRoot));
-      return new Set(names.map((name) => shortTaskId(name)));
+      return new Set(names.map((name) => name.slice(0, name.indexOf("."))));
     },
     openRoot: (root, slot) => detachedRoot(root, host, slot),
     freeze: (cgroup, frozen) => freeze(parts, cgroup, frozen),

@@ -1,6 +1,7 @@
 /** A task's program: the container's files, its ports, and the shim with the three programs it performs. */
 import { access } from "node:fs/promises";
 import { cgroupDirectories, type CgroupHost } from "#linux/cgroups.ts";
+import { ERRNO } from "#linux/constants.ts";
 import type { Program } from "#linux/ops.ts";
 import { compile, type HostFacts } from "#runtime/compile.ts";
 import { readPathKinds } from "#runtime/facts.ts";
@@ -9,7 +10,7 @@ import type { TaskPaths } from "./paths.ts";
 import type { TaskWish } from "./tasks.ts";
 
 /** For `Network.programs`: slot 0 is for the container's files. */
-export const TASK_SLOTS = { own: SLOT.network, ports: 1 } as const;
+export const TASK_SLOTS = { own: SLOT.network, ports: { first: 1, last: 61 } } as const;
 
 const SHIM_TERMINAL = 1;
 const SHIM_STDIN = 2;
@@ -28,6 +29,7 @@ export async function planTask(wish: TaskWish, { host, staging, paths }: PlanOpt
   const flags =
     (compiled.terminal ? SHIM_TERMINAL : 0) | (stdin.open ? SHIM_STDIN : 0) | (stdin.open && stdin.once ? SHIM_STDIN_ONCE : 0) | (log ? SHIM_LOG : 0);
   return [
+    { op: "unlink", path: paths.record, tolerate: ERRNO["ENOENT"]!, note: "how it ended before" },
     ...wish.before,
     ...(network?.reserve ?? []),
     {

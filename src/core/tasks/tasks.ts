@@ -76,6 +76,10 @@ export type Tasks = {
   execExit(id: string, exec: string): Promise<ExitRecord | undefined>;
   /** Removes exit records, of the container and of what was exec'd in it. */
   forget(id: string, execs: readonly string[]): Promise<void>;
+  /** Resolves when the shim's socket is away: for one that was told to end. */
+  gone(id: string): Promise<void>;
+  /** Ends a task that no container has, and removes its files. `name` is as `list` says. */
+  clear(name: string): Promise<void>;
   /** The ids, shortened, of which there is a socket or a record. */
   list(): Promise<Set<string>>;
   /** Ops that put a container's or an image's tree into a slot, seen by nobody else. */
@@ -96,5 +100,7 @@ export type TaskParts = { readonly kernel: Kernel; readonly execRoot: string; re
 export { shortTaskId } from "./paths.ts";
 export { TASK_SLOTS } from "./plan.ts";
 export { folderProgram, hostFolderProgram, processRoot, readFilesProgram, removeFolderProgram } from "./folder.ts";
+export type { ExitRecord } from "#linux/shim.ts";
+export { ProgramError } from "#linux/linux.ts";
 export { CONTAINER } from "#linux/shim.ts";
 export { openTasks } from "./open-tasks.ts";

@@ -3,6 +3,7 @@
  * memory until it is known what they are. What nobody turns out to need is collected with the lease.
  */
 import { fail } from "#base/errors.ts";
+import { release } from "#base/memory.ts";
 import { type Compression, decompress, detectCompression } from "#base/streams.ts";
 import { type TarEntry, tarReader } from "#base/tar.ts";
 import type { Blob, BlobWriter, Content } from "#core/content/content.ts";
@@ -49,6 +50,7 @@ export async function readArchive(intake: Intake, source: AsyncIterable<Uint8Arr
         else if (event.entry.type === "symlink" || event.entry.type === "link") links.set(pathOf(event.entry), targetOf(event.entry));
         else if (event.entry.type === "file") await taker.begin(pathOf(event.entry), event.entry.size);
       }
+      release(chunk);
     }
     reader.end();
     await taker.finish();

@@ -1,0 +1,15 @@
+/** Memory of large buffers. */
+
+/** Smaller ones may share their memory with others (Buffer's pool). */
+const OWN = 2 ** 17;
+
+/**
+ * Gives the memory of a large chunk back at once; the chunk, and every slice of it, is empty from then on. For chunks that
+ * stream through: left to the garbage collector, every 64 MiB of them cost a full collection. Only by the one who knows
+ * that nobody looks at the chunk again. A chunk that is a slice from the middle of its memory is left alone.
+ */
+export function release(chunk: Uint8Array): void {
+  const memory = chunk.buffer;
+  if (memory.byteLength < OWN || chunk.byteOffset + chunk.byteLength !== memory.byteLength) return;
+  if (memory instanceof ArrayBuffer) memory.transfer(0);
+}
