@@ -274,3 +274,36 @@ const TAKEN: readonly object[] = [
 describe("oddities that pass", () => {
   for (const body of TAKEN) test(JSON.stringify(body), () => void parse(body));
 });
+
+describe("whatever a field holds, the answer is a request or a Failure", () => {
+  const values: readonly unknown[] = [null, true, 0, -1, 1e15, 1.5, "", "x", "container:", "\0", [], ["x"], [null], [""], [":"], [{}], [[]], {}, { a: "b" }, { a: null }, { "": [{}] }, { Type: 1 }, { Name: "x", Type: "x", Test: "x" }];
+  const cli = JSON.parse(readFileSync(new URL("../../../../test/fixtures/dockerd/create-cli28.json", import.meta.url), "utf8"));
+  const more = ["Tmpfs", "Mounts", "Sysctls", "Annotations", "Init", "StorageOpt", "KernelMemory", "Runtime"];
+  const sound = (body: unknown) => {
+    try {
+      parse(body, 50);
+      return 1;
+    } catch (error) {
+      assert.ok(error instanceof Failure, `${JSON.stringify(body)}: ${(error as Error).stack}`);
+      return 0;
+    }
+  };
+  test("fields of the host configuration", () => {
+    let taken = 0;
+    for (const field of [...Object.keys(cli.HostConfig), ...more]) for (const value of values) taken += sound({ Image: "x", HostConfig: { [field]: value } });
+    assert.ok(taken > 200, `${taken} taken`);
+  });
+  test("fields of the configuration and of the networks", () => {
+    let taken = 0;
+    for (const field of [...Object.keys(cli), "Healthcheck", "Shell", "StopSignal", "StopTimeout", "MacAddress", "ExposedPorts"]) for (const value of values) taken += sound({ Image: "x", [field]: value });
+    for (const field of Object.keys(cli.NetworkingConfig.EndpointsConfig.default)) for (const value of values) taken += sound({ Image: "x", NetworkingConfig: { EndpointsConfig: { bridge: { [field]: value } } } });
+    assert.ok(taken > 100, `${taken} taken`);
+  });
+  test("fields of a mount", () => {
+    let taken = 0;
+    for (const Type of ["bind", "volume", "tmpfs", "image"]) {
+      for (const field of ["Source", "Target", "ReadOnly", "Consistency", "BindOptions", "VolumeOptions", "TmpfsOptions", "ImageOptions"]) for (const value of values) taken += sound(M({ Type, Source: Type === "tmpfs" ? "" : "/tmp", Target: "/t", [field]: value }));
+    }
+    assert.ok(taken > 50, `${taken} taken`);
+  });
+});
