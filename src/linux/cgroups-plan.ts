@@ -28,6 +28,8 @@ export type CgroupPlanOptions = {
   readonly slot: number;
   /** Ancestors of path that do not exist yet, as paths of the cgroup tree. The default parent is always seen to. */
   readonly missing?: readonly string[];
+  /** Whether the container can make groups of its own. */
+  readonly nested?: boolean;
 };
 
 /** What a container's groups take. `path` must have passed `checkCgroupPath`. */
@@ -40,7 +42,7 @@ export function planCgroup(host: CgroupHost, options: CgroupPlanOptions): Cgroup
       ...limits(host, one, options),
     ]),
     join: planJoin(host, options.path),
-    remove: planRemove(host, options.path),
+    remove: planRemove(host, options.path, options),
   };
 }
 
@@ -49,12 +51,16 @@ export function planJoin(host: CgroupHost, path: string): Program {
   return usedDirectories(host, path).map((one) => put(one, one.unified ? "cgroup.procs" : "tasks", "0"));
 }
 
-/** Kills what is in the groups, then removes them. What is gone already is fine. */
-export function planRemove(host: CgroupHost, path: string): Program {
+/**
+ * Kills what is in the groups, then removes them. What is gone already is fine. `nested`: the container could make
+ * groups of its own, in every hierarchy.
+ */
+export function planRemove(host: CgroupHost, path: string, { nested = true }: { nested?: boolean } = {}): Program {
   const used = usedDirectories(host, path);
   const first = used.find((one) => one.unified || one.controllers.includes("pids")) ?? used[0];
+  const killed = used.filter((one) => nested || one === first);
   return [
-    ...(first === undefined ? [] : [{ op: "cgroupKill", path: first.path } as const]),
+    ...killed.map((one): Op => ({ op: "cgroupKill", path: one.path })),
     ...used.map((one): Op => ({ op: "unlink", path: one.path, flags: AT.REMOVEDIR, tolerate: ERRNO["ENOENT"]! })),
   ];
 }

@@ -171,7 +171,7 @@ export const OPS = {
    * If patchSlot ≥ 0, the descriptor number in that slot is stored as u32 at patchOffset of data before sending. */
   netlink: shape("proto acks collect patchSlot patchOffset", "data"),
   /** Kills every process of the cgroup directory and below and waits (≤ 10 s) until it is empty: cgroup.kill on v2,
-   * cgroup.procs in rounds on v1. Absent is fine. */
+   * cgroup.procs in rounds on v1. Then removes the groups below it. Absent is fine. */
   cgroupKill: shape("", "path"),
   /** Loads data (array of struct bpf_insn) as BPF_PROG_TYPE_CGROUP_DEVICE and attaches it to the v2 directory in slot. */
   bpfDevice: shape("slot", "data"),

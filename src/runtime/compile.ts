@@ -17,7 +17,7 @@ import { PR } from "#linux/constants.ts";
 import type { Op, Program } from "#linux/ops.ts";
 import type { Process, Spec } from "#spec/oci-runtime.ts";
 import { compileCovers } from "./covers.ts";
-import { compileTerminal } from "./dev.ts";
+import { compileTerminal, deviceRules } from "./dev.ts";
 import type { ContainerFacts } from "./facts.ts";
 import { compileMounts } from "./mounts.ts";
 import { compileNamespaces } from "./namespaces.ts";
@@ -43,12 +43,14 @@ export function compile(spec: Spec, facts: ContainerFacts): Compiled {
   const cgroup = checkCgroupPath(spec.linux?.cgroupsPath ?? "");
   const plan = planCgroup(facts.host.cgroups, {
     path: cgroup,
-    resources: spec.linux?.resources ?? {},
+    resources: { ...spec.linux?.resources, devices: deviceRules(spec) },
     slot: SLOT.scratch,
+    nested: writableCgroups(spec),
     ...(facts.missingCgroups === undefined ? {} : { missing: facts.missingCgroups }),
   });
   const mounts = compileMounts(spec, facts);
-  const namespaces = compileNamespaces(spec, facts, mounts.taken);
+  const root = compileRoot(facts, spec);
+  const namespaces = compileNamespaces(spec, facts, [...mounts.taken, ...root.early]);
   return {
     terminal: process.terminal === true,
     cloneFlags: namespaces.cloneFlags,
@@ -59,7 +61,7 @@ export function compile(spec: Spec, facts: ContainerFacts): Compiled {
       ...plan.join,
       ...oomScore(process),
       ...namespaces.enter,
-      ...compileRoot(facts, spec),
+      ...root.ops,
       ...mounts.ops,
       ...workingDirectory(process),
       ...(process.terminal === true ? compileTerminal(process) : []),
@@ -69,7 +71,7 @@ export function compile(spec: Spec, facts: ContainerFacts): Compiled {
       ...lockRoot(spec),
       { op: "pivot", slot: SLOT.root },
       ...propagateRoot(spec),
-      ...compileProcess(process, spec.linux?.seccomp, facts.host),
+      ...compileProcess(process, spec.linux, facts.host),
     ],
     parent: namespaces.parent,
     teardown: [...plan.remove, ...(facts.network?.teardown ?? [])],
@@ -87,6 +89,8 @@ function checkedProcess(spec: Spec): Process {
   }
   return process;
 }
+
+const writableCgroups = (spec: Spec) => (spec.mounts ?? []).some(({ type = "", options = [] }) => type.startsWith("cgroup") && !options.includes("ro"));
 
 /** Through the host's /proc, before anything of the container is mounted. Lowering it needs CAP_SYS_RESOURCE. */
 function oomScore(process: Process): Op[] {

@@ -2,7 +2,8 @@
 import { fail } from "#base/errors.ts";
 import { FS_MAGIC, MOUNT_ATTR, O, S } from "#linux/constants.ts";
 import type { Op } from "#linux/ops.ts";
-import type { Device, IdMapping, Mount, Process, Spec } from "#spec/oci-runtime.ts";
+import type { Device, DeviceRule, IdMapping, Mount, Process, Spec } from "#spec/oci-runtime.ts";
+import { KERNEL_CORE } from "./facts.ts";
 import type { MountOptions } from "./mount-options.ts";
 import { type MountContext, newFileSystem, target } from "./mounts.ts";
 import { IN_ROOT_PLAIN } from "./rootfs.ts";
@@ -18,12 +19,31 @@ export const DEFAULT_DEVICES: readonly Device[] = [
   { path: "/dev/tty", type: "c", major: 5, minor: 0, fileMode: 0o666 },
 ];
 
+/** Allowed besides what the spec allows: making nodes, the default devices, terminals, tunnels. */
+const DEFAULT_RULES: readonly DeviceRule[] = [
+  { allow: true, type: "c", access: "m" },
+  { allow: true, type: "b", access: "m" },
+  ...DEFAULT_DEVICES.map(({ major = 0, minor = 0 }): DeviceRule => ({ allow: true, type: "c", major, minor, access: "rwm" })),
+  { allow: true, type: "c", major: 5, minor: 1, access: "rwm" },
+  { allow: true, type: "c", major: 5, minor: 2, access: "rwm" },
+  { allow: true, type: "c", major: 136, access: "rwm" },
+  { allow: true, type: "c", major: 10, minor: 200, access: "rwm" },
+];
+
+/** The whole list for the device cgroup. It begins with a denial unless the spec begins otherwise (ID-14). */
+export function deviceRules(spec: Spec): DeviceRule[] {
+  const asked = spec.linux?.resources?.devices ?? [];
+  const [first] = asked;
+  if (asked.length === 1 && first?.allow === true && (first.type ?? "a") === "a" && first.major === undefined && first.minor === undefined) return [...asked];
+  return [{ allow: false, access: "rwm" }, ...asked.filter((rule, index) => index > 0 || rule.allow || (rule.type ?? "a") !== "a"), ...DEFAULT_RULES];
+}
+
 const LINKS: readonly (readonly [path: string, target: string])[] = [
   ["fd", "/proc/self/fd"],
   ["stdin", "/proc/self/fd/0"],
   ["stdout", "/proc/self/fd/1"],
   ["stderr", "/proc/self/fd/2"],
-  ["core", "/proc/kcore"],
+  ["core", KERNEL_CORE],
   ["ptmx", "pts/ptmx"],
 ];
 
@@ -31,13 +51,13 @@ const LINKS: readonly (readonly [path: string, target: string])[] = [
  * In a user namespace the file system is made before that is entered: nodes on one that belongs to it could not be
  * opened. Its owner is then the namespace's root, by the id that has outside.
  */
-export function compileDev(mount: Mount, options: MountOptions, { spec, taken }: MountContext): Op[] {
+export function compileDev(mount: Mount, options: MountOptions, { spec, facts, taken }: MountContext): Op[] {
   const owner = taken.all ? { uid: outsideId(spec.linux?.uidMappings, 0), gid: outsideId(spec.linux?.gidMappings, 0) } : undefined;
   const data = owner === undefined ? options.data : [...options.data, `uid=${owner.uid}`, `gid=${owner.gid}`];
   const make = (slot: number) => [
     ...newFileSystem(mount, { ...options, data, set: options.set & ~MOUNT_ATTR.RDONLY }, slot),
     ...devices(spec).flatMap((device) => deviceNode(device, slot, spec)),
-    ...LINKS.map(([path, to]): Op => ({ op: "symlink", dir: slot, target: to, path })),
+    ...LINKS.filter(([, to]) => to !== KERNEL_CORE || facts.paths[to] !== undefined).map(([path, to]): Op => ({ op: "symlink", dir: slot, target: to, path, ...owner })),
   ];
   const early = taken.all ? taken.take(make) : undefined;
   return [
@@ -49,7 +69,7 @@ export function compileDev(mount: Mount, options: MountOptions, { spec, taken }:
 
 function devices(spec: Spec): Device[] {
   const asked = new Map((spec.linux?.devices ?? []).map((device) => [device.path, device]));
-  const paths = new Set(DEFAULT_DEVICES.map((device) => device.path));
+  const paths = new Set([...DEFAULT_DEVICES.map((device) => device.path), ...LINKS.map(([path]) => `/dev/${path}`)]);
   return [...DEFAULT_DEVICES.map((device) => asked.get(device.path) ?? device), ...[...asked.values()].filter((device) => !paths.has(device.path))];
 }
 

@@ -29,7 +29,7 @@ export function compileExec(spec: Spec, process: Process, { host }: ExecFacts): 
     { op: "setns", slot: INIT_PIDFD, flags, note: types.join(" ") },
     ...(forks ? [{ op: "fork" } as const] : []),
     ...(process.terminal === true ? terminal(process) : []),
-    ...compileProcess(process, spec.linux?.seccomp, host),
+    ...compileProcess(process, spec.linux, host),
   ];
 }
 

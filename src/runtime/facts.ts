@@ -91,10 +91,13 @@ export function kernelAtLeast(host: HostFacts, major: number, minor: number): bo
   return host.kernel[0] > major || (host.kernel[0] === major && host.kernel[1] >= minor);
 }
 
+/** Not every kernel has it: /dev/core leads there. */
+export const KERNEL_CORE = "/proc/kcore";
+
 /** Paths of the host whose kind `compile` must know: sources of binds, and what is to be covered in /proc and /sys. */
 export function hostPaths(spec: Spec): { sources: string[]; covered: string[] } {
   const sources = (spec.mounts ?? []).flatMap((mount) => (isBind(mount) && mount.source !== undefined ? [mount.source] : []));
-  return { sources, covered: [...(spec.linux?.maskedPaths ?? []), ...(spec.linux?.readonlyPaths ?? [])] };
+  return { sources, covered: [KERNEL_CORE, ...(spec.linux?.maskedPaths ?? []), ...(spec.linux?.readonlyPaths ?? [])] };
 }
 
 export function isBind(mount: { readonly type?: string; readonly options?: readonly string[] }): boolean {

@@ -12,7 +12,7 @@ import { compileCgroupMount } from "./cgroup-mount.ts";
 import { compileDev } from "./dev.ts";
 import { type ContainerFacts, isBind } from "./facts.ts";
 import { type MountOptions, newMountAttributes, parseMountOptions } from "./mount-options.ts";
-import { IN_ROOT_PLAIN } from "./rootfs.ts";
+import { IN_ROOT_PLAIN, inUserNamespace } from "./rootfs.ts";
 import { SLOT, TAKEN_MAX } from "./slots.ts";
 
 export type CompiledMounts = {
@@ -37,8 +37,6 @@ export function compileMounts(spec: Spec, facts: ContainerFacts): CompiledMounts
   if (spec.linux?.sysctl !== undefined && !mounts.some((one) => normalDestination(one.destination) === "/proc")) late.push(...procTree(spec, []));
   return { taken: taken.ops, ops, late };
 }
-
-export const inUserNamespace = (spec: Spec) => spec.linux?.namespaces?.some((one) => one.type === "user") ?? false;
 
 /** Trees of the host that must be taken early: shared ones, those of other namespaces, and all if there is a user namespace. */
 export type TakenTrees = {

@@ -3,7 +3,7 @@ import { fail } from "#base/errors.ts";
 import { CAPABILITIES, PR, RLIMITS, SECCOMP_FILTER_FLAG } from "#linux/constants.ts";
 import { stringList } from "#linux/encode.ts";
 import type { Op } from "#linux/ops.ts";
-import type { Capabilities, Process, Rlimit, Seccomp } from "#spec/oci-runtime.ts";
+import type { Capabilities, Linux, Process, Rlimit, Seccomp } from "#spec/oci-runtime.ts";
 import type { HostFacts } from "./facts.ts";
 import { seccompFilter } from "./seccomp-filter.ts";
 
@@ -11,12 +11,15 @@ import { seccompFilter } from "./seccomp-filter.ts";
  * The tail of every program. Without no_new_privs a filter may only be installed by who has CAP_SYS_ADMIN, so it goes in
  * before the last capabilities are dropped; with it, last of all.
  */
-export function compileProcess(process: Process, seccomp: Seccomp | undefined, host: HostFacts): Op[] {
+export function compileProcess(process: Process, linux: Linux | undefined, host: HostFacts): Op[] {
+  const seccomp = linux?.seccomp;
   const { uid, gid, additionalGids = [], umask = 0o022 } = process.user;
-  const caps = capabilitySets(process.capabilities ?? {}, host);
+  // In a user namespace a process has all of them, whatever the engine has.
+  const grantable = linux?.namespaces?.some((one) => one.type === "user") ? ALL : host.capabilities;
+  const caps = capabilitySets(process.capabilities ?? {}, grantable);
   const install = seccomp === undefined ? [] : [seccompOp(seccomp, host)];
   const noNewPrivileges = process.noNewPrivileges === true;
-  const whileInstalling = seccomp !== undefined && !noNewPrivileges ? SYS_ADMIN & host.capabilities : 0n;
+  const whileInstalling = seccomp !== undefined && !noNewPrivileges ? SYS_ADMIN & grantable : 0n;
   const set = (extra: bigint): Op => ({ op: "capSet", effective: caps.effective | extra, permitted: caps.permitted | extra, inheritable: caps.inheritable });
   const steps = whileInstalling & ~caps.effective;
   return [
@@ -38,9 +41,11 @@ export function compileProcess(process: Process, seccomp: Seccomp | undefined, h
 
 const SYS_ADMIN = 1n << BigInt(CAPABILITIES.indexOf("CAP_SYS_ADMIN"));
 
-/** Names → masks, without what the engine itself does not have. @throws invalid for an unknown name */
-function capabilitySets(names: Capabilities, host: HostFacts): Record<keyof Capabilities, bigint> {
-  const mask = (list: readonly string[] | undefined) => capabilityMask(list ?? []) & host.capabilities;
+const ALL = (1n << BigInt(CAPABILITIES.length)) - 1n;
+
+/** Names → masks, without what cannot be handed out. @throws invalid for an unknown name */
+function capabilitySets(names: Capabilities, grantable: bigint): Record<keyof Capabilities, bigint> {
+  const mask = (list: readonly string[] | undefined) => capabilityMask(list ?? []) & grantable;
   return {
     bounding: mask(names.bounding),
     effective: mask(names.effective),

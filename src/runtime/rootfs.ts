@@ -1,7 +1,7 @@
 /** The container's root: an overlay or a directory, mounted where only the container sees it. */
 import { fail } from "#base/errors.ts";
 import { AT, FSCONFIG, MOUNT_ATTR, MS, O, OPEN_TREE_CLONE, RESOLVE } from "#linux/constants.ts";
-import type { Op } from "#linux/ops.ts";
+import type { Op, Program } from "#linux/ops.ts";
 import type { Spec } from "#spec/oci-runtime.ts";
 import { type ContainerFacts, type HostFacts, kernelAtLeast, type RootMount } from "./facts.ts";
 import { SLOT } from "./slots.ts";
@@ -14,11 +14,26 @@ const MOUNT_DATA_LONGEST = 4095;
 /** What would change what a layer holds, or make one depend on others. Off, whatever the kernel's defaults are. */
 const OVERLAY_OFF = ["index=off", "metacopy=off", "redirect_dir=off"];
 
-/** Ops that mount the root at `staging` in the current mount namespace, and hold it in `SLOT.root`. */
-export function compileRoot(facts: ContainerFacts, spec: Spec): Op[] {
+export type CompiledRoot = {
+  /** Before the host's namespaces are left. */
+  readonly early: Program;
+  /** Mounts the root at the staging directory and holds it in `SLOT.root`. */
+  readonly ops: Program;
+};
+
+/**
+ * The staging directory is the current one while the namespaces change: it is found again without its path, which a user
+ * namespace may not be allowed to walk. There the tree is made before, too: its layers are the host's.
+ */
+export function compileRoot(facts: ContainerFacts, spec: Spec): CompiledRoot {
   const covers = coversDirectories(facts, spec);
-  const below: Op[] = covers ? emptyDirectory(facts.staging) : [];
-  return [...below, ...mountRoot(facts.root, facts.host, { staging: facts.staging, covers })];
+  const tree = rootTree(facts.root, facts.host);
+  const attach: Op = { op: "moveMount", from: SLOT.root, ...(covers ? { dir: SLOT.empty } : {}), note: "the root, at the staging directory" };
+  const early = inUserNamespace(spec);
+  return {
+    early: [...(early ? (tree ?? tooManyLayers()) : []), { op: "chdir", path: facts.staging }],
+    ops: [...(covers ? emptyDirectory() : []), ...(early ? [] : (tree ?? [])), ...(tree === undefined ? classicOverlay(facts.root, facts.staging) : [attach])],
+  };
 }
 
 function coversDirectories(facts: ContainerFacts, spec: Spec): boolean {
@@ -29,7 +44,7 @@ function coversDirectories(facts: ContainerFacts, spec: Spec): boolean {
  * One empty read-only directory for all masked ones (RT-18). It is put below the root, at the staging directory: a tree
  * can only be cloned from a mount that is attached, and this place goes away with the old root.
  */
-function emptyDirectory(staging: string): Op[] {
+function emptyDirectory(): Op[] {
   return [
     { op: "fsopen", slot: SLOT.context, type: "tmpfs" },
     { op: "fsconfig", slot: SLOT.context, cmd: FSCONFIG.STRING, key: "nr_inodes", value: "2" },
@@ -37,17 +52,17 @@ function emptyDirectory(staging: string): Op[] {
     { op: "fsconfig", slot: SLOT.context, cmd: FSCONFIG.FLAG, key: "ro" },
     { op: "fsconfig", slot: SLOT.context, cmd: FSCONFIG.CREATE },
     { op: "fsmount", slot: SLOT.empty, from: SLOT.context, attrs: MOUNT_ATTR.RDONLY | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC },
-    { op: "moveMount", from: SLOT.empty, path: staging, note: "an empty directory, to mask with" },
+    { op: "moveMount", from: SLOT.empty, note: "an empty directory, to mask with" },
   ];
 }
 
-function mountRoot(root: RootMount, host: HostFacts, at: { staging: string; covers: boolean }): Op[] {
-  const attach: Op = at.covers
-    ? { op: "moveMount", from: SLOT.root, dir: SLOT.empty, note: "root" }
-    : { op: "moveMount", from: SLOT.root, path: at.staging, note: "root" };
-  if (root.type === "bind") return [...bindRoot(root), attach];
-  const detached = detachedOverlay(root, host, SLOT.root);
-  return detached === undefined ? classicOverlay(root, at.staging) : [...detached, attach];
+/** Undefined for what only mount(2) can do. */
+function rootTree(root: RootMount, host: HostFacts): Op[] | undefined {
+  return root.type === "bind" ? bindRoot(root) : detachedOverlay(root, host, SLOT.root);
+}
+
+function tooManyLayers(): never {
+  throw fail("not-implemented", "mount the root: an image of many layers needs Linux 6.8 or later");
 }
 
 function bindRoot(root: RootMount & { type: "bind" }): Op[] {
@@ -62,8 +77,7 @@ function bindRoot(root: RootMount & { type: "bind" }): Op[] {
 export function detachedRoot(root: RootMount, host: HostFacts, slot: number): Op[] {
   if (root.type === "bind") return [{ op: "open", slot, path: root.source, flags: O.PATH | O.DIRECTORY }];
   const ops = detachedOverlay(root, host, slot);
-  if (ops === undefined) throw fail("not-implemented", "mount an image of many layers: Linux 6.8 or later is needed");
-  return ops;
+  return ops ?? tooManyLayers();
 }
 
 /** Undefined when the layers cannot be said to this kernel through fsconfig. */
@@ -85,7 +99,8 @@ function detachedOverlay(root: RootMount & { type: "overlay" }, host: HostFacts,
 }
 
 /** The older way: one string of at most a page. Paths are given relative to what they have in common. */
-function classicOverlay(root: RootMount & { type: "overlay" }, staging: string): Op[] {
+function classicOverlay(root: RootMount, staging: string): Op[] {
+  if (root.type === "bind") return [];
   const all = [...root.lower, ...(root.upper === undefined ? [] : [root.upper]), ...(root.work === undefined ? [] : [root.work])];
   const base = commonFolder(all);
   const short = (path: string) => path.slice(base.length);
@@ -124,6 +139,8 @@ export function propagateRoot(spec: Spec): Op[] {
   const kind = PROPAGATION[recursive ? word.slice(1) : word];
   return kind === undefined ? [] : [{ op: "mountSetattr", path: "/", flags: recursive ? AT.RECURSIVE : 0, propagation: kind }];
 }
+
+export const inUserNamespace = (spec: Spec) => spec.linux?.namespaces?.some((one) => one.type === "user") ?? false;
 
 /** How paths below the container's root are resolved. */
 export const IN_ROOT = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS;
