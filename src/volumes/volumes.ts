@@ -9,4 +9,4 @@
  */
 export { parseBind, parseVolumesFrom, type BindSpec } from "./bind.ts";
 export { checkVolumeName, localVolumeMake, localVolumePath, localVolumeRemove, localVolumeUsage } from "./local.ts";
-export { copyUpProgram, FIND_CONTENT, privateRoot, type CopyUp } from "./copy-up.ts";
+export { copyUpProgram, FIND_CONTENT, type CopyUp } from "./copy-up.ts";

@@ -20,10 +20,10 @@ import type { Snapshots } from "#core/snapshots/snapshots.ts";
 import type { Tasks } from "#core/tasks/tasks.ts";
 import type { Kernel } from "#linux/linux.ts";
 import type { Program } from "#linux/ops.ts";
-import type { CgroupHost } from "#linux/cgroups.ts";
 import type { Network } from "#network/network.ts";
+import type { HostFacts } from "#runtime/facts.ts";
 import type { Config } from "../config/config.ts";
-import type { Containers, Events, Execs } from "../engine.ts";
+import type { ContainerRecord, Containers, Events, Execs } from "../engine.ts";
 import type { VolumeStore } from "../volumes/volumes.ts";
 
 /** What containers are made of. Joined in bin. */
@@ -32,7 +32,7 @@ export type ContainerParts = {
   readonly db: Database;
   readonly config: Pick<Config, "dataRoot" | "execRoot" | "containers" | "network" | "defaultStopTimeout" | "liveRestore" | "shutdownTimeout">;
   readonly images: ResolveImage;
-  readonly snapshots: Pick<Snapshots, "prepare" | "mounts" | "remove" | "stat" | "list" | "usage" | "driver">;
+  readonly snapshots: Pick<Snapshots, "prepare" | "mounts" | "remove" | "stat" | "list" | "usage" | "tree" | "driver">;
   readonly leases: Leases;
   /** Keeps targets as long as the source is there: `Core.link`. */
   readonly link: (source: Node, targets: readonly Node[]) => Promise<void>;
@@ -40,13 +40,15 @@ export type ContainerParts = {
   readonly network: Pick<Network, "get" | "join" | "leave" | "programs" | "explain" | "attachments" | "reconcile">;
   readonly volumes: VolumeStore;
   readonly events: Events;
-  readonly cgroups: CgroupHost;
+  readonly host: HostFacts;
+  /** The program behind --init. */
+  readonly initBinary: string;
   readonly describe: (program: Program) => string[];
   readonly log: Log;
 };
 
 export type OpenContainers = {
-  readonly containers: Containers;
+  readonly containers: Containers & { all(): ContainerRecord[] };
   readonly execs: Execs;
   /** Records that mount a volume: their ids. */
   users(volume: string): string[];

@@ -18,6 +18,8 @@ export type Store = {
   /** Gives a reserved name back. */
   release(name: string, id: string): void;
   put(record: ContainerRecord): Promise<void>;
+  /** Replaces what is seen; the row stays as it is. For what does not outlive the engine. */
+  remember(record: ContainerRecord): void;
   delete(id: string): Promise<void>;
 };
 
@@ -54,6 +56,9 @@ export function openStore(db: Database): Store {
       names.set(record.name, record.id);
       const created = parseTime(record.created) ?? 0n;
       return db.write(() => void q.put.run(record.id, record.name, JSON.stringify(record), created));
+    },
+    remember(record) {
+      if (records.has(record.id)) records.set(record.id, Object.freeze(record));
     },
     delete(id) {
       const record = records.get(id);

@@ -1,0 +1,39 @@
+/** Programs for a container's own folder on the host: its log, and the files that tell it of names. */
+import { ERRNO, O } from "#linux/constants.ts";
+import type { Op, Program } from "#linux/ops.ts";
+
+const O_TRUNC = 0o1000;
+
+/** Makes the folder and writes files into it. Uses slot 0. */
+export function folderProgram(folder: string, files: Readonly<Record<string, string>>): Program {
+  return [
+    { op: "mkdirAll", slot: 0, path: folder, mode: 0o710 },
+    ...Object.entries(files).map(([path, data]): Op => ({ op: "writeFile", dir: 0, path, data, mode: 0o644, flags: O.CREAT | O.NOFOLLOW | O_TRUNC })),
+  ];
+}
+
+export function removeFolderProgram(root: string, name: string): Program {
+  return [
+    { op: "open", slot: 0, path: root, flags: O.PATH | O.DIRECTORY },
+    { op: "removeTree", dir: 0, path: name },
+  ];
+}
+
+/** A folder of the host's, with its parents, where -v names none. */
+export function hostFolderProgram(path: string): Program {
+  return [
+    { op: "open", slot: 0, path: "/", flags: O.PATH | O.DIRECTORY },
+    { op: "mkdirAll", slot: 1, dir: 0, path, mode: 0o755 },
+  ];
+}
+
+/** Reads files of a tree that is opened by `open` in slot 0; missing ones and what is no regular file read as empty. */
+export function readFilesProgram(open: Program, paths: readonly string[], max: number): Program {
+  const IN_ROOT = 0x10 | 0x02;
+  return [...open, ...paths.map((path): Op => ({ op: "readFile", dir: 0, path, max, resolve: IN_ROOT, tolerate: ERRNO["ENOENT"]! }))];
+}
+
+/** The tree that a running process has as its root, in slot 0. */
+export function processRoot(pid: number): Program {
+  return [{ op: "open", slot: 0, path: `/proc/${pid}/root`, flags: O.PATH | O.DIRECTORY }];
+}

@@ -1,0 +1,139 @@
+/** create: from what was asked for to a record, a tree and volumes. Nothing runs. */
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { formatTime, nowNanos, ZERO_TIME } from "#base/clock.ts";
+import { failpoint } from "#base/failpoint.ts";
+import { formatPlatform, hostPlatform, platformFit } from "#spec/platform.ts";
+import type { ContainerConfig, CreateRequest, HostConfig } from "#spec/docker.ts";
+import type { ContainerRecord, MountPoint } from "../engine.ts";
+import { generateName, parseName } from "../names/names.ts";
+import { publish, type Context } from "./context.ts";
+import { emptyEndpoint } from "./exit.ts";
+import { fillVolumes } from "./fill-volumes.ts";
+import { containerFolder, logFile } from "./folders.ts";
+import type { ResolvedImage } from "./images.ts";
+import { checkLogging } from "./logging.ts";
+import { commandLine, mergeConfig } from "./merge.ts";
+import { checkSources, planMounts, type PlannedMount } from "./mounts.ts";
+
+export type CreateOptions = { name?: string; platform?: string };
+
+export async function create(ctx: Context, request: CreateRequest, options: CreateOptions): Promise<{ id: string; warnings: string[] }> {
+  using lease = ctx.leases.open();
+  const image = await ctx.images.resolve(request.config.Image, options.platform === undefined ? {} : { platform: options.platform });
+  if (image.snapshot !== undefined) lease.hold(`snapshot/${image.snapshot}`);
+  lease.hold(`content/${image.manifestDigest}`);
+  const planned = await planRecord(ctx, request, { image, ...options });
+  const { record, mounts } = planned;
+  ctx.store.reserve(record.name, record.id);
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => ctx.store.release(record.name, record.id));
+  for (const { Name } of mounts) if (Name !== undefined) ctx.claimedVolumes.set(`${record.id} ${Name}`, Name);
+  undo.defer(() => {
+    for (const { Name } of mounts) ctx.claimedVolumes.delete(`${record.id} ${Name}`);
+  });
+  await failpoint("create.named");
+  await ctx.snapshots.prepare(record.snapshotKey, image.snapshot, { init: true });
+  undo.defer(() => ctx.snapshots.remove(record.snapshotKey));
+  await failpoint("create.prepared");
+  for (const mount of mounts) undo.defer(await makeVolume(ctx, mount));
+  await fillVolumes(ctx, record, mounts);
+  await Promise.all([ctx.link(`snapshot/${record.snapshotKey}`, [`content/${image.manifestDigest}`]), ctx.store.put(record)]);
+  undo.move();
+  for (const { Name } of mounts) ctx.claimedVolumes.delete(`${record.id} ${Name}`);
+  publish(ctx, record, "create");
+  return { id: record.id, warnings: platformWarnings(image, options.platform) };
+}
+
+export type Planned = { readonly record: ContainerRecord; readonly mounts: readonly PlannedMount[] };
+
+/** What `create` would make: checks all, makes nothing. */
+export async function planRecord(ctx: Context, request: CreateRequest, { image, name }: CreateOptions & { image: ResolvedImage }): Promise<Planned> {
+  const config = mergeConfig(request.config, image.config);
+  const hostConfig = resolveReferences(ctx, request.hostConfig);
+  checkLogging(hostConfig.LogConfig);
+  await checkSources(hostConfig);
+  const id = newId();
+  const taken = new Set(ctx.store.all().map((record) => record.name));
+  const actualName = name === undefined ? generateName((one) => !taken.has(one)) : parseName(name);
+  const mounts = planMounts({ hostConfig, volumes: config.Volumes, root: `${ctx.config.dataRoot}/volumes`, find: ctx.store.find });
+  const record = newRecord(ctx, { id, name: actualName, image, hostConfig, mounts, networking: request.networking, config: withHostname(config, hostConfig, id) });
+  return { record, mounts };
+}
+
+type Parts = Pick<ContainerRecord, "id" | "name" | "config" | "hostConfig" | "networking"> & { image: ResolvedImage; mounts: readonly PlannedMount[] };
+
+function newRecord(ctx: Context, { image, mounts, ...given }: Parts): ContainerRecord {
+  const folder = containerFolder(ctx, given.id);
+  return {
+    ...given,
+    created: formatTime(nowNanos()),
+    image: given.config.Image,
+    imageId: image.id,
+    manifestDigest: image.manifestDigest,
+    platform: image.platform,
+    ...commandLine(given.config),
+    mounts: mounts.map(pointOf),
+    state: { status: "created", pid: 0, exitCode: 0, error: "", oomKilled: false, startedAt: ZERO_TIME, finishedAt: ZERO_TIME },
+    restartCount: 0,
+    driver: ctx.snapshots.driver,
+    snapshotKey: given.id,
+    logPath: given.hostConfig.LogConfig.Type === "json-file" ? logFile(ctx, given.id) : "",
+    hostnamePath: `${folder}/hostname`,
+    hostsPath: `${folder}/hosts`,
+    resolvConfPath: `${folder}/resolv.conf`,
+    endpoints: endpointsOf(ctx, given.hostConfig.NetworkMode),
+    ports: {},
+    sandboxKey: "",
+    appArmorProfile: "",
+    execIds: [],
+  };
+}
+
+function pointOf({ copyUp: _, labels: __, ...point }: PlannedMount): MountPoint {
+  return point;
+}
+
+/** 64 hexadecimal digits; the first 12 are not all decimal, so that no short id is taken for a number. */
+function newId(): string {
+  for (;;) {
+    const id = randomBytes(32).toString("hex");
+    if (/[a-f]/.test(id.slice(0, 12))) return id;
+  }
+}
+
+/** "container:NAME" becomes "container:ID": a name may be given to another one later. @throws not-found */
+function resolveReferences(ctx: Context, hostConfig: HostConfig): HostConfig {
+  const resolve = (mode: string) => (mode.startsWith("container:") ? `container:${ctx.store.find(mode.slice("container:".length)).id}` : mode);
+  return { ...hostConfig, NetworkMode: resolve(hostConfig.NetworkMode), PidMode: resolve(hostConfig.PidMode), IpcMode: resolve(hostConfig.IpcMode) };
+}
+
+function withHostname(config: ContainerConfig, { NetworkMode, UTSMode }: HostConfig, id: string): ContainerConfig {
+  if (config.Hostname !== "" || NetworkMode.startsWith("container:")) return config;
+  return { ...config, Hostname: NetworkMode === "host" || UTSMode === "host" ? hostname() : id.slice(0, 12) };
+}
+
+/** The name of the network that a mode stands for; undefined when the container has none of its own. */
+export function networkOf(mode: string): string | undefined {
+  if (mode.startsWith("container:")) return undefined;
+  return mode === "" || mode === "default" ? "bridge" : mode;
+}
+
+function endpointsOf(ctx: Context, mode: string): ContainerRecord["endpoints"] {
+  const name = networkOf(mode);
+  return name === undefined ? {} : { [name]: emptyEndpoint(ctx.network.get(name).id) };
+}
+
+async function makeVolume(ctx: Context, mount: PlannedMount): Promise<() => Promise<void>> {
+  if (mount.Name === undefined) return async () => {};
+  const { made } = await ctx.volumes.ensure({ name: mount.Name, anonymous: mount.Anonymous === true, ...(mount.labels === undefined ? {} : { labels: mount.labels }) });
+  const { Name: name } = mount;
+  return async () => void (made && (await ctx.volumes.remove(name, { force: true }).catch(() => {})));
+}
+
+function platformWarnings(image: ResolvedImage, asked: string | undefined): string[] {
+  const host = hostPlatform();
+  if (asked !== undefined || platformFit(host, image.platform) > 0) return [];
+  return [`The requested image's platform (${formatPlatform(image.platform)}) does not match the detected host platform (${formatPlatform(host)}) and no specific platform was requested`];
+}
+

@@ -1,0 +1,52 @@
+/** What follows from the end of a container's process. */
+import { formatTime } from "#base/clock.ts";
+import type { ContainerRecord } from "../engine.ts";
+import { publish, publishNetwork, publishVolumes, type Context } from "./context.ts";
+import type { Live } from "./live.ts";
+import { removeLocked } from "./remove.ts";
+import { tell } from "./wait.ts";
+
+/** How a run ended. `error`: what to show beside the code. */
+export type Ended = { readonly code: number; readonly time: bigint; readonly oom: boolean; readonly error?: string };
+
+/** With the lock held. Everything is put into the database in one transaction; who waits is told when that is durable. */
+export async function handleExit(ctx: Context, live: Live, ended: Ended): Promise<void> {
+  const record = ctx.store.get(live.id);
+  if (record === undefined) return;
+  const after = exitedRecord(record, ended);
+  const saved = ctx.store.put(after);
+  const left = ctx.network.leave(live.id);
+  publish(ctx, record, "die", { exitCode: String(ended.code), execDuration: String(duration(record, ended)) });
+  publishNetwork(ctx, record, "disconnect");
+  publishVolumes(ctx, record, "unmount");
+  ctx.execs.allEnded(live.id);
+  const { task, run } = live;
+  live.task = undefined;
+  live.run = undefined;
+  const removed = record.hostConfig.AutoRemove && !live.restarting ? removeLocked(ctx, live, { volumes: true, code: ended.code }) : undefined;
+  const results = await Promise.allSettled([saved, left, removed, task?.[Symbol.asyncDispose]()]);
+  for (const result of results) if (result.status === "rejected") ctx.log.error("a container has ended, but not all of it could be noted", { container: live.id, error: result.reason });
+  const exit = { code: ended.code, ...(ended.error === undefined ? {} : { error: ended.error }) };
+  tell(live.onExit, exit);
+  run?.resolve(exit);
+  const execs = [...live.execs];
+  live.execs.clear();
+  if (results[0].status === "fulfilled") await ctx.tasks.forget(live.id, execs);
+}
+
+export function exitedRecord(record: ContainerRecord, { code, time, oom, error = "" }: Ended): ContainerRecord {
+  return {
+    ...record,
+    state: { ...record.state, status: "exited", pid: 0, exitCode: code, oomKilled: oom, error, finishedAt: formatTime(time) },
+    endpoints: Object.fromEntries(Object.entries(record.endpoints).map(([name, endpoint]) => [name, emptyEndpoint(endpoint.networkId, endpoint.aliases)])),
+    ports: {},
+    sandboxKey: "",
+    execIds: [],
+  };
+}
+
+export const emptyEndpoint = (networkId: string, aliases: readonly string[] = []) => ({
+  networkId, endpointId: "", gateway: "", address: "", prefixLength: 0, gateway6: "", address6: "", prefixLength6: 0, mac: "", aliases,
+});
+
+const duration = ({ state }: ContainerRecord, { time }: Ended) => Math.max(0, Math.floor((Number(time / 1_000_000n) - Date.parse(state.startedAt)) / 1000));

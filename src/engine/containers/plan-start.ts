@@ -1,0 +1,168 @@
+/** From a record to the program that starts it: who it runs as, what it may, the files that tell it of names. */
+import { readFile, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import { fail } from "#base/errors.ts";
+import { folderProgram, hostFolderProgram, TASK_SLOTS, type TaskNetwork, type TaskWish } from "#core/tasks/tasks.ts";
+import type { Mounts } from "#core/snapshots/snapshots.ts";
+import type { Program } from "#linux/ops.ts";
+import { type Attachment, hostnameFile, hostsFile, loopbackOps, readHostResolvConf, resolvConfFile } from "#network/network.ts";
+import type { Spec } from "#spec/oci-runtime.ts";
+import type { ContainerRecord } from "../engine.ts";
+import { readAccounts } from "./accounts.ts";
+import { isRunning, type Accounts, type Context } from "./context.ts";
+import { containerDevices } from "./devices.ts";
+import { containerFolder } from "./folders.ts";
+import { logOf } from "./logging.ts";
+import { containerSpec, type SpecInput } from "./spec.ts";
+import { resolveUser } from "./user.ts";
+
+/** `record`: with what a start changes in it before anything runs. */
+export type StartPlan = { readonly record: ContainerRecord; readonly program: Program };
+
+/** Makes missing folders of the host that -v names; else nothing. */
+export async function planStart(ctx: Context, given: ContainerRecord, attachment: Attachment | undefined): Promise<StartPlan> {
+  const record = withNamesOfOther(ctx, given);
+  const [accounts, files] = await Promise.all([readAccounts(ctx, record), nameFiles(ctx, record, attachment), makeSources(ctx, record)]);
+  return { record, program: await planProgram(ctx, record, { accounts, files, attachment, root: ctx.snapshots.mounts(record.snapshotKey) }) };
+}
+
+type Parts = {
+  readonly accounts: Accounts;
+  readonly files: Readonly<Record<string, string>>;
+  readonly attachment: Attachment | undefined;
+  readonly root: Mounts;
+};
+
+export async function planProgram(ctx: Context, record: ContainerRecord, { accounts, files, attachment, root }: Parts): Promise<Program> {
+  const spec = containerSpec(await specInput(ctx, record, accounts));
+  const network = taskNetwork(ctx, spec, attachment);
+  const log = logOf(record);
+  const wish: TaskWish = {
+    id: record.id,
+    spec,
+    root,
+    stdin: { open: record.config.OpenStdin, once: record.config.StdinOnce },
+    before: folderProgram(containerFolder(ctx, record.id), files),
+    ...(log === undefined ? {} : { log }),
+    ...(network === undefined ? {} : { network }),
+  };
+  return await ctx.tasks.plan(wish);
+}
+
+/** What the specification is made of; `user` is who: the container's own, or that of a command in it. */
+export async function specInput(ctx: Context, record: ContainerRecord, accounts: Accounts, user: string = record.config.User): Promise<SpecInput> {
+  const { hostConfig, config } = record;
+  const defaults = ctx.config.containers;
+  return {
+    id: record.id,
+    config,
+    hostConfig: { ...hostConfig, Init: hostConfig.Init ?? defaults.init },
+    path: record.path,
+    args: record.args,
+    mounts: record.mounts,
+    user: resolveUser(user, accounts, hostConfig.GroupAdd ?? []),
+    devices: await containerDevices(hostConfig),
+    host: ctx.host,
+    files: { hostname: record.hostnamePath, hosts: record.hostsPath, resolvConf: record.resolvConfPath },
+    joined: joinedPids(ctx, record),
+    initPath: defaults.initPath || ctx.initBinary,
+    defaults: {
+      noNewPrivileges: defaults.noNewPrivileges,
+      ulimits: Object.values(defaults.ulimits),
+      cgroupParent: defaults.cgroupParent,
+      cgroupnsMode: defaults.cgroupnsMode,
+      ipcMode: defaults.ipcMode,
+      ...(ctx.seccomp === undefined ? {} : { profile: ctx.seccomp }),
+    },
+  };
+}
+
+const otherOf = (mode: string) => (mode.startsWith("container:") ? mode.slice("container:".length) : undefined);
+
+/** @throws not-found, conflict, with Docker's texts */
+function joinedPids(ctx: Context, { hostConfig }: ContainerRecord): SpecInput["joined"] {
+  const pidOf = (mode: string, what: string) => {
+    const ref = otherOf(mode);
+    if (ref === undefined) return undefined;
+    const other = ctx.store.find(ref);
+    if (!isRunning(other)) throw fail("conflict", `cannot join ${what} of a non running container: ${other.id}`);
+    return other;
+  };
+  const network = pidOf(hostConfig.NetworkMode, "network");
+  const pid = pidOf(hostConfig.PidMode, "PID namespace");
+  const ipc = pidOf(hostConfig.IpcMode, "IPC");
+  if (ipc !== undefined && !["shareable", "host"].includes(ipc.hostConfig.IpcMode)) {
+    throw fail("conflict", `cannot join IPC of container ${ipc.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`);
+  }
+  return {
+    ...(network === undefined ? {} : { network: network.state.pid }),
+    ...(pid === undefined ? {} : { pid: pid.state.pid }),
+    ...(ipc === undefined ? {} : { ipc: ipc.state.pid }),
+  };
+}
+
+function taskNetwork(ctx: Context, spec: Spec, attachment: Attachment | undefined): TaskNetwork | undefined {
+  if (attachment !== undefined) return ctx.network.programs(attachment, TASK_SLOTS);
+  const own = spec.linux?.namespaces?.some(({ type, path }) => type === "network" && path === undefined) ?? false;
+  return own ? { reserve: [], hold: 0n, host: [], inside: loopbackOps(), teardown: [] } : undefined;
+}
+
+/** A container in another one's network has its names and its files. */
+function withNamesOfOther(ctx: Context, record: ContainerRecord): ContainerRecord {
+  const ref = otherOf(record.hostConfig.NetworkMode);
+  if (ref === undefined) return record;
+  const { config, hostsPath, hostnamePath, resolvConfPath } = ctx.store.find(ref);
+  const { Hostname, Domainname } = config;
+  return { ...record, config: { ...record.config, Hostname, Domainname }, hostsPath, hostnamePath, resolvConfPath };
+}
+
+/** hostname, hosts and resolv.conf, unless they are another container's. */
+async function nameFiles(ctx: Context, record: ContainerRecord, attachment: Attachment | undefined): Promise<Record<string, string>> {
+  const { config, hostConfig } = record;
+  if (otherOf(hostConfig.NetworkMode) !== undefined) return {};
+  const mode = hostConfig.NetworkMode === "host" ? "host" : "own";
+  const [resolv, hosts] = await Promise.all([readHostResolvConf(mode), mode === "host" ? readFile("/etc/hosts", "utf8").catch(() => "") : undefined]);
+  const { dns, dnsOptions, dnsSearch } = ctx.config.network;
+  const either = (own: readonly string[] | null, general: readonly string[]) => (own !== null && own.length > 0 ? own : general);
+  return {
+    hostname: hostnameFile(config.Hostname || hostname()),
+    hosts: hostsFile({
+      ...(hosts === undefined ? {} : { base: hosts }),
+      extraHosts: hostConfig.ExtraHosts ?? [],
+      hostGateways: hostGateways(ctx),
+      addresses: [attachment?.address ?? "", attachment?.address6 ?? ""].filter((address) => address !== ""),
+      hostname: config.Hostname,
+      domainname: config.Domainname,
+    }),
+    "resolv.conf": resolvConfFile({
+      base: resolv,
+      mode,
+      ipv6: (attachment?.address6 ?? "") !== "",
+      dns: either(hostConfig.Dns, dns),
+      search: either(hostConfig.DnsSearch, dnsSearch),
+      options: either(hostConfig.DnsOptions, dnsOptions),
+    }),
+  };
+}
+
+/** What "host-gateway" stands for. */
+function hostGateways({ config, network }: Context): readonly string[] {
+  if (config.network.hostGatewayIps.length > 0) return config.network.hostGatewayIps;
+  if (config.network.bridge === "none") return [];
+  return network.get("bridge").ipam.configs.map(({ gateway }) => gateway);
+}
+
+/** -v makes what is missing; --mount wants it there. */
+async function makeSources(ctx: Context, record: ContainerRecord): Promise<void> {
+  const asked = new Map(record.hostConfig.Mounts.map((mount) => [mount.Target, mount]));
+  await Promise.all(
+    record.mounts.map(async ({ Type, Source, Destination }) => {
+      if (Type !== "bind" || (await stat(Source).catch(() => undefined)) !== undefined) return;
+      const mount = asked.get(Destination);
+      if (mount !== undefined && mount.BindOptions?.CreateMountpoint !== true) {
+        throw fail("invalid", `invalid mount config for type "bind": bind source path does not exist: ${Source}`);
+      }
+      await ctx.kernel.perform(hostFolderProgram(Source));
+    }),
+  );
+}

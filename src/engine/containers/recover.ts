@@ -1,0 +1,102 @@
+/**
+ * What the engine finds when it starts: containers that went on without it, ended without it, or were half made or half
+ * removed when it died. See docs/design/recovery.md.
+ *
+ * The API answers meanwhile: every container that needs a look holds its own lock until it had one.
+ */
+import { formatTime, nowNanos } from "#base/clock.ts";
+import { removeFolderProgram, shortTaskId } from "#core/tasks/tasks.ts";
+import { readdir } from "node:fs/promises";
+import type { ContainerRecord } from "../engine.ts";
+import { isRunning, type Context } from "./context.ts";
+import { handleExit } from "./exit.ts";
+import { foldersRoot } from "./folders.ts";
+import { endedOf, endLost, followTask } from "./follow-task.ts";
+import type { Live } from "./live.ts";
+import { removeLocked } from "./remove.ts";
+import { runningRecord } from "./start.ts";
+
+export type Recovery = { run(): Promise<void> };
+
+/** Before anything is served: takes stock, and the locks. */
+export async function prepareRecovery(ctx: Context, settling: Map<string, Promise<void>>): Promise<Recovery> {
+  const go = Promise.withResolvers<void>();
+  const traces = await ctx.tasks.list();
+  const records = ctx.store.all();
+  const ids = new Set(records.map(({ id }) => id));
+  const garbage = await findGarbage(ctx, ids, traces);
+  for (const record of records) {
+    if (!needsLook(ctx, record, traces)) continue;
+    const live = ctx.lives.of(record.id);
+    const settled = live.lock
+      .run(() => go.promise.then(() => recoverOne(ctx, live)))
+      .catch((error: unknown) => ctx.log.error("find out about a container", { container: record.id, error }))
+      .finally(() => void settling.delete(record.id));
+    settling.set(record.id, settled);
+  }
+  return {
+    async run() {
+      const all = [...settling.values()];
+      go.resolve();
+      await Promise.all([...all, clear(ctx, garbage)]);
+    },
+  };
+}
+
+function needsLook(ctx: Context, record: ContainerRecord, traces: ReadonlySet<string>): boolean {
+  const { status } = record.state;
+  return isRunning(record) || traces.has(shortTaskId(record.id)) || (record.hostConfig.AutoRemove && status === "exited") || ctx.snapshots.stat(record.snapshotKey) === undefined;
+}
+
+async function recoverOne(ctx: Context, live: Live): Promise<void> {
+  const record = ctx.store.get(live.id);
+  if (record === undefined) return;
+  const found = await ctx.tasks.adopt(live.id, followTask(ctx, live));
+  if (found.kind === "running") {
+    live.task = found.task;
+    live.run = Promise.withResolvers();
+    const pid = found.task.shim.state.pid;
+    if (!isRunning(record) || record.state.pid !== pid) await ctx.store.put(withPid(ctx, record, pid));
+    // An engine that died in the middle of a pause may have left it frozen.
+    if (record.state.status !== "paused") await ctx.tasks.freeze(ctx.cgroupOf(record), false).catch(() => {});
+    return;
+  }
+  if (found.kind === "exited") return await handleExit(ctx, live, endedOf(found.exit));
+  if (isRunning(record)) return await handleExit(ctx, live, await endLost(ctx, live));
+  const unfinished = ctx.snapshots.stat(record.snapshotKey) === undefined || (record.hostConfig.AutoRemove && record.state.status === "exited");
+  if (unfinished) await removeLocked(ctx, live, { volumes: record.hostConfig.AutoRemove, code: record.state.exitCode });
+}
+
+/** It was started, and nobody could note that any more. */
+function withPid(ctx: Context, record: ContainerRecord, pid: number): ContainerRecord {
+  const attachment = ctx.network.attachments().find(({ container }) => container === record.id);
+  return runningRecord(record, { pid, startedAt: formatTime(nowNanos()), attachment });
+}
+
+type Garbage = { readonly snapshots: readonly string[]; readonly folders: readonly string[]; readonly tasks: readonly string[] };
+
+async function findGarbage(ctx: Context, ids: ReadonlySet<string>, traces: ReadonlySet<string>): Promise<Garbage> {
+  const short = new Set([...ids].map(shortTaskId));
+  const folders = await readdir(foldersRoot(ctx)).catch(() => []);
+  return {
+    snapshots: ctx.snapshots.list().filter(({ kind, init, name }) => kind === "active" && init && !ids.has(name)).map(({ name }) => name),
+    folders: folders.filter((name) => !ids.has(name)),
+    tasks: [...traces].filter((name) => !short.has(name)),
+  };
+}
+
+/** Of containers that have no record: never finished being made, or not finished being removed. */
+async function clear(ctx: Context, { snapshots, folders, tasks }: Garbage): Promise<void> {
+  const quietly = async (what: string, work: () => Promise<unknown>) => {
+    try {
+      await work();
+    } catch (error) {
+      ctx.log.error(`remove ${what} that belongs to no container`, { error });
+    }
+  };
+  for (const name of tasks) await quietly(`task ${name}`, () => ctx.tasks.clear(name));
+  for (const name of snapshots) await quietly(`snapshot ${name}`, () => ctx.snapshots.remove(name));
+  for (const name of folders) await quietly(`folder ${name}`, () => ctx.kernel.perform(removeFolderProgram(foldersRoot(ctx), name)));
+  await quietly("a volume's folder", () => ctx.volumes.sweep());
+}
+

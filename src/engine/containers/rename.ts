@@ -1,0 +1,17 @@
+import { fail } from "#base/errors.ts";
+import { parseName } from "../names/names.ts";
+import { publish, type Context } from "./context.ts";
+
+export async function rename(ctx: Context, ref: string, wanted: string): Promise<void> {
+  if (ref === "" || wanted === "") throw fail("invalid", "Neither old nor new names may be empty");
+  const { id } = ctx.store.find(ref);
+  const name = parseName(wanted);
+  await ctx.lives.of(id).lock.run(async () => {
+    const record = ctx.store.find(id);
+    if (record.name === name) throw fail("invalid", "Renaming a container with the same name as its current name");
+    ctx.store.reserve(name, id);
+    const renamed = { ...record, name };
+    await ctx.store.put(renamed);
+    publish(ctx, renamed, "rename", { oldName: `/${record.name}` });
+  });
+}

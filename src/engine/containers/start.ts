@@ -1,0 +1,152 @@
+/**
+ * start: everything is prepared while the shim is forked and waits; then one order starts the container. What fails is
+ * undone, and the record says why.
+ */
+import { formatTime } from "#base/clock.ts";
+import { fail } from "#base/errors.ts";
+import { failpoint } from "#base/failpoint.ts";
+import { CONTAINER, type Task } from "#core/tasks/tasks.ts";
+import type { Program } from "#linux/ops.ts";
+import type { Attachment } from "#network/network.ts";
+import type { ContainerRecord, EndpointRecord } from "../engine.ts";
+import { connectWaiting } from "./attach.ts";
+import { isRunning, publish, publishNetwork, publishVolumes, type Context } from "./context.ts";
+import { networkOf } from "./create.ts";
+import { followTask } from "./follow-task.ts";
+import type { Live } from "./live.ts";
+import { planStart } from "./plan-start.ts";
+import { removeLocked } from "./remove.ts";
+import { startFailure } from "./start-failure.ts";
+
+/** @throws not-modified when it runs; conflict when it is paused or being removed; a StartFailure */
+export async function start(ctx: Context, ref: string): Promise<void> {
+  const { id } = ctx.store.find(ref);
+  const live = ctx.lives.of(id);
+  await live.lock.run(async () => {
+    const record = ctx.store.find(id);
+    if (record.state.status === "paused") throw fail("conflict", "cannot start a paused container, try unpause instead");
+    if (isRunning(record)) throw fail("not-modified", `container ${id} is already running`);
+    if (live.removing) throw fail("conflict", "container is marked for removal and cannot be started");
+    try {
+      await startWithNetwork(ctx, live, record);
+    } catch (error) {
+      throw await noteFailure(ctx, live, record, error);
+    }
+  });
+}
+
+const NETWORK_TRIES = 5;
+
+async function startWithNetwork(ctx: Context, live: Live, record: ContainerRecord): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const joined = joinNetwork(ctx, record);
+    try {
+      return await run(ctx, live, record, joined);
+    } catch (error) {
+      if (joined === undefined) throw error;
+      const meaning = await ctx.network.explain(error, joined.attachment);
+      await ctx.network.leave(live.id);
+      if (meaning?.retry === true && attempt < NETWORK_TRIES) continue;
+      throw meaning?.retry === false ? meaning.failure : error;
+    }
+  }
+}
+
+type Joined = { readonly attachment: Attachment; readonly saved: Promise<void> };
+
+function joinNetwork(ctx: Context, record: ContainerRecord): Joined | undefined {
+  const name = networkOf(record.hostConfig.NetworkMode);
+  if (name === undefined || name === "host" || name === "none" || record.config.NetworkDisabled === true) return undefined;
+  const settings = record.networking[name] ?? record.networking["default"];
+  return ctx.network.join({
+    container: record.id,
+    name: record.name,
+    network: name,
+    exposed: record.config.ExposedPorts,
+    bindings: record.hostConfig.PortBindings,
+    publishAll: record.hostConfig.PublishAllPorts,
+    ...(settings === undefined ? {} : { settings }),
+  });
+}
+
+async function run(ctx: Context, live: Live, given: ContainerRecord, joined: Joined | undefined): Promise<void> {
+  const { record, program } = await planStart(ctx, given, joined?.attachment);
+  await failpoint("start.planned");
+  const task = await ctx.tasks.create(record.id, program, followTask(ctx, live));
+  live.task = task;
+  let started = false;
+  try {
+    await joined?.saved;
+    const streams = await connectWaiting(record, live.waiting, task);
+    await failpoint("start.ready");
+    const { pid, time } = await task.shim.start(programsOf(program));
+    started = true;
+    streams.join();
+    live.run = Promise.withResolvers();
+    await failpoint("start.started");
+    const running = runningRecord(record, { pid, startedAt: formatTime(time), attachment: joined?.attachment });
+    const saved = ctx.store.put(running);
+    publishNetwork(ctx, running, "connect");
+    publishVolumes(ctx, running, "mount");
+    publish(ctx, running, "start");
+    await saved;
+  } catch (error) {
+    // What runs and is not on the disk must not go on; its exit comes in the usual way, when the lock is free.
+    if (started) await task.shim.signal(CONTAINER, 9).catch(() => {});
+    else await abandon(ctx, live, task);
+    throw error;
+  }
+}
+
+/** A shim that lost its only connection before the start ends by itself; its socket goes with it. */
+async function abandon(ctx: Context, live: Live, task: Task): Promise<void> {
+  live.task = undefined;
+  await task[Symbol.asyncDispose]();
+  await ctx.tasks.gone(live.id);
+}
+
+/** To name the op in an error. */
+function programsOf(program: Program): { init?: Program; parent?: Program } {
+  const shim = program.find((op) => op.op === "shim");
+  if (shim === undefined || shim.op !== "shim") return {};
+  return { init: shim.init as Program, parent: shim.parent as Program };
+}
+
+export function runningRecord(record: ContainerRecord, facts: { pid: number; startedAt: string; attachment: Attachment | undefined }): ContainerRecord {
+  const { pid, startedAt, attachment } = facts;
+  return {
+    ...record,
+    state: { ...record.state, status: "running", pid, startedAt, exitCode: 0, error: "", oomKilled: false },
+    endpoints: attachment === undefined ? record.endpoints : { ...record.endpoints, [attachment.networkName]: endpointOf(attachment, record) },
+    ports: attachment === undefined ? {} : portsOf(attachment),
+    sandboxKey: `/proc/${pid}/ns/net`,
+  };
+}
+
+function endpointOf(attachment: Attachment, record: ContainerRecord): EndpointRecord {
+  const { networkId, endpointId, gateway, address, prefixLength, gateway6, address6, prefixLength6, mac } = attachment;
+  const aliases = record.networking[attachment.networkName]?.Aliases ?? [];
+  return { networkId, endpointId, gateway, address, prefixLength, gateway6, address6, prefixLength6, mac, aliases };
+}
+
+function portsOf({ ports }: Attachment): ContainerRecord["ports"] {
+  const all: Record<string, { HostIp: string; HostPort: string }[]> = {};
+  for (const { port, protocol, hostIp, hostPort } of ports) (all[`${port}/${protocol}`] ??= []).push({ HostIp: hostIp, HostPort: String(hostPort) });
+  return all;
+}
+
+/** Writes the failure down, ends who waits for output, and removes what was to be removed; returns what to throw. */
+async function noteFailure(ctx: Context, live: Live, record: ContainerRecord, error: unknown): Promise<unknown> {
+  const failure = startFailure(error, record);
+  const { exitCode } = failure.facts;
+  for (const { latch } of live.waiting) latch.end();
+  live.waiting.clear();
+  if (live.task !== undefined) return failure;
+  try {
+    await ctx.store.put({ ...record, state: { ...record.state, exitCode, error: failure.message } });
+    if (record.hostConfig.AutoRemove) await removeLocked(ctx, live, { volumes: true, code: exitCode });
+  } catch (problem) {
+    ctx.log.error("note that a container could not be started", { container: record.id, error: problem });
+  }
+  return failure;
+}
