@@ -1,8 +1,9 @@
 /** A command-line client driven from outside: the official `docker`, or our `gantry`. */
 import { spawn, type ChildProcess } from "node:child_process";
 import assert from "node:assert/strict";
-import { accessSync, constants, existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { onPath } from "../../packages.ts";
 import { root, type Engine } from "./engine.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
 
@@ -116,15 +117,4 @@ export function follow(child: ChildProcess): Running {
     until,
     ended,
   };
-}
-
-export function onPath(program: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -1,0 +1,48 @@
+/**
+ * What the scripts of package.json run (`gantry --dev …`):
+ *   ok     types, layers, budgets and the tests beside the sources: a minute
+ *   test   all of it and the stories, having installed what these need; the last lines are the summary
+ *   e2e    the stories alone; PEER=dockerd points them at the reference
+ *   bench  Gantry beside its peers
+ */
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { installMissing } from "./packages.ts";
+import { root } from "./sources.ts";
+
+const quick = ["src/**/*.test.ts", "test/*.test.ts"];
+const stories = ["test/e2e/*.test.ts"];
+
+const [what = "test", ...rest] = process.argv.slice(2);
+process.chdir(root);
+process.exitCode = act();
+
+function act(): number {
+  switch (what) {
+    case "ok":
+      return runTests(globSync(quick), ["--test-concurrency=2"]);
+    case "test":
+      installMissing();
+      return runTests([...globSync(quick), ...globSync(stories)], ["--test-concurrency=2"]);
+    case "e2e":
+      installMissing();
+      // The reference shares iptables with whoever else is on the host: one engine at a time.
+      return runTests(globSync(stories), [`--test-concurrency=${process.env["PEER"] === undefined ? 2 : 1}`]);
+    case "bench":
+      return run([join(root, "bench/bench.ts"), ...rest]);
+    default:
+      process.stderr.write(`gantry --dev: ok, test, e2e or bench is expected, not ${what}\n`);
+      return 2;
+  }
+}
+
+function runTests(files: readonly string[], options: readonly string[]): number {
+  return run(["--test", "--test-reporter=spec", ...options, ...rest, ...files.toSorted()]);
+}
+
+function run(argv: readonly string[]): number {
+  const { status, error } = spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", ...argv], { stdio: "inherit" });
+  if (error !== undefined) throw error;
+  return status ?? 1;
+}

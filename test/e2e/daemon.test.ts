@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { follow, type Result } from "./harness/client.ts";
+import { root } from "./harness/engine.ts";
+import { makePlace, removePlace, type Place } from "./harness/place.ts";
+
+const skip = process.env["PEER"] !== undefined ? "it is Gantry's own" : process.getuid?.() !== 0 ? "the engine needs root" : false;
+
+let place: Place;
+let flags: string[];
+before(() => {
+  if (skip !== false) return;
+  place = makePlace();
+  flags = ["--data-root", place.dataRoot, "--exec-root", place.execRoot, "--config-file", place.config, "--bridge", place.bridge, "--bip", `${place.subnet}.1/24`];
+});
+after(async () => {
+  if (skip !== false) return;
+  await gantry("daemon", "stop", ...flags);
+  await removePlace(place);
+});
+
+function gantry(...argv: string[]): Promise<Result> {
+  return run(join(root, "gantry"), argv);
+}
+
+async function run(program: string, argv: string[], options: { uid?: number; cwd?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Result> {
+  const child = spawn(program, argv, { cwd: "/", timeout: 60_000, ...options, stdio: ["ignore", "pipe", "pipe"] });
+  return await follow(child).ended;
+}
+
+test("daemon start: in the background, answering when the command returns; a second start finds it", { skip }, async () => {
+  const first = await gantry("daemon", "start", ...flags);
+  assert.match(first.stdout, /^The engine runs \(pid \d+\), listening on unix:\/\/.*\/x\/gantry\.sock\n$/, first.stderr);
+  const second = await gantry("daemon", "start", ...flags);
+  assert.match(second.stdout, /^The engine was running already/);
+  const pid = Number(/pid (\d+)/.exec(first.stdout)?.[1]);
+  assert.equal(readFileSync(join(place.execRoot, "gantryd.pid"), "utf8"), `${pid}\n`);
+  const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+  assert.doesNotMatch(environment, /NODE_OPTIONS|LD_PRELOAD/);
+});
+
+test("daemon status: what runs; 3 when nothing does", { skip }, async () => {
+  const status = await gantry("daemon", "status", ...flags);
+  assert.equal(status.code, 0);
+  assert.match(status.stdout, /version +\d+\.\d+\.\d+ \(API 1\.24 to 1\.\d\d\)\n +containers +0 \(0 running\)/);
+  assert.equal((await gantry("daemon", "status", "--data-root", join(place.folder, "none"))).code, 3);
+});
+
+test("a second engine on the same root is refused, and the first goes on", { skip }, async () => {
+  const second = await gantry("daemon", ...flags);
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /another engine \(pid \d+\) has .*; stop it/);
+  assert.equal((await gantry("daemon", "status", ...flags)).code, 0);
+});
+
+test("SIGHUP reads the file again", { skip }, async () => {
+  writeFileSync(place.config, JSON.stringify({ labels: ["fresh=1"], mtu: 1400 }));
+  const pid = Number(readFileSync(join(place.execRoot, "gantryd.pid"), "utf8"));
+  process.kill(pid, "SIGHUP");
+  const log = join(place.dataRoot, "gantryd.log");
+  for (let tried = 0; !readFileSync(log, "utf8").includes("configuration read again"); tried++) {
+    assert.ok(tried < 500);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.match(readFileSync(log, "utf8"), /needs a restart.*mtu/);
+  writeFileSync(place.config, "{}");
+});
+
+test("daemon stop ends it; again is no error", { skip }, async () => {
+  const stopped = await gantry("daemon", "stop", ...flags);
+  assert.match(stopped.stdout, /^Stopped \(pid \d+\)/, stopped.stderr);
+  assert.equal(existsSync(join(place.execRoot, "gantryd.pid")), false);
+  const again = await gantry("daemon", "stop", ...flags);
+  assert.deepEqual([again.code, again.stdout], [0, `No engine runs on ${place.dataRoot}\n`]);
+});
+
+test("a start that fails shows why", { skip }, async () => {
+  const failed = await gantry("daemon", "start", ...flags, "--bip", "nonsense");
+  assert.match(failed.stderr, /bip: an IPv4 address and prefix is expected/);
+  const busy = await gantry("daemon", "start", ...flags.with(flags.indexOf("--exec-root") + 1, "/proc/nowhere"));
+  assert.equal(busy.code, 1);
+  assert.match(busy.stderr, /the engine did not start; its log .* says:\n[^]*\/proc\/nowhere/);
+});
+
+test("not root: a sentence", { skip }, async () => {
+  const folder = mkdtempSync("/tmp/plain-");
+  try {
+    const result = await run("setpriv", ["--reuid", "65534", "--clear-groups", join(root, "gantry"), "daemon", ...flags], { env: { ...process.env, HOME: folder } });
+    assert.equal(result.code, 1);
+    assert.match(result.stderr, /has to be started as root/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("the launcher works from any folder and through links; gantryd is the engine", { skip }, async () => {
+  const link = join(place.folder, "g");
+  symlinkSync(join(root, "gantry"), link);
+  assert.match((await run("./g", ["daemon", "--version"], { cwd: place.folder })).stdout, /^Gantry version /);
+  symlinkSync(join(root, "gantryd"), join(place.folder, "gd"));
+  assert.equal((await run(join(place.folder, "gd"), ["--validate", "--config-file", place.config])).stderr, "configuration OK\n");
+  const env = { ...process.env, NODE_OPTIONS: "--require /nosuch" };
+  assert.match((await run(join(root, "gantry"), ["daemon", "--version"], { env })).stdout, /^Gantry version /);
+});
