@@ -1,9 +1,10 @@
 /**
- * An endpoint as ops: what makes a container's interface, and what takes it away. Pure.
+ * An endpoint as ops: what makes a container's interface, and what publishes its ports. Pure.
  *
  * The host's part runs in the host's network namespace with the container's in a slot; the container's part inside. The
  * kernel removes the pair with the container's namespace, so a container that dies leaves nothing to undo but its
- * elements in the firewall.
+ * elements in the firewall. These are put in and taken out by hosts of the engine, not by the container's own processes:
+ * see docs/design/network.md for what closing a socket to netfilter costs.
  */
 import { forgetUdp } from "#linux/conntrack.ts";
 import { NETFILTER, type Table } from "#linux/nftables.ts";
@@ -33,11 +34,11 @@ export function attachPrograms(attachment: Attachment, slots: AttachSlots, place
   const held = attachment.ports.filter(isHeld);
   const slotOf = (index: number) => (slots.ports.first + index <= slots.ports.last ? slots.ports.first + index : -1);
   return {
-    reserve: held.map((port, index) => bindOp(port, slotOf(index))),
+    reserve: [...held.map((port, index) => bindOp(port, slotOf(index))), ...publishOps(attachment, place.table)],
     hold: held.reduce((mask, _, index) => (slotOf(index) === -1 ? mask : mask | (1n << BigInt(slotOf(index)))), 0n),
-    host: [vethOp(attachment, slots.own, place.bridge), ...publishOps(attachment, place.table)],
+    host: [vethOp(attachment, slots.own, place.bridge)],
     inside: insideOps(attachment, place.firstIndex),
-    teardown: withdrawOps(attachment, place.table),
+    teardown: [],
   };
 }
 
@@ -46,10 +47,16 @@ export function loopbackOps(): Program {
   return [{ op: "netlink", proto: ROUTE, acks: 1, data: setLink(LOOPBACK_INDEX, { up: true }), note: "lo up" }];
 }
 
-/** Removes what a container that is gone may have left, in the host's namespace. */
-export function detachOps(attachment: Attachment, table: Table | undefined): Program {
-  const link: Op = { op: "netlink", proto: ROUTE, acks: 1, tolerate: ENODEV, data: deleteLink(attachment.hostInterface), note: `remove ${attachment.hostInterface}` };
-  return [...withdrawOps(attachment, table), link];
+/** Takes a container's ports out of the firewall. */
+export function withdrawOps(attachment: Attachment, table: Table | undefined): Op[] {
+  const data = table === undefined ? Buffer.alloc(0) : withdraw(table, attachment);
+  if (data.length === 0) return [];
+  return [{ op: "netlink", proto: NETFILTER, acks: 1, tolerate: ENOENT, data, note: `withdraw ${describePorts(attachment)}` }];
+}
+
+/** Cuts off a container that nobody watches any more, before its address is given to another. */
+export function cutOffOp({ hostInterface }: Attachment): Op {
+  return { op: "netlink", proto: ROUTE, acks: 1, tolerate: ENODEV, data: deleteLink(hostInterface), note: `remove ${hostInterface}` };
 }
 
 /** The shim holds what the kernel serves alone; a socket on :: would be found by ::1, and never be accepted from. */
@@ -88,7 +95,7 @@ function publishOps(attachment: Attachment, table: Table | undefined): Op[] {
   if (data.length === 0) return [];
   const udp = attachment.ports.filter((port) => port.by !== "proxy" && port.protocol === "udp");
   return [
-    { op: "netlink", proto: NETFILTER, acks: 1, data, note: `publish ${describePorts(attachment)}` },
+    { op: "netlink", proto: NETFILTER, acks: 1, data, undo: withdrawOps(attachment, table), note: `publish ${describePorts(attachment)}` },
     ...udp.map(
       ({ hostIp, hostPort }): Op => ({
         op: "netlink",
@@ -100,12 +107,6 @@ function publishOps(attachment: Attachment, table: Table | undefined): Op[] {
       }),
     ),
   ];
-}
-
-function withdrawOps(attachment: Attachment, table: Table | undefined): Op[] {
-  const data = table === undefined ? Buffer.alloc(0) : withdraw(table, attachment);
-  if (data.length === 0) return [];
-  return [{ op: "netlink", proto: NETFILTER, acks: 1, tolerate: ENOENT, data, note: `withdraw ${describePorts(attachment)}` }];
 }
 
 /**

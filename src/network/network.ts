@@ -4,7 +4,7 @@
  *     const network = await openNetwork({ kernel, db, config, log });
  *     const { attachment, saved } = network.join({ container: id, name: "web", network: "bridge", bindings, … });
  *     const programs = network.programs(attachment, { own: 11, ports: { first: 0, last: 61 } });
- *     // engine: programs.reserve before the op `shim`, its slots held by the shim; init: host, then own; teardown.
+ *     // engine: programs.reserve before the op `shim`, its slots held by the shim; init: host, then inside.
  *     await saved;
  *     …
  *     await network.leave(id);           // after the exit
@@ -14,9 +14,8 @@
  * from the rows, by pure functions, and made good at start.
  *
  * Life of an endpoint: `join` gives it addresses and host ports (in memory at once, durable when `saved` resolves); the
- * container's own init program makes its interface, the shim's teardown takes its ports out of the firewall, and the
- * kernel removes the interface with the namespace; `leave` frees addresses and ports. Nothing of it needs the engine
- * between start and exit.
+ * container's own init program makes its interface, and the kernel removes that with the namespace; the shim holds the
+ * host ports; `leave` withdraws them and frees everything. Nothing of it needs the engine between start and exit.
  */
 import type { EndpointSettings, PortBinding } from "#spec/docker.ts";
 import type { Failure } from "#base/errors.ts";
@@ -130,15 +129,18 @@ export type AttachSlots = {
 
 /** The ops that attach a container, to be spliced into the programs that start it. All may be empty. */
 export type AttachPrograms = {
-  /** Performed before the op `shim`, in the same program. Fails with EADDRINUSE when a process of the host has the port. */
+  /**
+   * Performed before the op `shim`, in the same program: binds the host ports (EADDRINUSE when a process of the host has
+   * one), and publishes them.
+   */
   readonly reserve: Program;
   /** Mask of the slots that `reserve` fills: the field `hold` of the op `shim`, which keeps them until it ends. */
   readonly hold: bigint;
-  /** In the host's network namespace, with the container's open in slot `own`: veth pair, published ports. */
+  /** In the host's network namespace, with the container's open in slot `own`: veth pair. */
   readonly host: Program;
   /** In the container's namespace, before the root is changed (it writes /proc/sys): addresses, routes, interfaces up. */
   readonly inside: Program;
-  /** In the shim's teardown: published ports out of the firewall. */
+  /** In the shim's teardown: nothing for a bridge; the kernel takes the pair away, `leave` the ports. */
   readonly teardown: Program;
 };
 
@@ -154,8 +156,8 @@ export type Network = AsyncDisposable & {
    */
   join(request: JoinRequest): Joined;
   /**
-   * Frees what the container has. A container that has nothing is fine. `lost`: the shim ended without its teardown, so
-   * that what it would have taken away is taken away here.
+   * Withdraws the container's ports and frees what it has. A container that has nothing is fine. `lost`: its shim is gone
+   * and processes of it may live on: they are cut off, before the address is another's.
    */
   leave(container: string, options?: { lost?: boolean }): Promise<void>;
   programs(attachment: Attachment, slots: AttachSlots): AttachPrograms;

@@ -7,7 +7,7 @@ import type { Kernel } from "#linux/linux.ts";
 import { NETFILTER } from "#linux/nftables.ts";
 import { randomBytes } from "node:crypto";
 import { addressesOn, ensureBridge, firstIndex, leftovers, takenPrefixes, viewHost } from "./bridge.ts";
-import { attachPrograms, detachOps } from "./endpoint.ts";
+import { attachPrograms, cutOffOp, withdrawOps } from "./endpoint.ts";
 import { explainFailure } from "./explain.ts";
 import { replaceTable, tableFor } from "./firewall.ts";
 import { openForwarding } from "./forwarding.ts";
@@ -77,9 +77,9 @@ export async function openNetwork({ kernel, db, config, log, host }: NetworkOpti
     },
     async leave(container, { lost = false } = {}) {
       const gone = [...attachments.values()].filter((one) => one.container === container);
-      if (gone.length === 0) return;
-      if (lost) await kernel.perform(gone.flatMap((one) => detachOps(one, table)));
-      await forget(gone);
+      const program = gone.flatMap((one) => [...withdrawOps(one, table), ...(lost ? [cutOffOp(one)] : [])]);
+      if (program.length > 0) await kernel.perform(program);
+      if (gone.length > 0) await forget(gone);
     },
     programs(attachment, slots) {
       const bridge = indexes.get(attachment.networkId);
