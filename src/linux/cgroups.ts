@@ -102,7 +102,7 @@ const unescape = (text: string) => text.replace(/\\([0-7]{3})/g, (_, octal: stri
 /** A container's directory in a hierarchy. `name` is what it is called below /sys/fs/cgroup: "memory", "cpu,cpuacct". */
 export type CgroupDirectory = Hierarchy & { readonly path: string; readonly label: string };
 
-/** The directories of a cgroup path in every hierarchy. The path must be a checked one: see `checkCgroupPath`. */
+/** The directories of a cgroup path in every hierarchy. The path must be a checked one: see spec/cgroup-path.ts. */
 export function cgroupDirectories(host: CgroupHost, path: string): CgroupDirectory[] {
   return host.hierarchies.map((one) => ({
     ...one,
@@ -112,31 +112,6 @@ export function cgroupDirectories(host: CgroupHost, path: string): CgroupDirecto
 }
 
 const joinPath = (mountpoint: string, path: string) => (mountpoint === "/" ? "" : mountpoint) + path;
-
-/**
- * A cgroup path as the kernel's tree has it: absolute, without "." or "..", no control characters, names of at most 255
- * bytes. Relative ones are below the root. @throws invalid (ID-16)
- */
-export function checkCgroupPath(path: string): string {
-  const names = path.split("/").filter((name) => name !== "");
-  const bad = (why: string) => fail("invalid", `invalid cgroup path ${JSON.stringify(path)}: ${why}`);
-  if (names.length === 0) throw bad("it names the root");
-  for (const name of names) {
-    if (name === "." || name === "..") throw bad(`${JSON.stringify(name)} is not allowed`);
-    if (/[\u0000-\u001f\u007f]/.test(name)) throw bad("control characters are not allowed");
-    if (Buffer.byteLength(name) > 255) throw bad("a name is longer than 255 bytes");
-    if (/^(cgroup|tasks$|notify_on_release$|release_agent$)/.test(name) || /^(cpu|cpuset|cpuacct|memory|io|blkio|pids|devices|freezer|hugetlb|rdma|misc|net_cls|net_prio|perf_event)\./.test(name)) {
-      throw bad(`${JSON.stringify(name)} is the name of a control file`);
-    }
-  }
-  if (names.length > 16) throw bad("it is deeper than 16");
-  return "/" + names.join("/");
-}
-
-/** Where a container's groups go: below `parent` ("" is the default "/gantry"). */
-export function cgroupPath(parent: string, id: string): string {
-  return checkCgroupPath(`${parent === "" ? "/gantry" : parent}/${id}`);
-}
 
 /** Values that the files of a container's groups are read from; undefined where the host does not count them. */
 export type StatFiles = Readonly<Partial<Record<StatName, string>>>;

@@ -11,10 +11,11 @@
  *     cgroup · namespaces · root · mounts · /dev · terminal · /proc · covered paths · pivot · identity · exec
  */
 import { fail } from "#base/errors.ts";
-import { checkCgroupPath, oomFile } from "#linux/cgroups.ts";
+import { oomFile } from "#linux/cgroups.ts";
 import { planCgroup } from "#linux/cgroups-plan.ts";
 import { PR } from "#linux/constants.ts";
 import type { Op, Program } from "#linux/ops.ts";
+import { checkCgroupPath } from "#spec/cgroup-path.ts";
 import type { Process, Spec } from "#spec/oci-runtime.ts";
 import { compileCovers } from "./covers.ts";
 import { compileTerminal, deviceRules } from "./dev.ts";

@@ -1,11 +1,12 @@
 /** A process that joins a running container: also a program. */
-import { checkCgroupPath } from "#linux/cgroups.ts";
 import { planJoin } from "#linux/cgroups-plan.ts";
 import { PR } from "#linux/constants.ts";
 import { INIT_PIDFD, type Op, type Program } from "#linux/ops.ts";
+import { checkCgroupPath } from "#spec/cgroup-path.ts";
+import { kernelAtLeast } from "#spec/kernel.ts";
 import type { Process, Spec } from "#spec/oci-runtime.ts";
 import { openTerminal } from "./dev.ts";
-import { type HostFacts, kernelAtLeast } from "./facts.ts";
+import type { HostFacts } from "./facts.ts";
 import { NAMESPACE_FLAGS } from "./namespaces.ts";
 import { compileProcess } from "./process.ts";
 import { SLOT } from "./slots.ts";

@@ -3,13 +3,12 @@ import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { release } from "node:os";
 import { cgroupFactFiles, type CgroupHost, parseCgroupHost } from "#linux/cgroups.ts";
 import type { Program } from "#linux/ops.ts";
+import { type Arch, type KernelVersion, parseKernelRelease } from "#spec/kernel.ts";
 import type { Spec } from "#spec/oci-runtime.ts";
-
-export type Arch = "x86_64" | "aarch64";
 
 export type HostFacts = {
   /** [6, 18] */
-  readonly kernel: readonly [number, number];
+  readonly kernel: KernelVersion;
   readonly arch: Arch;
   /** The capabilities that the engine has: it cannot hand out others. Bit n is capability n. */
   readonly capabilities: bigint;
@@ -80,16 +79,6 @@ async function readThermalThrottle(): Promise<string[]> {
 }
 
 const readText = async (path: string | undefined) => (path === undefined ? "" : await readFile(path, "utf8").catch(() => ""));
-
-/** "6.18.44-fc" → [6, 18]. */
-export function parseKernelRelease(text: string): [number, number] {
-  const [, major, minor] = /^(\d+)\.(\d+)/.exec(text) ?? [];
-  return [Number(major ?? 0), Number(minor ?? 0)];
-}
-
-export function kernelAtLeast(host: HostFacts, major: number, minor: number): boolean {
-  return host.kernel[0] > major || (host.kernel[0] === major && host.kernel[1] >= minor);
-}
 
 /** Not every kernel has it: /dev/core leads there. */
 export const KERNEL_CORE = "/proc/kcore";

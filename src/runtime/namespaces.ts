@@ -9,9 +9,9 @@ import { fail } from "#base/errors.ts";
 import { AT, CLONE, MS, O } from "#linux/constants.ts";
 import type { Op, Program } from "#linux/ops.ts";
 import { INIT_PIDFD } from "#linux/ops.ts";
+import { kernelAtLeast } from "#spec/kernel.ts";
 import type { IdMapping, NamespaceType, Spec } from "#spec/oci-runtime.ts";
 import type { ContainerFacts } from "./facts.ts";
-import { kernelAtLeast } from "./facts.ts";
 import { SLOT } from "./slots.ts";
 
 export type Namespaces = {

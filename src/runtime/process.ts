@@ -1,8 +1,9 @@
 /** From a process inside its namespaces and root to the container's own: limits, identity, capabilities, filter, exec. */
 import { fail } from "#base/errors.ts";
-import { CAPABILITIES, PR, RLIMITS, SECCOMP_FILTER_FLAG } from "#linux/constants.ts";
+import { PR, RLIMITS, SECCOMP_FILTER_FLAG } from "#linux/constants.ts";
 import { stringList } from "#linux/encode.ts";
 import type { Op } from "#linux/ops.ts";
+import { CAPABILITIES } from "#spec/capabilities.ts";
 import type { Capabilities, Linux, Process, Rlimit, Seccomp } from "#spec/oci-runtime.ts";
 import type { HostFacts } from "./facts.ts";
 import { seccompFilter } from "./seccomp-filter.ts";

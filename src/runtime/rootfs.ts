@@ -2,8 +2,9 @@
 import { fail } from "#base/errors.ts";
 import { AT, FSCONFIG, MOUNT_ATTR, MS, O, OPEN_TREE_CLONE, RESOLVE } from "#linux/constants.ts";
 import type { Op, Program } from "#linux/ops.ts";
+import { kernelAtLeast } from "#spec/kernel.ts";
 import type { Spec } from "#spec/oci-runtime.ts";
-import { type ContainerFacts, type HostFacts, kernelAtLeast, type RootMount } from "./facts.ts";
+import type { ContainerFacts, HostFacts, RootMount } from "./facts.ts";
 import { SLOT } from "./slots.ts";
 
 /** The longest string that fsconfig takes. */

@@ -9,10 +9,10 @@
  */
 import { fail } from "#base/errors.ts";
 import { ERRNO } from "#linux/constants.ts";
+import type { Arch } from "#spec/kernel.ts";
 import type { Seccomp, SeccompAction, SeccompArg, SeccompRule } from "#spec/oci-runtime.ts";
 import { type Instruction, assembleFilter, conditions, KILL_THREAD, LOAD, JUMP_EQUAL, RETURN, search, type Range } from "./bpf.ts";
 import { ABIS, type Abi, type AbiName, NATIVE_ABI } from "./syscalls.ts";
-import type { Arch } from "./facts.ts";
 
 /** An array of struct sock_filter. Compiled once for each filter value. */
 export function seccompFilter(seccomp: Seccomp, arch: Arch): Buffer {

@@ -4,7 +4,7 @@ import arm from "./syscalls/arm.json" with { type: "json" };
 import x32 from "./syscalls/x32.json" with { type: "json" };
 import x86 from "./syscalls/x86.json" with { type: "json" };
 import x86_64 from "./syscalls/x86_64.json" with { type: "json" };
-import type { Arch } from "./facts.ts";
+import type { Arch } from "#spec/kernel.ts";
 
 export type AbiName = "x86_64" | "x86" | "x32" | "aarch64" | "arm";
 

@@ -1,15 +1,7 @@
 /** Names of the kernel's that clients of the API use: capabilities, resource limits, signals. */
+import { CAPABILITIES as NUMBERED_CAPABILITIES } from "./capabilities.ts";
 
-export const CAPABILITIES: ReadonlySet<string> = new Set(
-  (
-    "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER " +
-    "FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE " +
-    "NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE " +
-    "SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"
-  )
-    .split(" ")
-    .map((name) => `CAP_${name}`),
-);
+export const CAPABILITIES: ReadonlySet<string> = new Set(NUMBERED_CAPABILITIES);
 
 export const ULIMITS: ReadonlySet<string> = new Set(
   "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split(" "),

@@ -1,6 +1,6 @@
 /** --cap-add, --cap-drop, --privileged → names of capabilities. Pure. */
 import { fail } from "#base/errors.ts";
-import { CAPABILITIES } from "#linux/constants.ts";
+import { CAPABILITIES } from "#spec/capabilities.ts";
 import type { HostConfig } from "#spec/docker.ts";
 
 /** What every container has. */

@@ -1,5 +1,5 @@
 /** What the functions of this folder work with, and what they say to the world. */
-import type { Profile } from "#runtime/seccomp.ts";
+import type { Profile } from "#spec/seccomp-profile.ts";
 import type { ContainerRecord } from "../engine.ts";
 import type { ContainerParts } from "./containers.ts";
 import type { Lives } from "./live.ts";

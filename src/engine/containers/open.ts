@@ -1,7 +1,7 @@
 /** Opens the containers of a data root: their records, and what is to be found out about them. */
 import { readFile } from "node:fs/promises";
-import { cgroupPath } from "#linux/cgroups.ts";
-import { parseProfile, type Profile } from "#runtime/seccomp.ts";
+import { cgroupPath } from "#spec/cgroup-path.ts";
+import { parseProfile, type Profile } from "#spec/seccomp-profile.ts";
 import { openExecs } from "../exec/exec.ts";
 import { attach } from "./attach.ts";
 import { closeContainers } from "./close.ts";

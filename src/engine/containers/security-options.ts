@@ -1,8 +1,7 @@
 /** --security-opt → what it says. Pure. */
 import { fail } from "#base/errors.ts";
-import type { Profile } from "#runtime/seccomp.ts";
-import { DEFAULT_PROFILE } from "#runtime/seccomp-default.ts";
-import { parseProfile } from "#runtime/seccomp.ts";
+import { DEFAULT_PROFILE } from "#spec/seccomp-default.ts";
+import { parseProfile, type Profile } from "#spec/seccomp-profile.ts";
 
 export type SecurityOptions = {
   readonly noNewPrivileges: boolean;

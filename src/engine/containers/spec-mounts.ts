@@ -1,6 +1,6 @@
 /** The mounts of a container, in the order they are made. Pure. */
 import { fail } from "#base/errors.ts";
-import { kernelAtLeast } from "#runtime/facts.ts";
+import { kernelAtLeast } from "#spec/kernel.ts";
 import type { Mount as DockerMount } from "#spec/docker.ts";
 import type { Mount } from "#spec/oci-runtime.ts";
 import type { MountPoint } from "../engine.ts";

@@ -7,12 +7,12 @@
  *     const spec = containerSpec({ ...record, user, devices, host, files, joined });
  */
 import { fail } from "#base/errors.ts";
-import { cgroupPath } from "#linux/cgroups.ts";
 import type { HostFacts } from "#runtime/compile.ts";
-import { kernelAtLeast } from "#runtime/facts.ts";
-import { type Profile, resolveProfile } from "#runtime/seccomp.ts";
+import { cgroupPath } from "#spec/cgroup-path.ts";
 import type { ContainerConfig, HostConfig } from "#spec/docker.ts";
+import { kernelAtLeast } from "#spec/kernel.ts";
 import type { NamespaceType, Process, Rlimit, Spec } from "#spec/oci-runtime.ts";
+import { type Profile, resolveProfile } from "#spec/seccomp-profile.ts";
 import type { MountPoint } from "../engine.ts";
 import { allCapabilities, containerCapabilities } from "./capabilities.ts";
 import type { ContainerDevices } from "./devices.ts";

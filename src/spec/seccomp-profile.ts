@@ -6,9 +6,8 @@
  *     spec.linux.seccomp = resolveProfile(profile, { arch: "x86_64", kernel: [6, 18], capabilities: ["CAP_CHOWN", …] });
  */
 import { fail } from "#base/errors.ts";
-import type { Seccomp, SeccompAction, SeccompArg, SeccompRule } from "#spec/oci-runtime.ts";
-import { type Arch, parseKernelRelease } from "./facts.ts";
-import { actionValue } from "./seccomp-filter.ts";
+import { type Arch, kernelAtLeast, type KernelVersion, parseKernelRelease } from "./kernel.ts";
+import type { Seccomp, SeccompAction, SeccompArg, SeccompRule } from "./oci-runtime.ts";
 
 export type Profile = {
   readonly defaultAction: SeccompAction;
@@ -35,7 +34,7 @@ export type ProfileRule = {
 /** Architectures by Go's names ("amd64"), capabilities with the prefix, "4.8". */
 export type Condition = { readonly arches?: readonly string[] | null; readonly caps?: readonly string[] | null; readonly minKernel?: string };
 
-export type ProfileHost = { readonly arch: Arch; readonly kernel: readonly [number, number]; readonly capabilities: readonly string[] };
+export type ProfileHost = { readonly arch: Arch; readonly kernel: KernelVersion; readonly capabilities: readonly string[] };
 
 /** @throws invalid: Docker's text and what is wrong. */
 export function parseProfile(text: string): Profile {
@@ -93,7 +92,7 @@ function ruleMistake(rule: Fields): string | undefined {
 
 /**
  * Undefined when the profile says nothing at all: no filter. The same value for the same input, so that its compiled
- * form is kept with it. @throws invalid, not-implemented for unknown actions
+ * form is kept with it.
  */
 export function resolveProfile(profile: Profile, host: ProfileHost): Seccomp | undefined {
   const key = `${host.arch} ${host.kernel.join(".")} ${host.capabilities.toSorted().join()}`;
@@ -108,7 +107,6 @@ const resolved = new WeakMap<Profile, Map<string, Seccomp | undefined>>();
 function resolveFor(profile: Profile, host: ProfileHost): Seccomp | undefined {
   const rules = profile.syscalls ?? [];
   if (!profile.defaultAction && rules.length === 0) return undefined;
-  actionValue(profile.defaultAction, profile.defaultErrnoRet);
   const syscalls = rules.flatMap((rule) => (applies(rule, host) ? [ruleOf(rule)] : []));
   const architectures = architecturesOf(profile, host.arch);
   return {
@@ -136,19 +134,13 @@ function applies(rule: ProfileRule, host: ProfileHost): boolean {
   const has = (name: string) => host.capabilities.includes(name);
   if (includes.arches?.length && !includes.arches.includes(NATIVE[host.arch].go)) return false;
   if (includes.caps?.length && !includes.caps.every(has)) return false;
-  if (includes.minKernel && !atLeast(host, includes.minKernel)) return false;
+  if (includes.minKernel && !kernelAtLeast(host, ...parseKernelRelease(includes.minKernel))) return false;
   if (excludes.arches?.includes(NATIVE[host.arch].go)) return false;
   if (excludes.caps?.some(has)) return false;
-  return !(excludes.minKernel && atLeast(host, excludes.minKernel));
-}
-
-function atLeast(host: ProfileHost, version: string): boolean {
-  const [major, minor] = parseKernelRelease(version);
-  return host.kernel[0] > major || (host.kernel[0] === major && host.kernel[1] >= minor);
+  return !(excludes.minKernel && kernelAtLeast(host, ...parseKernelRelease(excludes.minKernel)));
 }
 
 function ruleOf(rule: ProfileRule): SeccompRule {
-  actionValue(rule.action, rule.errnoRet);
   const names = rule.name ? [rule.name] : [...(rule.names ?? [])];
   return {
     names,

@@ -2,8 +2,8 @@
  * The filter of system calls that every container has unless it asks for another: what Docker's default allows and
  * denies. A call that is not named fails with EPERM.
  */
-import type { SeccompArg } from "#spec/oci-runtime.ts";
-import type { Profile, ProfileRule } from "./seccomp.ts";
+import type { SeccompArg } from "./oci-runtime.ts";
+import type { Profile, ProfileRule } from "./seccomp-profile.ts";
 
 const words = (text: string) => text.trim().split(/\s+/);
 
