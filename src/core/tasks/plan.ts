@@ -6,6 +6,7 @@ import type { Program } from "#linux/ops.ts";
 import { compile, type HostFacts } from "#runtime/compile.ts";
 import { readPathKinds } from "#runtime/facts.ts";
 import { SLOT } from "#runtime/slots.ts";
+import { folderProgram } from "./folder.ts";
 import type { TaskPaths } from "./paths.ts";
 import type { TaskWish } from "./tasks.ts";
 
@@ -21,16 +22,19 @@ export type PlanOptions = { readonly host: HostFacts; readonly staging: string; 
 
 export async function planTask(wish: TaskWish, { host, staging, paths }: PlanOptions): Promise<Program> {
   const { spec, network, log, stdin } = wish;
-  const [kinds, missingCgroups] = await Promise.all([readPathKinds(spec), missingAncestors(host.cgroups, spec.linux?.cgroupsPath ?? "")]);
+  const [found, missingCgroups] = await Promise.all([readPathKinds(spec), missingAncestors(host.cgroups, spec.linux?.cgroupsPath ?? "")]);
+  const written = Object.keys(wish.folder.files).map((name) => [`${wish.folder.path}/${name}`, "file"] as const);
+  const kinds = { ...found, ...Object.fromEntries(written) };
   const compiled = compile(spec, {
-    host, root: wish.root, staging, paths: kinds, missingCgroups,
+    host, root: wish.root, staging, missingCgroups,
+    paths: { ...kinds, ...Object.fromEntries((wish.files ?? []).map((path) => [path, "file" as const])) },
     ...(network === undefined ? {} : { network }),
   });
   const flags =
     (compiled.terminal ? SHIM_TERMINAL : 0) | (stdin.open ? SHIM_STDIN : 0) | (stdin.open && stdin.once ? SHIM_STDIN_ONCE : 0) | (log ? SHIM_LOG : 0);
   return [
     { op: "unlink", path: paths.record, tolerate: ERRNO["ENOENT"]!, note: "how it ended before" },
-    ...wish.before,
+    ...folderProgram(wish.folder.path, wish.folder.files),
     ...(network?.reserve ?? []),
     {
       op: "shim",

@@ -47,8 +47,8 @@ export type TaskWish = {
   /** once: closed when its first client has gone. */
   readonly stdin: { readonly open: boolean; readonly once: boolean };
   readonly log?: TaskLog;
-  /** Performed first: files of the container, in slot 0. */
-  readonly before: Program;
+  /** The container's folder on the host, made if need be, and files that are written into it before the start. */
+  readonly folder: { readonly path: string; readonly files: Readonly<Record<string, string>> };
   readonly network?: TaskNetwork;
 };
 

@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { fail } from "#base/errors.ts";
-import { folderProgram, hostFolderProgram, TASK_SLOTS, type TaskNetwork, type TaskWish } from "#core/tasks/tasks.ts";
+import { hostFolderProgram, TASK_SLOTS, type TaskNetwork, type TaskWish } from "#core/tasks/tasks.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
 import type { Program } from "#linux/ops.ts";
 import { type Attachment, hostnameFile, hostsFile, loopbackOps, readHostResolvConf, resolvConfFile } from "#network/network.ts";
@@ -42,7 +42,7 @@ export async function planProgram(ctx: Context, record: ContainerRecord, { accou
     spec,
     root,
     stdin: { open: record.config.OpenStdin, once: record.config.StdinOnce },
-    before: folderProgram(containerFolder(ctx, record.id), files),
+    folder: { path: containerFolder(ctx, record.id), files },
     ...(log === undefined ? {} : { log }),
     ...(network === undefined ? {} : { network }),
   };
