@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { makePlace, removePlace, type Place } from "./place.ts";
 
-export const peer = process.env["PEER"] === "dockerd" ? "dockerd" : "gantry";
+export type EngineKind = "gantry" | "dockerd";
+export const peer: EngineKind = process.env["PEER"] === "dockerd" ? "dockerd" : "gantry";
 export const root = join(import.meta.dirname, "../../..");
 
 export type Engine = AsyncDisposable & {
@@ -25,7 +26,7 @@ export type Engine = AsyncDisposable & {
 };
 
 /** `flags`: more of the engine's flags. */
-export async function openEngine(flags: readonly string[] = []): Promise<Engine> {
+export async function openEngine(flags: readonly string[] = [], kind: EngineKind = peer): Promise<Engine> {
   const place = makePlace();
   let child: ChildProcess | undefined;
   const engine: Engine = {
@@ -35,7 +36,7 @@ export async function openEngine(flags: readonly string[] = []): Promise<Engine>
     },
     log: () => readFileSync(place.log, "utf8"),
     async start() {
-      child = launch(place, flags);
+      child = launch(kind, place, flags);
       await untilListening(child, place);
     },
     async kill() {
@@ -59,8 +60,8 @@ export async function openEngine(flags: readonly string[] = []): Promise<Engine>
   return engine;
 }
 
-function launch(place: Place, flags: readonly string[]): ChildProcess {
-  const [program, ...argv] = peer === "dockerd" ? dockerdCommand(place) : gantryCommand(place);
+function launch(kind: EngineKind, place: Place, flags: readonly string[]): ChildProcess {
+  const [program, ...argv] = kind === "dockerd" ? dockerdCommand(place) : gantryCommand(place);
   const log = openSync(place.log, "a");
   // The shell joins the place's cgroup before it becomes the engine, so that nothing is started outside of it.
   const child = spawn("/bin/sh", ["-c", `echo $$ >"$0/cgroup.procs" && exec "$@"`, place.cell, program as string, ...argv, ...flags], {
