@@ -100,7 +100,8 @@ async function makeCli(
       throw fail("invalid", `Failed to initialize: unable to resolve docker endpoint: ${messageOf(error)}`, { cause: error, facts: { bare: true } });
     }
     const startEngine = options.startEngine;
-    const mayStart = startEngine !== undefined && process.geteuid?.() === 0;
+    // A shell that only asks what may follow must not bring an engine up.
+    const mayStart = startEngine !== undefined && process.geteuid?.() === 0 && path !== "gantry __complete";
     opened = await openApi(endpoint, {
       userAgent: `Gantry-Client/${VERSION} (${process.platform})`,
       headers: readOnce().headers,

@@ -19,7 +19,9 @@ export type View<Row> = {
   readonly raw?: readonly (readonly [name: string, field: string])[];
   /** What `-q` prints. */
   readonly quiet: string;
-  /** True for rows with labels: `{{.Label "x"}}`. */
+  /** Fields of the table only: no template and no JSON sees them. */
+  readonly hidden?: readonly string[];
+  /** For rows with labels: `{{.Label "x"}}`. */
   readonly labels?: (row: Row) => Readonly<Record<string, string>> | null | undefined;
 };
 
@@ -98,13 +100,17 @@ export function unescapeFormat(format: string): string {
 
 /** Every field's value, for JSON. */
 function fieldsOf<Row>(view: View<Row>, row: Row): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(view.fields).map(([name, [, value]]) => [name, value(row)]));
+  return Object.fromEntries(visibleFields(view).map(([name, [, value]]) => [name, value(row)]));
+}
+
+function visibleFields<Row>(view: View<Row>) {
+  return Object.entries(view.fields).filter(([name]) => !view.hidden?.includes(name));
 }
 
 /** What a template sees of a row: fields computed when asked for. */
 export function shapeOf<Row>(view: View<Row>, out: Output): (row: Row) => object {
   const prototype = Object.create(null) as object;
-  for (const [name, [, value]] of Object.entries(view.fields)) {
+  for (const [name, [, value]] of visibleFields(view)) {
     Object.defineProperty(prototype, name, {
       enumerable: true,
       get(this: { row: Row }) {

@@ -1,0 +1,32 @@
+import { define } from "../../client.ts";
+import { bool, filter, text } from "../../flags/kinds.ts";
+import { FORMAT } from "../../format/format-flag.ts";
+import { type ImageSummary, imageRows, imagesView } from "../../format/images.ts";
+import { printRows } from "../../format/rows.ts";
+import { encodeFilters } from "../each.ts";
+
+export const command = define({
+  flags: {
+    all: bool("a", "Show intermediate images too"),
+    digests: bool("", "Show digests"),
+    filter: filter("f", "Show only what fits a condition, such as dangling=true or label=a=b"),
+    format: text("", FORMAT.table),
+    "no-trunc": bool("", "Don't shorten what is shown"),
+    quiet: bool("q", "Show ids only"),
+  },
+  async run(cli, options, [reference]) {
+    const filters = reference === undefined ? options.filter : { ...options.filter, reference: [...(options.filter["reference"] ?? []), reference] };
+    const format = options.format || (options.quiet ? "" : cli.config().format("imagesFormat"));
+    const api = await cli.api();
+    const images = await api.json<ImageSummary[]>("GET", "/images/json", {
+      query: { all: options.all, filters: encodeFilters(filters) },
+    });
+    const digests = options.digests || /\.Digest\b/.test(format);
+    const view = imagesView({ full: options["no-trunc"], digests: options.digests });
+    await printRows(cli.out, view, imageRows(newestFirst(images), digests), { format, quiet: options.quiet });
+  },
+});
+
+function newestFirst(images: readonly ImageSummary[]): ImageSummary[] {
+  return [...images].sort((a, b) => b.Created - a.Created);
+}

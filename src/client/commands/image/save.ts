@@ -1,0 +1,49 @@
+import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { fail } from "#base/errors.ts";
+import { define } from "../../client.ts";
+import { text } from "../../flags/kinds.ts";
+import { encodePlatform } from "./path.ts";
+
+export const command = define({
+  flags: {
+    output: text("o", "Write this file instead of standard output"),
+    platform: text("", 'Save only this platform\'s part ("linux/arm64")'),
+  },
+  async run(cli, options, names) {
+    if (options.output === "" && cli.out.isTerminal) {
+      throw fail("invalid", "cowardly refusing to save to a terminal. Use the -o flag or redirect");
+    }
+    if (options.output !== "") checkOutput(options.output);
+    const api = await cli.api();
+    const answer = await api.send("GET", "/images/get", { query: { names, platform: encodePlatform(options.platform) } });
+    if (options.output === "") {
+      for await (const chunk of answer.body) cli.out.write(chunk);
+      return;
+    }
+    await writeFile(options.output, answer.body);
+  },
+});
+
+function checkOutput(path: string): void {
+  const kind = statSync(path, { throwIfNoEntry: false });
+  const folder = statSync(dirname(path), { throwIfNoEntry: false });
+  const start = "failed to save image: invalid output path: ";
+  if (folder === undefined || !folder.isDirectory()) throw fail("invalid", `${start}directory ${JSON.stringify(dirname(path))} does not exist`);
+  if (kind?.isDirectory()) throw fail("invalid", `${start}${JSON.stringify(path)} must be a regular file`);
+  if (kind?.isBlockDevice() || kind?.isCharacterDevice()) throw fail("invalid", `${start}${JSON.stringify(path)} must be a directory or a regular file`);
+}
+
+/** Beside its place first: half an archive must not stand under the name of a whole one. */
+async function writeFile(path: string, body: AsyncIterable<Buffer>): Promise<void> {
+  const part = `${path}.${process.pid}.part`;
+  const file = openSync(part, "wx", 0o600);
+  try {
+    for await (const chunk of body) for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at);
+    closeSync(file);
+    renameSync(part, path);
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw error;
+  }
+}
