@@ -13,6 +13,7 @@
  * savepoint of its own, in the order of the calls. One that throws takes back only what it did itself. So many callers
  * share one fsync, and none hears of success before it is on the disk (synchronous=FULL).
  */
+import { closeSync, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { fail, messageOf } from "./errors.ts";
 
@@ -41,14 +42,15 @@ export type Database = Disposable & {
 /** Each element is the SQL that leads from version n (its index) to n + 1. Never edit one that was released. */
 export type Migrations = readonly string[];
 
-export type DatabaseOptions = { migrations: Migrations; name?: string };
+export type DatabaseOptions = { readonly migrations: Migrations };
 
 /**
- * Opens the database and brings its schema up to date, in one transaction.
+ * Opens the database (its files are the owner's alone) and brings its schema up to date, in one transaction.
  * @throws conflict when another process holds it; invalid when a newer Gantry wrote it (nothing is written then);
  *   internal when it is damaged.
  */
 export function openDatabase(path: string, options: DatabaseOptions): Database {
+  for (const file of [path, `${path}.lock`]) closeSync(openSync(file, "a", 0o600));
   const lock = takeLock(path);
   try {
     return database(path, openMigrated(path, options.migrations), lock);

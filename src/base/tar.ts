@@ -67,66 +67,55 @@ type State =
   | { at: "padding"; left: number }
   | { at: "end" };
 
-export function tarReader(limits: Partial<TarLimits> = {}): TarReader {
-  return new Reader({ ...TAR_LIMITS, ...limits });
-}
-
-class Reader implements TarReader {
-  readonly #limits: TarLimits;
-  #state: State = { at: "header" };
+export function tarReader(given: Partial<TarLimits> = {}): TarReader {
+  const limits = { ...TAR_LIMITS, ...given };
+  let state: State = { at: "header" };
   /** The beginning of a header that was split between chunks. */
-  #partial = Buffer.alloc(0);
-  #zeroBlocks = 0;
-  #entries = 0;
-  #longName: Buffer | undefined;
-  #longLink: Buffer | undefined;
-  #pax: Pax | undefined;
+  let partial: Buffer = Buffer.alloc(0);
+  let zeroBlocks = 0;
+  let entries = 0;
+  /** What records said of the entry that comes. */
+  let longName: Buffer | undefined;
+  let longLink: Buffer | undefined;
+  let pax: Pax | undefined;
 
-  constructor(limits: TarLimits) {
-    this.#limits = limits;
-  }
+  return { push, end };
 
-  *push(input: Uint8Array): Generator<TarEvent, void, void> {
+  function* push(input: Uint8Array): Generator<TarEvent, void, void> {
     let chunk = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-    if (this.#partial.length > 0) {
-      chunk = Buffer.concat([this.#partial, chunk]);
-      this.#partial = Buffer.alloc(0);
+    if (partial.length > 0) {
+      chunk = Buffer.concat([partial, chunk]);
+      partial = Buffer.alloc(0);
     }
     let at = 0;
     while (at < chunk.length) {
-      const state = this.#state;
       switch (state.at) {
         case "header": {
           if (chunk.length - at < BLOCK) {
-            this.#partial = Buffer.from(chunk.subarray(at));
+            partial = Buffer.from(chunk.subarray(at));
             return;
           }
-          const entry = this.#header(chunk.subarray(at, at + BLOCK));
+          const entry = takeHeader(chunk.subarray(at, at + BLOCK));
           at += BLOCK;
           if (entry !== undefined) yield { kind: "entry", entry };
           break;
         }
-        case "record": {
-          const bytes = chunk.subarray(at, at + state.left);
-          at += bytes.length;
-          state.parts.push(Buffer.from(bytes));
-          state.left -= bytes.length;
-          if (state.left === 0) this.#finishRecord(state.record, Buffer.concat(state.parts), state.padding);
+        case "record":
+          at += takeRecord(state, chunk.subarray(at, at + state.left));
           break;
-        }
         case "body": {
           const bytes = chunk.subarray(at, at + state.left);
+          const last = bytes.length === state.left;
           at += bytes.length;
           state.left -= bytes.length;
-          if (state.left === 0) this.#skip(state.padding);
-          yield { kind: "data", bytes, last: state.left === 0 };
+          if (last) skip(state.padding);
+          yield { kind: "data", bytes, last };
           break;
         }
         case "padding": {
           const skipped = Math.min(state.left, chunk.length - at);
           at += skipped;
-          state.left -= skipped;
-          if (state.left === 0) this.#state = { at: "header" };
+          skip(state.left - skipped);
           break;
         }
         case "end":
@@ -135,87 +124,72 @@ class Reader implements TarReader {
     }
   }
 
-  end(): void {
+  function end(): void {
     // Like Go's reader: two zero blocks, one, or none at all end an archive; anything half does not.
-    if (this.#state.at === "end") return;
-    const loose = this.#longName !== undefined || this.#longLink !== undefined || this.#pax !== undefined;
-    if (this.#state.at !== "header" || this.#partial.length > 0 || loose) {
-      throw fail("invalid", "read a tar archive: it is cut short");
-    }
+    if (state.at === "end") return;
+    const loose = longName !== undefined || longLink !== undefined || pax !== undefined;
+    if (state.at !== "header" || partial.length > 0 || loose) throw fail("invalid", "read a tar archive: it is cut short");
   }
 
   /** Takes one header block; gives the entry if it begins one. */
-  #header(block: Buffer): TarEntry | undefined {
+  function takeHeader(block: Buffer): TarEntry | undefined {
     if (isZero(block)) {
-      if (++this.#zeroBlocks === 2) this.#state = { at: "end" };
+      if (++zeroBlocks === 2) state = { at: "end" };
       return undefined;
     }
-    if (this.#zeroBlocks > 0) throw fail("invalid", "read a tar archive: an entry after the end mark");
-    if (++this.#entries > this.#limits.entries) throw fail("invalid", `read a tar archive: more than ${this.#limits.entries} entries`);
+    if (zeroBlocks > 0) throw fail("invalid", "read a tar archive: an entry after the end mark");
+    if (++entries > limits.entries) throw fail("invalid", `read a tar archive: more than ${limits.entries} entries`);
     const header = parseHeader(block);
     const record = RECORDS[header.flag as keyof typeof RECORDS];
-    if (record !== undefined) {
-      this.#startRecord(record, header.size);
-      return undefined;
+    if (record === undefined) return takeEntry(header);
+    startRecord(record, header.size);
+    return undefined;
+  }
+
+  function startRecord(record: Record, size: number): void {
+    if (size > limits.record) {
+      throw fail("invalid", `read a tar archive: an extended header of ${size} bytes, more than the limit of ${limits.record}`);
     }
-    return this.#entry(header);
+    if (size === 0) finishRecord(record, Buffer.alloc(0), 0);
+    else state = { at: "record", record, left: size, padding: padded(size), parts: [] };
   }
 
-  #startRecord(record: Record, size: number): void {
-    if (size > this.#limits.record) {
-      throw fail("invalid", `read a tar archive: an extended header of ${size} bytes, more than the limit of ${this.#limits.record}`);
-    }
-    const padding = padded(size);
-    if (size === 0) this.#finishRecord(record, Buffer.alloc(0), padding);
-    else this.#state = { at: "record", record, left: size, padding, parts: [] };
+  function takeRecord(into: State & { at: "record" }, bytes: Buffer): number {
+    into.parts.push(Buffer.from(bytes));
+    into.left -= bytes.length;
+    if (into.left === 0) finishRecord(into.record, Buffer.concat(into.parts), into.padding);
+    return bytes.length;
   }
 
-  #finishRecord(record: Record, bytes: Buffer, padding: number): void {
-    if (record === "longName") this.#longName = untilZero(bytes);
-    if (record === "longLink") this.#longLink = untilZero(bytes);
-    if (record === "pax") this.#pax = parsePax(bytes);
-    this.#skip(padding);
+  function finishRecord(record: Record, bytes: Buffer, padding: number): void {
+    if (record === "longName") longName = untilZero(bytes);
+    if (record === "longLink") longLink = untilZero(bytes);
+    if (record === "pax") pax = parsePax(bytes);
+    skip(padding);
   }
 
-  #entry(header: RawHeader): TarEntry {
-    const plain = {
-      ...header,
-      name: this.#longName ?? header.name,
-      linkName: this.#longLink ?? header.linkName,
-    };
-    const full = this.#pax === undefined ? plain : applyPax(plain, this.#pax);
-    const type = entryType(full.flag, full.name);
+  function takeEntry(header: RawHeader): TarEntry {
+    const plain = { ...header, name: longName ?? header.name, linkName: longLink ?? header.linkName };
+    const { flag, ...full } = pax === undefined ? plain : applyPax(plain, pax);
+    const type = entryType(flag, full.name);
     const size = type === "file" ? full.size : 0;
-    this.#longName = this.#longLink = this.#pax = undefined;
-    this.#check(full.name, full.linkName);
-    if (size > 0) this.#state = { at: "body", left: size, padding: padded(size) };
-    return {
-      type,
-      name: full.name,
-      linkName: full.linkName,
-      mode: full.mode & 0o7777,
-      uid: full.uid,
-      gid: full.gid,
-      size,
-      sec: full.sec,
-      nsec: full.nsec,
-      major: full.major,
-      minor: full.minor,
-      xattrs: full.xattrs,
-    };
+    longName = longLink = pax = undefined;
+    checkNames(limits, full.name, full.linkName);
+    if (size > 0) state = { at: "body", left: size, padding: padded(size) };
+    return { ...full, type, size, mode: full.mode & 0o7777 };
   }
 
-  #check(name: Buffer, linkName: Buffer): void {
-    for (const text of [name, linkName]) {
-      if (text.length > this.#limits.name) {
-        throw fail("invalid", `read a tar archive: a name of ${text.length} bytes, more than the limit of ${this.#limits.name}`);
-      }
-      if (text.includes(0)) throw fail("invalid", "read a tar archive: a name holds a NUL byte");
+  function skip(padding: number): void {
+    state = padding === 0 ? { at: "header" } : { at: "padding", left: padding };
+  }
+}
+
+function checkNames(limits: TarLimits, ...names: Buffer[]): void {
+  for (const name of names) {
+    if (name.length > limits.name) {
+      throw fail("invalid", `read a tar archive: a name of ${name.length} bytes, more than the limit of ${limits.name}`);
     }
-  }
-
-  #skip(padding: number): void {
-    this.#state = padding === 0 ? { at: "header" } : { at: "padding", left: padding };
+    if (name.includes(0)) throw fail("invalid", "read a tar archive: a name holds a NUL byte");
   }
 }
 
