@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { frameStripper } from "./frames.ts";
+import { frameStripper, joinFrames } from "./frames.ts";
 
 function frame(stream: number, text: string): Buffer {
   const head = Buffer.from([stream, 0, 0, 0, 0, 0, 0, 0]);
@@ -18,3 +18,23 @@ test("frames cut anywhere hold what they held", () => {
     assert.equal(text, expected, `in pieces of ${step}`);
   }
 });
+
+const joined = (...frames: Buffer[]) => joinFrames(Buffer.concat(frames)).toString("latin1");
+const text = (...frames: Buffer[]) => Buffer.concat(frames).toString("latin1");
+const a = frame(1, "a\n");
+const e = frame(2, "e\n");
+const large = frame(1, "x".repeat(32 * 1024));
+
+for (const [what, frames, expected] of [
+  ["nothing", [], []],
+  ["one", [a], [a]],
+  ["neighbours of one stream", [a, a, a], [frame(1, "a\na\na\n")]],
+  ["streams keep their order", [a, e, e, a], [a, frame(2, "e\ne\n"), a]],
+  ["up to 32 KiB", [large, a, a], [large, frame(1, "a\na\n")]],
+  ["a larger one stays as it is", [frame(1, "y".repeat(100_000)), a], [frame(1, "y".repeat(100_000)), a]],
+  ["an empty one", [frame(1, ""), a, frame(1, "")], [a]],
+  ["what is torn stays torn", [a, a, a.subarray(0, 9)], [frame(1, "a\na\n"), a.subarray(0, 9)]],
+  ["half a head", [a, e.subarray(0, 5)], [a, e.subarray(0, 5)]],
+] as const) {
+  test(`joining: ${what}`, () => assert.equal(joined(...frames), text(...expected)));
+}

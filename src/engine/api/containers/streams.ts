@@ -7,7 +7,7 @@ import type { ApiParts } from "../api.ts";
 import { drain } from "../body.ts";
 import { flag, nanos, text } from "../query.ts";
 import { begin, writeChunk } from "../streaming.ts";
-import { withoutFrames } from "./frames.ts";
+import { joinFrames, withoutFrames } from "./frames.ts";
 import type { LogOptions } from "../../engine.ts";
 
 export const RAW = "application/vnd.docker.raw-stream";
@@ -58,8 +58,10 @@ export function containerStreamRoutes({ containers, log }: ApiParts): ApiRoute[]
     const record = containers.get(call.params["id"]!);
     const chunks = await containers.logs(record.id, options);
     begin(call, call.version >= 42 && !record.config.Tty ? MULTIPLEXED : RAW);
+    // Who asks for times may take each frame for an entry.
+    const pack = record.config.Tty || options.timestamps || options.details ? (chunk: Buffer) => chunk : joinFrames;
     try {
-      for await (const chunk of chunks) if (!(await writeChunk(call, chunk))) return;
+      for await (const chunk of chunks) if (!(await writeChunk(call, pack(chunk)))) return;
     } catch (error) {
       if (call.signal.aborted || kindOf(error) === "cancelled") return void call.response.destroy();
       log.error("logs broke off", { container: record.id, error: messageOf(error) });

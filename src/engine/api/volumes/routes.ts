@@ -58,7 +58,8 @@ export const NOT_A_MANAGER = 'This node is not a swarm manager. Use "docker swar
 
 export function inspectVolume(volume: VolumeRecord): object {
   return {
-    CreatedAt: volume.created,
+    // Whole seconds, as a volume's folder would tell them.
+    CreatedAt: volume.created.replace(/\.\d+/, ""),
     Driver: volume.driver,
     Labels: nullIfBare(volume.labels),
     Mountpoint: volume.mountpoint,
