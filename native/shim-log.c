@@ -69,6 +69,7 @@ void log_release(void) {
 /* What cannot be written is lost, and whole entries stay whole: the file is cut behind the last one. */
 void log_flush(void) {
   size_t done = 0;
+  if (used == 0) return;
   int err = failpoint("shim-log");
   while (fd >= 0 && err == 0 && done < used) {
     ssize_t n = write(fd, buffer + done, used - done);

@@ -29,13 +29,17 @@ struct proc *find_proc(const uint8_t *id, size_t len) {
   return NULL;
 }
 
+static const struct proc BLANK = { .life = UNUSED, .pidfd = -1, .status = -1, .in = -1, .out = -1, .err = -1, .slave = -1, .maker = -1 };
+
 struct proc *make_proc(const uint8_t *id, size_t len, uint8_t flags) {
-  int i = 1;
+  int i = len > 0;
   while (i < proc_count && procs[i].life != UNUSED) i++;
   if (i == MAX_PROCS || len > MAX_ID) return NULL;
   if (i == proc_count) proc_count++;
-  procs[i] = (struct proc){ .life = MADE, .flags = flags, .pidfd = -1, .status = -1, .in = -1, .out = -1, .err = -1, .slave = -1, .maker = -1 };
-  memcpy(procs[i].id, id, len);
+  procs[i] = BLANK;
+  procs[i].life = MADE;
+  procs[i].flags = flags;
+  if (len > 0) memcpy(procs[i].id, id, len);
   return &procs[i];
 }
 
@@ -56,7 +60,7 @@ void proc_forget(struct proc *p) {
   close_fd(&p->err, &p->err_mask);
   if (p->slave >= 0) close(p->slave);
   if (p->pidfd >= 0) close(p->pidfd);
-  *p = (struct proc){ .life = UNUSED };
+  *p = BLANK;
   while (proc_count > 1 && procs[proc_count - 1].life == UNUSED) proc_count--;
 }
 

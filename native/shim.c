@@ -22,7 +22,7 @@ enum { START_WITHIN = 60000, STUCK = 10000, IDLE = 1000, FILES = 4096 };
 struct shim shim;
 struct proc procs[MAX_PROCS];
 struct client clients[PLACES];
-int proc_count = 1, client_count;
+int proc_count, client_count;
 static int64_t born;
 
 /* --- small things ----------------------------------------------------------------------------------------------- */
@@ -187,11 +187,6 @@ static int come_alive(struct machine *m, const struct op *op, int report) {
   if (err == 0) err = log_open();
   if (err == 0) err = open_loop();
   return err ? err : listen_on_socket();
-}
-
-static void make_container(void) {
-  procs[0] = (struct proc){ .life = MADE, .flags = (uint8_t)(shim.flags & (TERMINAL | STDIN | STDIN_ONCE)), .pidfd = -1, .status = -1,
-                            .in = -1, .out = -1, .err = -1, .slave = -1, .maker = -1 };
 }
 
 /* --- the end ---------------------------------------------------------------------------------------------------- */
@@ -363,7 +358,7 @@ int shim_fork(struct machine *m, const struct op *op) {
     if (send_all(report[1], &err, sizeof err) || err) _exit(1);
     close(report[1]);
     raise_files();
-    make_container();
+    make_proc(NULL, 0, (uint8_t)(shim.flags & (TERMINAL | STDIN | STDIN_ONCE)));
     live();
   }
   if (pid < 0) err = errno;

@@ -90,12 +90,10 @@ async function end(socket: string): Promise<void> {
   const last = await connectShim(socket).catch(() => undefined);
   if (last === undefined) return;
   const { stream } = await last.attach(CONTAINER, {}).catch(() => ({ stream: undefined }));
+  stream?.on("error", () => undefined);
   await last.signal(CONTAINER, 9).catch(() => undefined);
   await last[Symbol.asyncDispose]();
-  if (stream === undefined) return;
-  stream.on("error", () => undefined).resume();
-  await new Promise((resolve) => stream.once("end", resolve).once("close", resolve));
-  stream.destroy();
+  if (stream !== undefined) await collect(stream).catch(() => undefined);
 }
 
 /** An exec op for a command. */

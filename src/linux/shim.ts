@@ -38,7 +38,8 @@ export type Shim = AsyncDisposable & {
   /** Starts it; resolves when its executable runs. Rejects with a ProgramError when an op failed. */
   startExec(id: string): Promise<Started>;
   /** Joins the streams of a process, started or not. The stream is the socket: raw bytes of a terminal, else Docker's
-   * frames; `end()` is the end of stdin, its own end is the end of the outputs. It stays half open: destroy it. */
+   * frames; `end()` is the end of stdin, its own end is the end of the outputs. It stays half open:
+   * destroy it. Without data, `end` may come before anybody listens: use `pipeline`, `finished` or `for await`. */
   attach(id: string, wish: AttachWish, options?: { signal?: AbortSignal }): Promise<Attachment>;
   resize(id: string, size: { rows: number; cols: number }): Promise<void>;
   signal(id: string, signal: number): Promise<void>;
