@@ -11,9 +11,11 @@
  *
  * Group commit: the functions handed to `write` within one turn of the event loop run in one transaction, each in a
  * savepoint of its own, in the order of the calls. One that throws takes back only what it did itself. So many callers
- * share one fsync, and none hears of success before it is on the disk (synchronous=FULL).
+ * share one fsync, and none hears of success before it is on the disk. The fsync of the log, which SQLite would do
+ * inside COMMIT (synchronous=FULL), is done by a thread instead: it may take long when the disk is busy, and the event
+ * loop must not wait for it (docs/decisions/0007-fsync-off-the-loop.md).
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fdatasync, fdatasyncSync, openSync } from "node:fs";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { fail, messageOf } from "./errors.ts";
 
@@ -89,6 +91,8 @@ function openMigrated(path: string, migrations: Migrations): DatabaseSync {
     }
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY");
     migrate(db, version, migrations);
+    // One write in FULL mode makes the log's place in its folder durable; from then on `flush` syncs the log itself.
+    db.exec(`PRAGMA user_version = ${migrations.length}; PRAGMA synchronous = NORMAL`);
     return db;
   } catch (error) {
     db.close();
@@ -117,17 +121,25 @@ function database(path: string, db: DatabaseSync, lock: DatabaseSync): Database 
   let queue: Pending[] = [];
   let writing = false;
   let closed = false;
+  const log = openSync(`${path}-wal`, "r+");
+  let syncs = 0;
 
-  const flush = () => {
+  const flush = (sync: (done: (error: Error | null) => void) => void) => {
     const batch = queue;
     queue = [];
     if (batch.length === 0) return;
     writing = true;
-    try {
-      commit(db, batch);
-    } finally {
-      writing = false;
-    }
+    const settle = commit(db, batch);
+    writing = false;
+    sync((error) => settle(error === null ? undefined : writeFailure(error)));
+  };
+  const syncLater = (done: (error: Error | null) => void) => {
+    syncs += 1;
+    fdatasync(log, (error) => {
+      syncs -= 1;
+      if (closed && syncs === 0) closeSync(log);
+      done(error);
+    });
   };
 
   return {
@@ -136,14 +148,18 @@ function database(path: string, db: DatabaseSync, lock: DatabaseSync): Database 
     write<T>(change: () => T): Promise<T> {
       if (closed) return Promise.reject(fail("unavailable", `write to ${path}: the engine is stopping`));
       return new Promise<T>((resolve, reject) => {
-        if (queue.length === 0) setImmediate(flush);
+        if (queue.length === 0) setImmediate(flush, syncLater);
         queue.push({ change, resolve: resolve as (value: unknown) => void, reject });
       });
     },
     close() {
       if (closed) return;
-      flush();
+      flush((done) => {
+        fdatasyncSync(log);
+        done(null);
+      });
       closed = true;
+      if (syncs === 0) closeSync(log);
       db.close();
       lock.close();
     },
@@ -153,19 +169,19 @@ function database(path: string, db: DatabaseSync, lock: DatabaseSync): Database 
   };
 }
 
-function commit(db: DatabaseSync, batch: readonly Pending[]): void {
+/** Commits, in the log at least; what is returned tells the callers, once the log is durable or could not be made so. */
+function commit(db: DatabaseSync, batch: readonly Pending[]): (failure?: Error) => void {
   const done: (() => void)[] = [];
+  const refuse = (failure: Error) => batch.forEach(({ reject }) => reject(failure));
   try {
     db.exec("BEGIN IMMEDIATE");
     for (const pending of batch) done.push(runOne(db, pending));
     db.exec("COMMIT");
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");
-    const failure = writeFailure(error);
-    for (const { reject } of batch) reject(failure);
-    return;
+    return () => refuse(writeFailure(error));
   }
-  for (const settle of done) settle();
+  return (failure) => (failure === undefined ? done.forEach((settle) => settle()) : refuse(failure));
 }
 
 /** Runs one change in its savepoint; the caller hears of it only after the commit. */
