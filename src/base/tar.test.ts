@@ -103,7 +103,7 @@ test("tar reads what is written", (t) => {
   const lines = execFileSync("tar", ["--numeric-owner", "--quoting-style=literal", "-tvf", join(root, "a.tar")], { encoding: "utf8" }).trim().split("\n");
   assert.equal(lines.length, 10);
   assert.match(lines[1]!, /^-rwSr----- 1000\/3000000 +1000 .* dir\/file$/);
-  assert.ok(lines[5]!.endsWith(LONG), lines[5]);
+  assert.ok(lines[5]!.endsWith(LONG), lines[5]!);
   assert.match(lines[7]!, /^crw-rw-rw- .* 1,3 .* null$/);
 });
 
