@@ -57,10 +57,9 @@ function ranges(seccomp: Seccomp, abi: Abi, last: boolean): Range[] {
   const newest = Math.max(-1, ...named.filter((number) => number < PRIVATE));
   const unknown = seccomp.defaultAction === "SCMP_ACT_ERRNO" && newest >= 0 ? actionValue("SCMP_ACT_ERRNO", ERRNO["ENOSYS"]) : fallback;
   const gap = (from: number): Range => ({ from: from + abi.bit, code: [[RETURN, 0, 0, from > newest && from < PRIVATE ? unknown : fallback]] });
-  const out: Range[] = [gap(0)];
+  // In this order: of ranges from the same number the last counts.
+  const out: Range[] = [gap(0), gap(newest + 1), gap(PRIVATE)];
   for (const number of numbers) out.push({ from: number + abi.bit, code: verdict(rules.get(number)!, fallback, abi) }, gap(number + 1));
-  if (newest + 1 > 0) out.push(gap(newest + 1));
-  if (numbers.every((number) => number < PRIVATE)) out.push(gap(PRIVATE));
   // Numbers with the x32 bit are killed as of another architecture where x32 is not named.
   if (last && abi.bit === 0 && abi.machine === "x86_64" && abi.audit === ABIS.x86_64.audit) out.push({ from: X32_BIT, code: [[RETURN, 0, 0, KILL_THREAD]] });
   return out.toSorted((a, b) => a.from - b.from);
