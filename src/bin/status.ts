@@ -1,9 +1,10 @@
 /** `gantry daemon status`: what runs, asked of the engine itself. */
-import { request } from "node:http";
 import { messageOf } from "#base/errors.ts";
 import type { Config } from "#engine/config/config.ts";
 import { formatHost } from "#engine/config/hosts.ts";
 import { logFileOf } from "./background.ts";
+
+const { request } = process.getBuiltinModule("node:http"); // see base/http-server.ts
 
 export async function printStatus(config: Config, pid: number): Promise<void> {
   const rows = [
