@@ -188,6 +188,33 @@ test("only root may connect, and rubbish harms nobody", async () => {
   assert.equal(demux(await collect(stream)).out.toString(), "still here");
 });
 
+test("random frames harm nobody", async () => {
+  await using c = await stage.launch({ sh: "cat" });
+  const stream = await c.attach();
+  await c.shim.start();
+  let seed = 4711;
+  const below = (n: number) => ((seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) >>> 8) % n;
+  const harmful = new Set([14, 16]); /* a signal, the end of stdin */
+  for (let round = 0; round < 200; round++) {
+    const stranger = await raw(c.socket);
+    const frames = [Buffer.from(below(3) === 0 ? "0300000002000600" : "0000000001", "hex")];
+    for (let i = below(20); i > 0; i--) {
+      const payload = Buffer.from(Array.from({ length: below(below(4) === 0 ? 3000 : 12) }, () => below(below(2) === 0 ? 256 : 4)));
+      const head = Buffer.alloc(5);
+      head.writeUInt32LE(below(10) === 0 ? below(1 << 30) : payload.length);
+      head[4] = below(18);
+      if (!harmful.has(head[4])) frames.push(head, payload);
+    }
+    if (frames[0]!.length > 5) frames.length = 1;
+    stranger.end(Buffer.concat(frames));
+    if (round % 2 === 0) stranger.destroy();
+    else await Promise.race([collect(stranger), once(stranger.resume(), "data")]).finally(() => stranger.destroy());
+  }
+  stream.end("still here");
+  assert.equal(demux(await collect(stream)).out.toString(), "still here");
+  assert.equal((await c.event("exited")).code, 0);
+});
+
 test("there is room for 64 clients, and a word for the next", async () => {
   await using c = await stage.launch({ sh: "cat" });
   const streams = [];
