@@ -67,17 +67,12 @@ async function runEntry(
   const cli = await makeCli(path, globals, options, outputs);
   try {
     return (await command.run(cli, parsed.options as never, parsed.args)) ?? 0;
-  } catch (error) {
-    throw cli.wrap(error);
   } finally {
     cli.close();
   }
 }
 
-type RunningCli = Cli & { close(): void; wrap(error: unknown): unknown };
-
-/** `run` and its like report as docker does: with their name, and where help is to be found. */
-const WITH_HINT = new Set(["gantry run", "gantry container run"]);
+type RunningCli = Cli & { close(): void };
 
 async function makeCli(
   path: string,
@@ -119,13 +114,6 @@ async function makeCli(
     config: readOnce,
     api: () => (api ??= open()),
     close: () => opened?.close(),
-    wrap: (error) => {
-      if (!WITH_HINT.has(path) || !(error instanceof Failure) || error.facts["bare"] || error.message === "") return error;
-      return fail(error.kind, `gantry: ${error.message}\n\nRun '${path} --help' for more information`, {
-        cause: error,
-        facts: { status: 125, ...error.facts },
-      });
-    },
   };
 }
 

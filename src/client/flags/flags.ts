@@ -16,6 +16,8 @@ export type Flag<T = unknown> = {
   /** The value that stands for the flag without one: "true" for a boolean. */
   readonly bare?: string;
   readonly hidden?: boolean;
+  /** The flag whose value this one sets: another name of it. */
+  readonly into?: string;
   /** The value after one more occurrence. Throws a Failure whose message says what is wrong with the text. */
   readonly parse: (text: string, before: T) => T;
 };

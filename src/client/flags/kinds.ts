@@ -147,6 +147,11 @@ export function hidden<T>(flag: Flag<T>): Flag<T> {
   return { ...flag, hidden: true };
 }
 
+/** An old name of a flag. */
+export function oldName<T>(into: string, { short: _, ...flag }: Flag<T>): Flag<T> {
+  return { ...flag, into, hidden: true };
+}
+
 function named(short: string): { short?: string } {
   return short === "" ? {} : { short };
 }

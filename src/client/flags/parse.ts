@@ -81,12 +81,13 @@ function readShort(reading: Reading, word: string): void {
 
 function set(reading: Reading, name: string, flag: Flag, text: string): void {
   try {
-    reading.values[name] = flag.parse(text, reading.values[name]);
+    const target = flag.into ?? name;
+    reading.values[target] = flag.parse(text, reading.values[target]);
+    (reading.values["given"] as Set<string>).add(target);
   } catch (error) {
     const title = flag.short === undefined ? `--${name}` : `-${flag.short}, --${name}`;
     throw fail("invalid", `invalid argument ${JSON.stringify(text)} for "${title}" flag: ${messageOf(error)}`);
   }
-  (reading.values["given"] as Set<string>).add(name);
 }
 
 /** Own properties only: `--constructor` is not a flag. */

@@ -9,7 +9,7 @@ export function parseInteger(
   const { base = 10, unsigned = false, bits = 64 } = options;
   const wrong = (what: string) =>
     fail("invalid", `strconv.Parse${unsigned ? "Uint" : "Int"}: parsing ${JSON.stringify(value)}: ${what}`);
-  const match = /^([+-]?)(0x[0-9a-f]+|0o?[0-7]+|0b[01]+|\d+)$/i.exec(value);
+  const match = /^([+-]?)(0x[0-9a-f]+|0o?[0-7]+|0b[01]+|\d+)$/i.exec(base === 0 ? withoutUnderscores(value) : value);
   if (match === null || (unsigned && match[1] !== "")) throw wrong("invalid syntax");
   let digits = match[2]!;
   if (base === 10) {
@@ -23,19 +23,26 @@ export function parseInteger(
   return Number(number);
 }
 
+/** "1_000": underscores between digits. */
+function withoutUnderscores(value: string): string {
+  return /(^|\D)_|_($|_)/.test(value.replace(/^[+-]?0[xob]_/i, "0x0")) ? value : value.replaceAll("_", "");
+}
+
 const SIZES: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4, p: 1024 ** 5 };
 
 /** "1.5g", "64MiB", "100b": bytes, in powers of 1024. */
 export function parseSize(value: string): number {
-  let end = value.length;
-  while (end > 0 && !/[\d. ]/.test(value[end - 1]!)) end--;
-  if (!/[\d.]/.test(value[end - 1] ?? "") && value[end - 1] !== " ") throw fail("invalid", `invalid size: '${value}'`);
-  const number = value.slice(0, value[end - 1] === " " ? end - 1 : end);
-  const suffix = value.slice(end).toLowerCase();
-  if (!/^(\d+\.?\d*|\.\d+)$/.test(number)) throw fail("invalid", `invalid size: '${value}'`);
-  const unit = /^([kmgtp]?)(i?b)?$/.exec(suffix);
-  if (unit === null || suffix === "ib") throw fail("invalid", `invalid suffix: '${value.slice(end)}'`);
-  return Math.trunc(Number(number) * SIZES[unit[1]!]!);
+  const invalid = () => fail("invalid", `invalid size: '${value}'`);
+  const end = Math.max(...[..."0123456789. "].map((character) => value.lastIndexOf(character))) + 1;
+  if (end === 0) throw invalid();
+  const number = value[end - 1] === " " ? value.slice(0, end - 1) : value.slice(0, end);
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(number)) {
+    throw fail("invalid", `strconv.ParseFloat: parsing ${JSON.stringify(number)}: invalid syntax`);
+  }
+  if (Number(number) < 0) throw invalid();
+  const unit = /^(?:b|([kmgtp])(?:i?b)?)?$/i.exec(value.slice(end));
+  if (unit === null) throw fail("invalid", `invalid suffix: '${value.slice(end)}'`);
+  return Math.trunc(Number(number) * SIZES[(unit[1] ?? "").toLowerCase()]!);
 }
 
 /** "1.5" → 1_500_000_000; also "1/2". */

@@ -1,11 +1,13 @@
 /** The flags of `create` and `run` that say what the container is. */
-import { bool, bytes, cpus, duration, hidden, int, list, map, text, unsigned, values } from "../flags/kinds.ts";
+import { bool, bytes, cpus, duration, int, list, map, oldName, text, unsigned, values } from "../flags/kinds.ts";
 import { parseBlockRate, parseBlockWeight } from "./block-io.ts";
 import { parseGpus } from "./gpus.ts";
 import { parseMount } from "./mounts.ts";
 import { parseNetwork } from "./network.ts";
 import { parseUlimit } from "./ulimits.ts";
 import { checkAttach, checkDeviceRule, checkEnv, checkExtraHost, checkIp, checkLabel, checkLink, checkSearchDomain, checkSysctl } from "./checks.ts";
+
+const network = values("", "Connect it to a network", { kind: "network", parse: parseNetwork });
 
 export const containerFlags = {
   "add-host": list("", "Give a host name an address in /etc/hosts (host:ip)", { parse: checkExtraHost }),
@@ -36,7 +38,7 @@ export const containerFlags = {
   "device-write-iops": values("", "Limit writing to a device (PATH:OPERATIONS per second)", { kind: "list", shown: "[]", parse: parseBlockRate("operations") }),
   "disable-content-trust": bool("", "Don't verify the image's signature", true),
   dns: list("", "Ask this DNS server", { parse: checkIp }),
-  "dns-opt": hidden(list("", "Set an option of resolv.conf")),
+  "dns-opt": oldName("dns-option", list("", "Set an option of resolv.conf")),
   "dns-option": list("", "Set an option of resolv.conf"),
   "dns-search": list("", "Search this domain for host names", { parse: checkSearchDomain }),
   domainname: text("", "Its NIS domain name"),
@@ -75,9 +77,9 @@ export const containerFlags = {
   "memory-swappiness": int("", "How readily its memory is swapped (0 to 100)", -1),
   mount: values("", "Mount a volume, a folder of the host or a tmpfs", { kind: "mount", parse: parseMount }),
   name: text("", "Its name"),
-  net: hidden(values("", "The old name of --network", { kind: "network", parse: parseNetwork })),
-  "net-alias": hidden(list("", "The old name of --network-alias")),
-  network: values("", "Connect it to a network", { kind: "network", parse: parseNetwork }),
+  net: oldName("network", network),
+  "net-alias": oldName("network-alias", list("", "")),
+  network,
   "network-alias": list("", "Give it one more name in the network"),
   "no-healthcheck": bool("", "Leave out the image's HEALTHCHECK"),
   "oom-kill-disable": bool("", "Don't kill it when memory runs out"),
@@ -100,6 +102,7 @@ export const containerFlags = {
   sysctl: map("", "Set a kernel parameter", { check: checkSysctl }),
   tmpfs: list("", "Mount a tmpfs"),
   tty: bool("t", "Give it a terminal"),
+  "use-api-socket": bool("", "Give it the engine's socket and the registries' credentials"),
   ulimit: values("", "Set a resource limit (NAME=SOFT[:HARD])", { kind: "ulimit", shown: "[]", parse: parseUlimit }),
   user: text("u", "User it runs as (<name|uid>[:<group|gid>])"),
   userns: text("", "User namespace"),

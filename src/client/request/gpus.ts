@@ -41,7 +41,7 @@ export function parseGpus(value: string): DeviceRequest {
 function parseCount(text: string): number {
   if (text === "all") return -1;
   if (!/^[+-]?\d+$/.test(text)) {
-    throw fail("invalid", `invalid count (${text}): value must be either "all" or an integer`);
+    throw fail("invalid", `invalid count (${text}): value must be either "all" or an integer: invalid syntax`);
   }
   return Number(text);
 }

@@ -19,7 +19,7 @@ export type MountRequest = {
 
 /** `--mount type=bind,src=/a,dst=/b,ro`. */
 export function parseMount(value: string): MountRequest {
-  if (value.trim() === "") throw fail("invalid", "value is empty");
+  if (value === "") throw fail("invalid", "EOF");
   const mount: MountRequest = { Type: "volume" };
   for (const field of splitCsv(value)) {
     const equals = field.indexOf("=");
@@ -55,7 +55,8 @@ const FLAGS: Readonly<Record<string, (mount: MountRequest, on: boolean) => void>
 };
 
 function setReadOnly(mount: MountRequest, on: boolean): void {
-  mount.ReadOnly = on;
+  if (on) mount.ReadOnly = true;
+  else delete mount.ReadOnly;
 }
 
 const KEYS: Readonly<Record<string, (mount: MountRequest, text: string, field: string) => void>> = {
@@ -118,7 +119,7 @@ function bind(mount: MountRequest): NonNullable<MountRequest["BindOptions"]> {
 }
 
 function volume(mount: MountRequest): NonNullable<MountRequest["VolumeOptions"]> {
-  return (mount.VolumeOptions ??= {});
+  return (mount.VolumeOptions ??= { DriverConfig: {} });
 }
 
 function driver(mount: MountRequest): { Name?: string; Options?: Record<string, string> } {

@@ -18,9 +18,7 @@ export type EndpointRequest = {
 /** Flags that say something of the first network. */
 export type NetworkFlags = {
   readonly network: readonly NetworkAttachment[];
-  readonly net: readonly NetworkAttachment[];
   readonly "network-alias": readonly string[];
-  readonly "net-alias": readonly string[];
   readonly link: readonly string[];
   readonly ip: string;
   readonly ip6: string;
@@ -29,8 +27,7 @@ export type NetworkFlags = {
 };
 
 export function buildNetworking(flags: NetworkFlags): Networking {
-  const attachments = [...flags.net, ...flags.network];
-  if (attachments.length === 0) attachments.push(parseNetwork("default"));
+  const attachments = flags.network.length === 0 ? [parseNetwork("default")] : flags.network;
   const endpoints: Record<string, EndpointRequest> = {};
   attachments.forEach((attachment, at) => {
     const full = at === 0 ? withFlags(attachment, flags) : attachment;
@@ -38,14 +35,17 @@ export function buildNetworking(flags: NetworkFlags): Networking {
       throw fail("invalid", "conflicting options: cannot attach both user-defined and non-user-defined network-modes");
     }
     if (Object.hasOwn(endpoints, full.target)) throw fail("invalid", `network ${JSON.stringify(full.target)} is specified multiple times`);
-    endpoints[full.target] = endpointOf(full);
+    const endpoint = endpointOf(full);
+    // The engine makes an endpoint of a single network by itself; only what is asked of it is sent.
+    if (flags.network.length === 1 && isPlain(endpoint)) return;
+    endpoints[full.target] = endpoint;
   });
   return { mode: attachments[0]!.target, endpoints };
 }
 
 /** A flag beside `--network` and the same inside it contradict each other. */
 function withFlags(attachment: NetworkAttachment, flags: NetworkFlags): NetworkAttachment {
-  const aliases = [...flags["net-alias"], ...flags["network-alias"]];
+  const aliases = flags["network-alias"];
   const conflict = (flag: string, what: string) =>
     fail("invalid", `conflicting options: cannot specify both --${flag} and per-network ${what}`);
   if (aliases.length > 0 && attachment.aliases.length > 0) throw conflict("network-alias", "alias");
@@ -84,6 +84,10 @@ function endpointOf(attachment: NetworkAttachment): EndpointRequest {
     DriverOpts: Object.keys(attachment.driverOptions).length === 0 ? null : attachment.driverOptions,
     GwPriority: attachment.gatewayPriority,
   };
+}
+
+function isPlain(endpoint: EndpointRequest): boolean {
+  return Object.values(endpoint).every((value) => value === null || value === "" || value === 0);
 }
 
 function isUserDefined(name: string): boolean {

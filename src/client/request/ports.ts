@@ -68,7 +68,7 @@ function addExposed(ports: Ports, value: string): void {
   } catch (error) {
     throw fail("invalid", `invalid range format for --expose: ${value}, error: ${messageOf(error)}`);
   }
-  for (let each = range.first; each <= range.last; each++) ports.exposed[`${each}/${protocol.toLowerCase()}`] ??= {};
+  for (let each = range.first; each <= range.last; each++) ports.exposed[`${each}/${protocol}`] ??= {};
 }
 
 type Range = { readonly first: number; readonly last: number };

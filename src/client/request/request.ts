@@ -10,6 +10,7 @@ import { checkMac } from "./network.ts";
 import { buildNetworking } from "./networking.ts";
 import { parsePorts } from "./ports.ts";
 import { parseSecurity } from "./security.ts";
+import type { Ulimit } from "./ulimits.ts";
 import { readVariables, toMap } from "./variables.ts";
 import { parseVolumes } from "./volumes.ts";
 
@@ -36,9 +37,8 @@ export type RequestContext = {
 
 export function buildRequest(options: CreateOptions, [image = "", ...command]: readonly string[], context: RequestContext): CreateBody {
   if (options["mac-address"] !== "") checkMac(options["mac-address"]);
+  if (options["use-api-socket"]) throw fail("not-implemented", "--use-api-socket: this Gantry does not have it yet");
   const attach = options.attach;
-  const stdin = options.interactive || attach.includes("stdin");
-  const both = options.interactive && attach.length === 0;
   const swappiness = options["memory-swappiness"];
   if (swappiness !== -1 && (swappiness < 0 || swappiness > 100)) {
     throw fail("invalid", `invalid value: ${swappiness}. Valid memory swappiness range is 0-100`);
@@ -60,7 +60,7 @@ export function buildRequest(options: CreateOptions, [image = "", ...command]: r
   if (options.rm && restart.Name !== "no" && restart.Name !== "") {
     throw fail("invalid", "conflicting options: cannot specify both --restart and --rm");
   }
-  const attachStdin = attach.includes("stdin") || both;
+  const attachStdin = attach.includes("stdin") || options.interactive;
   // Without -a, outputs are attached; `run -d` undoes it.
   const none = attach.length === 0;
   return {
@@ -97,11 +97,11 @@ export function buildRequest(options: CreateOptions, [image = "", ...command]: r
       VolumesFrom: orNull(options["volumes-from"]),
       ConsoleSize: [0, 0],
       ...(Object.keys(options.annotation).length === 0 ? {} : { Annotations: options.annotation }),
-      CapAdd: orNull(options["cap-add"]),
-      CapDrop: orNull(options["cap-drop"]),
+      CapAdd: orNull(normalizeCapabilities(options["cap-add"])),
+      CapDrop: orNull(normalizeCapabilities(options["cap-drop"])),
       CgroupnsMode: options.cgroupns,
       Dns: options.dns,
-      DnsOptions: [...options["dns-opt"], ...options["dns-option"]],
+      DnsOptions: options["dns-option"],
       DnsSearch: options["dns-search"],
       ExtraHosts: orNull(options["add-host"]),
       GroupAdd: orNull(options["group-add"]),
@@ -159,7 +159,7 @@ function resources(options: CreateOptions): Record<string, unknown> {
     MemorySwap: options["memory-swap"],
     OomKillDisable: options["oom-kill-disable"],
     PidsLimit: options["pids-limit"],
-    Ulimits: options.ulimit,
+    Ulimits: lastOfEach(options.ulimit),
     CpuCount: options["cpu-count"],
     CpuPercent: options["cpu-percent"],
     IOMaximumIOps: options["io-maxiops"],
@@ -224,6 +224,20 @@ function splitTmpfs(values: readonly string[]): Record<string, string> {
     map[colon < 0 ? value : value.slice(0, colon)] = colon < 0 ? "" : value.slice(colon + 1);
   }
   return map;
+}
+
+/** One spelling of each: CAP_NET_ADMIN, ALL. */
+function normalizeCapabilities(names: readonly string[]): string[] {
+  const all = names.map((name) => {
+    const upper = name.trim().toUpperCase();
+    return upper === "ALL" || upper === "RESET" || upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
+  });
+  return [...new Set(all)].sort();
+}
+
+/** By name; of several with one name the last counts. */
+function lastOfEach(limits: readonly Ulimit[]): Ulimit[] {
+  return [...new Map(limits.map((limit) => [limit.Name, limit])).values()].sort((a, b) => (a.Name < b.Name ? -1 : 1));
 }
 
 function orNull<T>(items: readonly T[]): readonly T[] | null {

@@ -18,7 +18,8 @@ export function parseUlimit(value: string): Ulimit {
   const soft = parseInteger(limits[0]!);
   const hard = limits[1] === undefined ? soft : parseInteger(limits[1]);
   if (hard !== -1 && (soft === -1 || soft > hard)) {
-    throw fail("invalid", `ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
+    const limits = soft === -1 ? `soft: -1 (unlimited), hard: ${hard}` : `${soft} > ${hard}`;
+    throw fail("invalid", `ulimit soft limit must be less than or equal to hard limit: ${limits}`);
   }
   return { Name: name, Hard: hard, Soft: soft };
 }

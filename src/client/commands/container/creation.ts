@@ -1,24 +1,40 @@
 /** What `create` and `run` have in common: the container made, its image pulled when it is missing. */
 import { closeSync, existsSync, openSync, rmSync, statSync, writeSync } from "node:fs";
-import { fail, kindOf, messageOf } from "#base/errors.ts";
-import { formatPlatform, parsePlatform } from "#spec/platform.ts";
+import { Failure, fail, kindOf, messageOf } from "#base/errors.ts";
 import { familiar, parseReference, withDefaultTag } from "#spec/reference.ts";
 import type { Cli } from "../../client.ts";
 import type { Api } from "../../connect/connect.ts";
 import { proxyVariables } from "../../connect/proxies.ts";
+import { readPlatform } from "../../request/platform.ts";
 import { buildRequest, type CreateBody, type CreateOptions } from "../../request/request.ts";
 import { terminalSize } from "../../terminal/terminal.ts";
 
 /** The request, from the flags: nothing is asked of the engine yet. */
 export function prepareCreate(cli: Cli, options: CreateOptions, args: readonly string[], address: string): CreateBody {
-  const { pull } = options;
-  if (!["always", "missing", "never"].includes(pull)) {
-    throw fail("invalid", `invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
+  let body: CreateBody;
+  try {
+    checkPull(options.pull);
+    body = buildRequest(options, args, { env: cli.env, proxies: proxyVariables(cli.config().proxies, address) });
+  } catch (error) {
+    throw withHint(error, cli.path);
   }
-  const body = buildRequest(options, args, { env: cli.env, proxies: proxyVariables(cli.config().proxies, address) });
   const size = terminalSize();
   if (size !== undefined) body.HostConfig.ConsoleSize = [size.rows, size.columns];
   return body;
+}
+
+function checkPull(pull: string): void {
+  if (["always", "missing", "never"].includes(pull)) return;
+  throw fail("invalid", `invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
+}
+
+/** A failure as docker's `run` tells it: with the program's name, and where help is to be found. */
+export function withHint(error: unknown, path: string): unknown {
+  if (!(error instanceof Failure) || error.facts["bare"] || error.facts["told"] || error.message === "") return error;
+  return fail(error.kind, `gantry: ${error.message}\n\nRun '${path} --help' for more information`, {
+    cause: error,
+    facts: { status: 125, ...error.facts, told: true },
+  });
 }
 
 /** Makes the container. Its id. */
@@ -64,26 +80,32 @@ async function post(
   return made.Id;
 }
 
+const WINDOWS_ONLY = ["cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops"];
 const NEEDS: Readonly<Record<string, string>> = { annotation: "1.43", "health-start-interval": "1.44" };
 
 function createQuery(api: Api, options: CreateOptions, body: CreateBody): Record<string, string> {
-  for (const [flag, version] of Object.entries(NEEDS)) {
-    if (!options.given.has(flag) || api.atLeast(version)) continue;
-    throw fail("invalid", `"--${flag}" requires API version ${version}, but the Docker daemon API version is ${api.version}`, { facts: { bare: true } });
-  }
+  checkSupport(api, options);
   if (!api.atLeast("1.44") && options["mac-address"] !== "") body["MacAddress"] = options["mac-address"];
   if (!api.atLeast("1.42")) body.HostConfig.ConsoleSize = [0, 0];
+  else delete body.HostConfig["KernelMemory"];
   const query: Record<string, string> = {};
   if (options.name !== "") query["name"] = options.name;
   const platform = options.platform || process.env["DOCKER_DEFAULT_PLATFORM"] || "";
-  if (platform !== "") {
-    try {
-      query["platform"] = formatPlatform(parsePlatform(platform));
-    } catch (error) {
-      throw fail("invalid", `error parsing specified platform: ${messageOf(error)}`, { cause: error });
-    }
-  }
+  if (platform !== "") query["platform"] = readPlatform(platform);
   return query;
+}
+
+/** What the engine is too old for, or of another system than, is told before anything is asked of it. */
+function checkSupport(api: Api, options: CreateOptions): void {
+  const wrong = [
+    ...Object.entries(NEEDS)
+      .filter(([flag, version]) => options.given.has(flag) && !api.atLeast(version))
+      .map(([flag, version]) => `"--${flag}" requires API version ${version}, but the Docker daemon API version is ${api.version}`),
+    ...WINDOWS_ONLY.filter((flag) => options.given.has(flag) && api.engine.os !== "windows").map(
+      (flag) => `"--${flag}" is only supported on a Docker daemon running on windows, but the Docker daemon is running on ${api.engine.os}`,
+    ),
+  ];
+  if (wrong.length > 0) throw fail("invalid", wrong.join("\n"), { facts: { bare: true } });
 }
 
 /** An id is no name: it is not checked as one. */

@@ -2,45 +2,57 @@
 import { type Failure, fail, messageOf } from "#base/errors.ts";
 import { type Cli, define } from "../../client.ts";
 import type { Api } from "../../connect/connect.ts";
+import type { OptionsOf } from "../../flags/flags.ts";
 import { bool, text } from "../../flags/kinds.ts";
 import { containerFlags, creationFlags } from "../../request/flags.ts";
 import type { CreateBody } from "../../request/request.ts";
 import { watchExit } from "../../terminal/exit.ts";
 import { runSession, type SessionOptions } from "../../terminal/session.ts";
 import { checkInput, followSize, forwardSignals } from "../../terminal/terminal.ts";
-import { createContainer, prepareCreate, printPlan } from "./creation.ts";
+import { createContainer, prepareCreate, printPlan, withHint } from "./creation.ts";
+
+const flags = {
+  ...containerFlags,
+  ...creationFlags,
+  detach: bool("d", "Leave it running in the background and print its id"),
+  "detach-keys": text("", "Keys that leave a container running (default ctrl-p,ctrl-q)"),
+  "sig-proxy": bool("", "Hand signals on to it", true),
+} as const;
+type RunOptions = OptionsOf<typeof flags>;
 
 export const command = define({
-  flags: {
-    ...containerFlags,
-    ...creationFlags,
-    detach: bool("d", "Leave it running in the background and print its id"),
-    "detach-keys": text("", "Keys that leave a container running (default ctrl-p,ctrl-q)"),
-    "sig-proxy": bool("", "Hand signals on to it", true),
-  },
+  flags,
   interspersed: false,
   async run(cli, options, args) {
-    const api = await cli.api();
-    const body = prepareCreate(cli, options, args, api.address);
-    if (options["dry-run"]) return printPlan(cli, api, options, body);
-    if (options.detach) detachBody(body, options.attach);
-    else checkInput(body.AttachStdin, body.Tty);
-    const id = await createContainer(cli, api, options, body);
-    const undo: (() => void)[] = [];
     try {
-      if (!options.detach && options["sig-proxy"]) undo.push(forwardSignals(api, id));
-      return await start(cli, api, id, {
-        body,
-        detach: options.detach,
-        attaches: !options.detach && (body.AttachStdin || body.AttachStdout || body.AttachStderr),
-        detachKeys: options["detach-keys"] || cli.config().detachKeys,
-        undo,
-      });
-    } finally {
-      for (const each of undo) each();
+      return await run(cli, options, args);
+    } catch (error) {
+      throw withHint(error, cli.path);
     }
   },
 });
+
+async function run(cli: Cli, options: RunOptions, args: readonly string[]): Promise<number | void> {
+  const api = await cli.api();
+  const body = prepareCreate(cli, options, args, api.address);
+  if (options["dry-run"]) return await printPlan(cli, api, options, body);
+  if (options.detach) detachBody(body, options.attach);
+  else checkInput(body.AttachStdin, body.Tty);
+  const id = await createContainer(cli, api, options, body);
+  const undo: (() => void)[] = [];
+  try {
+    if (!options.detach && options["sig-proxy"]) undo.push(forwardSignals(api, id));
+    return await start(cli, api, id, {
+      body,
+      detach: options.detach,
+      attaches: !options.detach && (body.AttachStdin || body.AttachStdout || body.AttachStderr),
+      detachKeys: options["detach-keys"] || cli.config().detachKeys,
+      undo,
+    });
+  } finally {
+    for (const each of undo) each();
+  }
+}
 
 type Start = {
   readonly body: CreateBody;
