@@ -1,10 +1,11 @@
 /** A task's program: the container's files, its ports, and the shim with the three programs it performs. */
-import { access } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { access, lstat, stat } from "node:fs/promises";
 import { cgroupDirectories, type CgroupHost } from "#linux/cgroups.ts";
 import { ERRNO } from "#linux/constants.ts";
 import type { Program } from "#linux/ops.ts";
-import { compile, type HostFacts } from "#runtime/compile.ts";
-import { readPathKinds } from "#runtime/facts.ts";
+import { compile, type HostFacts, type PathKind } from "#runtime/compile.ts";
+import { hostPaths } from "#runtime/facts.ts";
 import { SLOT } from "#runtime/slots.ts";
 import { folderProgram } from "./folder.ts";
 import type { TaskPaths } from "./paths.ts";
@@ -22,12 +23,9 @@ export type PlanOptions = { readonly host: HostFacts; readonly staging: string; 
 
 export async function planTask(wish: TaskWish, { host, staging, paths }: PlanOptions): Promise<Program> {
   const { spec, network, log, stdin } = wish;
-  const [found, missingCgroups] = await Promise.all([readPathKinds(spec), missingAncestors(host.cgroups, spec.linux?.cgroupsPath ?? "")]);
-  const written = Object.keys(wish.folder.files).map((name) => [`${wish.folder.path}/${name}`, "file"] as const);
-  const kinds = { ...found, ...Object.fromEntries(written) };
+  const [kinds, missingCgroups] = await Promise.all([pathKinds(wish), missingAncestors(host.cgroups, spec.linux?.cgroupsPath ?? "")]);
   const compiled = compile(spec, {
-    host, root: wish.root, staging, missingCgroups,
-    paths: { ...kinds, ...Object.fromEntries((wish.files ?? []).map((path) => [path, "file" as const])) },
+    host, root: wish.root, staging, paths: kinds, missingCgroups,
     ...(network === undefined ? {} : { network }),
   });
   const flags =
@@ -56,12 +54,29 @@ export async function planTask(wish: TaskWish, { host, staging, paths }: PlanOpt
   ];
 }
 
+/** What is in /proc and /sys of the host stays what it is, and need not be looked at for every container. */
+const covered = new Map<string, PathKind | undefined>();
+
+async function pathKinds({ spec, folder }: TaskWish): Promise<Record<string, PathKind>> {
+  const paths = hostPaths(spec);
+  const written = new Set(Object.keys(folder.files).map((name) => `${folder.path}/${name}`));
+  const unknown = paths.covered.filter((path) => !covered.has(path));
+  await Promise.all(unknown.map(async (path) => covered.set(path, await kindOf(lstat(path)))));
+  const sources = await Promise.all(paths.sources.map(async (path) => [path, written.has(path) ? "file" : await kindOf(stat(path))] as const));
+  const all = [...paths.covered.map((path) => [path, covered.get(path)] as const), ...sources];
+  return Object.fromEntries(all.filter((entry): entry is readonly [string, PathKind] => entry[1] !== undefined));
+}
+
+const kindOf = (look: Promise<Stats>): Promise<PathKind | undefined> => look.then((found) => (found.isDirectory() ? "directory" : "file"), () => undefined);
+
 /** "/a/b/id": those of "/a", "/a/b" that are not there. */
 async function missingAncestors(host: CgroupHost, path: string): Promise<string[]> {
   const names = path.split("/").slice(1, -1);
+  if (names.length === 1 && names[0] === DEFAULT_PARENT) return []; // always seen to
   const ancestors = names.map((_, index) => "/" + names.slice(0, index + 1).join("/"));
   const there = await Promise.all(ancestors.map((ancestor) => exists(cgroupDirectories(host, ancestor)[0]?.path ?? "/")));
   return ancestors.filter((_, index) => !there[index]);
 }
 
+const DEFAULT_PARENT = "gantry";
 const exists = (path: string) => access(path).then(() => true, () => false);

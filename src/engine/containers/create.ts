@@ -33,16 +33,29 @@ export async function create(ctx: Context, request: CreateRequest, options: Crea
     for (const { Name } of mounts) ctx.claimedVolumes.delete(`${record.id} ${Name}`);
   });
   await failpoint("create.named");
-  await ctx.snapshots.prepare(record.snapshotKey, image.snapshot, { init: true });
-  undo.defer(() => ctx.snapshots.remove(record.snapshotKey));
-  await failpoint("create.prepared");
-  for (const mount of mounts) undo.defer(await makeVolume(ctx, mount));
-  await fillVolumes(ctx, record, mounts);
-  await Promise.all([ctx.link(`snapshot/${record.snapshotKey}`, [`content/${image.manifestDigest}`]), ctx.store.put(record)]);
+  // Seen by others from here on; the lock keeps them from it until it is whole.
+  await ctx.lives.of(record.id).lock.run(async () => {
+    undo.defer(() => ctx.snapshots.remove(record.snapshotKey));
+    undo.defer(() => ctx.store.delete(record.id));
+    await allDone([
+      ctx.store.put(record),
+      ctx.link(`snapshot/${record.snapshotKey}`, [`content/${image.manifestDigest}`]),
+      ctx.snapshots.prepare(record.snapshotKey, image.snapshot, { init: true }),
+    ]);
+    await failpoint("create.prepared");
+    for (const mount of mounts) undo.defer(await makeVolume(ctx, mount));
+    await fillVolumes(ctx, record, mounts);
+  });
   undo.move();
   for (const { Name } of mounts) ctx.claimedVolumes.delete(`${record.id} ${Name}`);
   publish(ctx, record, "create");
   return { id: record.id, warnings: platformWarnings(image, options.platform) };
+}
+
+/** All have settled when this does: an undo must not run beside them. */
+async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 export type Planned = { readonly record: ContainerRecord; readonly mounts: readonly PlannedMount[] };
