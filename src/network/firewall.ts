@@ -13,7 +13,10 @@
  *
  * Verdicts of other tables stay in force: a packet that we accept may be dropped by them (see docs/design/network.md).
  */
-import { deleteElements, deleteTable, dnat, ct, compare, destinationType, interfaceName, lookup, mask, masquerade, meta, newChain, newElements, newRule, newSet, newTable, payload, transaction, verdict, type Change, type Element, type SetShape, type Table } from "#linux/nftables.ts";
+import {
+  compare, ct, deleteElements, deleteTable, destinationType, dnat, interfaceName, lookup, mask, masquerade, meta, newChain, newElements, newRule, newSet,
+  newTable, payload, transaction, verdict, type Change, type Element, type SetShape, type Table,
+} from "#linux/nftables.ts";
 import type { Attribute } from "#linux/netlink.ts";
 import { maskOf, networkOf, parseAddress, parsePrefix, type Prefix } from "./addresses.ts";
 import type { Attachment, NetworkRecord, Protocol, PublishedPort } from "./network.ts";

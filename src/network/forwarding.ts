@@ -87,7 +87,8 @@ async function blockers(kernel: Kernel, table: Table | undefined): Promise<Chain
 
 function blockedText({ table, name }: ChainSeen, networks: readonly NetworkRecord[]): string {
   const bridge = networks[0]?.bridge ?? "";
-  return `the firewall's chain ${name} of table ${table} drops what it does not accept: allow it to forward from and to ${bridge} (beside Docker: iptables -I DOCKER-USER -i ${bridge} -j ACCEPT; iptables -I DOCKER-USER -o ${bridge} -j ACCEPT)`;
+  const rules = ["-i", "-o"].map((side) => `iptables -I DOCKER-USER ${side} ${bridge} -j ACCEPT`).join("; ");
+  return `the firewall's chain ${name} of table ${table} drops what it does not accept: let it forward from and to ${bridge} (beside Docker: ${rules})`;
 }
 
 async function dumped(kernel: Kernel, data: Buffer): Promise<Buffer> {
