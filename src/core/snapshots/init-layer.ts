@@ -22,7 +22,7 @@ export function makeInitLayer(tree: string): Program {
 /** The same inside an image's tree that is the current root: what has another type there is replaced. */
 export function applyInitLayer(): Program {
   return [
-    ...DIRECTORIES.map((path): Op => ({ op: "mkdir", path, mode: 0o755, tolerate: EEXIST })),
+    ...DIRECTORIES.map((path): Op => ({ op: "putDir", path, mode: 0o755, uid: 0, gid: 0 })),
     ...[...FILES, ...LINKS.map(([path]) => path)].map((path): Op => ({ op: "makeRoom", path })),
     ...FILES.map((path): Op => ({ op: "putFile", path, mode: 0o755, uid: 0, gid: 0, data: "" })),
     ...LINKS.map(([path, target]): Op => ({ op: "symlink", path, target })),
