@@ -8,6 +8,10 @@ import type { Duplex } from "node:stream";
 
 /** How long a client may keep its end open after everything was said. */
 const LINGER_MS = 10_000;
+/** How often a client that sends no more is asked whether it is there at all. */
+const PROBE_MS = 10_000;
+
+export type JoinOptions = { readonly input: boolean; readonly probeMs?: number };
 
 /** Takes the socket of a request from Node's parser. The request's body must have been read to its end. */
 export function takeSocket(request: IncomingMessage, response: ServerResponse): Duplex {
@@ -28,9 +32,10 @@ export function takeSocket(request: IncomingMessage, response: ServerResponse): 
  * its output to the client. Both directions have back-pressure and half-close. Resolves when both ends are closed;
  * never rejects, because a stream that broke has nobody left to tell.
  */
-export function join(client: Duplex, process: Duplex, options: { input: boolean }): Promise<void> {
+export function join(client: Duplex, process: Duplex, options: JoinOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let open = 2;
+  client.once("end", () => probe(client, options.probeMs ?? PROBE_MS));
   const closed = () => --open === 0 && resolve();
   client.on("error", () => client.destroy());
   process.on("error", () => process.destroy());
@@ -41,6 +46,17 @@ export function join(client: Duplex, process: Duplex, options: { input: boolean 
   if (options.input) client.pipe(process);
   else client.resume();
   return promise;
+}
+
+/**
+ * A client that is gone for good looks like one that has closed its sending direction, until something is written to it:
+ * of a silent process it would never be noticed. On a unix socket a write of nothing fails then, and harms nobody.
+ */
+function probe(client: Duplex, everyMs: number): void {
+  const timer = setInterval(() => {
+    if (client.writableLength === 0 && client.writable) client.write(Buffer.alloc(0));
+  }, everyMs).unref();
+  client.once("close", () => clearInterval(timer));
 }
 
 /**

@@ -52,7 +52,7 @@ describe("a server on a unix socket", () => {
   let path: string;
   let server: HttpServer;
   /** Handlers by path; the last call of "/last". */
-  const seen: { aborted?: Promise<void> } = {};
+  const seen: { aborted?: Promise<void>; silent?: PassThrough; left?: Promise<void> } = {};
 
   async function serve(call: Call): Promise<void> {
     const { response } = call;
@@ -88,6 +88,14 @@ describe("a server on a unix socket", () => {
         await join(client, process, { input: false });
         return;
       }
+      case "/silent": {
+        const client = call.hijack("text/x-raw");
+        const process = new PassThrough();
+        seen.silent = process;
+        seen.left = join(client, process, { input: false, probeMs: 5 });
+        await seen.left;
+        return;
+      }
       case "/refuse":
         response.writeHead(404, { "Content-Length": 2 });
         response.end("no");
@@ -101,7 +109,7 @@ describe("a server on a unix socket", () => {
   before(async () => {
     folder = await mkdtemp(joinPath(tmpdir(), "gantry-http-"));
     path = joinPath(folder, "run", "api.sock");
-    server = openHttpServer({ serve, mayHijack: (p) => ["/raw", "/talk", "/refuse"].includes(p), log: quiet });
+    server = openHttpServer({ serve, mayHijack: (p) => ["/raw", "/talk", "/refuse", "/silent"].includes(p), log: quiet });
     assert.equal(await server.listen({ kind: "unix", path }), `unix://${path}`);
   });
   after(async () => {
@@ -236,6 +244,20 @@ describe("a server on a unix socket", () => {
   test("output ends the connection even if the client never ends its input", async () => {
     const socket = await raw("POST /talk HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
     assert.match(await all(socket), /said$/);
+  });
+
+  test("a client that leaves a silent process is noticed, one that only sends no more is not", async () => {
+    const upgrade = "POST /silent HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+    const listener = await raw(upgrade);
+    await until(listener, /\r\n\r\n/);
+    listener.end();
+    const { silent } = seen;
+    const leaver = await raw(upgrade);
+    await until(leaver, /\r\n\r\n/);
+    leaver.destroy();
+    await seen.left;
+    silent!.end("still there");
+    assert.equal(await all(listener), "still there");
   });
 
   test("an upgrade request can be answered by HTTP after all", async () => {
