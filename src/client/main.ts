@@ -92,6 +92,7 @@ async function makeCli(
     try {
       endpoint = resolveEndpoint(globals, env, readOnce);
     } catch (error) {
+      if (error instanceof Failure && error.facts["bare"]) throw error;
       throw fail("invalid", `Failed to initialize: unable to resolve docker endpoint: ${messageOf(error)}`, { cause: error, facts: { bare: true } });
     }
     const startEngine = options.startEngine;

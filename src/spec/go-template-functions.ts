@@ -87,8 +87,8 @@ function indexOf(item: unknown, ...keys: unknown[]): unknown {
     throw fail("invalid", "index of untyped nil");
   }
   for (const key of keys) {
-    if (Array.isArray(value)) value = at(value, key);
-    else if (typeof value === "string") value = at([...Buffer.from(value)], key);
+    if (Array.isArray(value)) value = at(value, key, "slice");
+    else if (typeof value === "string") value = at([...Buffer.from(value)], key, "string");
     else if (typeof value === "object" && value !== null && !(goType in value)) {
       if (typeof key !== "string") throw fail("invalid", `value has type ${typeName(key)}; should be string`);
       value = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : zeroOf(value);
@@ -104,12 +104,13 @@ function zeroOf(map: object): unknown {
   return values.every((each) => typeof each === "string") ? "" : undefined;
 }
 
-function at(items: readonly unknown[], key: unknown): unknown {
+function at(items: readonly unknown[], key: unknown, kind: "slice" | "string"): unknown {
   if (typeof key !== "number") {
     if (key === null || key === undefined) throw fail("invalid", "cannot index slice/array with nil");
     throw fail("invalid", `cannot index slice/array with type ${typeName(key)}`);
   }
-  if (key < 0 || key >= items.length) throw fail("invalid", `index out of range: ${key}`);
+  if (key < 0 || key > items.length) throw fail("invalid", `index out of range: ${key}`);
+  if (key === items.length) throw fail("invalid", `reflect: ${kind} index out of range`);
   return items[key];
 }
 

@@ -16,6 +16,7 @@ export type Token = {
     | "number"
     | "character"
     | "string"
+    | "sign"
     | "raw string"
     | "("
     | ")"
@@ -70,7 +71,7 @@ function closeAt(text: string, at: number): Close | undefined {
   return undefined;
 }
 
-const TERMINATORS = new Set([undefined, " ", "\t", "\r", "\n", ".", ",", "|", ":", "=", ")", "(", "}"]);
+const TERMINATORS = new Set([undefined, " ", "\t", "\r", "\n", ".", ",", "|", ":", ")", "("]);
 
 function lexAction(
   text: string,
@@ -136,15 +137,21 @@ function lexWord(rest: string, wrong: (message: string) => Error): { kind: Token
   }
   const name = /^[.$]?[\p{L}\p{Nd}_]*/u.exec(rest)![0];
   if (name === "") {
-    const point = rest.codePointAt(0)!;
-    const code = point.toString(16).toUpperCase().padStart(4, "0");
-    throw wrong(`unrecognized character in action: U+${code} '${String.fromCodePoint(point)}'`);
+    // Printable ASCII is left to the parser, which says what it expected instead.
+    if (/^[!-~]/.test(rest)) return { kind: "sign", length: 1 };
+    throw wrong(`unrecognized character in action: ${shown(rest)}`);
   }
-  const after = rest[name.length];
-  if (!TERMINATORS.has(after) && name !== ".") {
-    throw wrong(`bad character U+${after!.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")} '${after}'`);
-  }
+  // At the end a dot could still begin a number.
+  if (rest === ".") return { kind: "number", length: 1 };
+  const after = rest.slice(name.length);
+  if (!TERMINATORS.has(after[0]) && !after.startsWith("}}") && name !== ".") throw wrong(`bad character ${shown(after)}`);
   return { kind: kindOf(name), length: name.length };
+}
+
+/** "U+007D '}'" */
+function shown(text: string): string {
+  const point = text.codePointAt(0)!;
+  return `U+${point.toString(16).toUpperCase().padStart(4, "0")} '${String.fromCodePoint(point)}'`;
 }
 
 function kindOf(name: string): Token["kind"] {

@@ -224,6 +224,7 @@ function numberOf(reader: Reader, token: Token): number {
   const plain = token.text.replaceAll("_", "");
   const sign = plain[0] === "-" ? -1 : 1;
   const digits = plain.replace(/^[+-]/, "");
+  if (digits === ".") throw reader.error(token.at, `illegal number syntax: ${JSON.stringify(token.text)}`);
   const value = /^0[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
   if (Number.isNaN(value)) throw reader.error(token.at, `illegal number syntax: ${JSON.stringify(token.text)}`);
   return sign * value;

@@ -1,5 +1,5 @@
 import { Failure, fail } from "#base/errors.ts";
-import type { ExecuteOptions, Template } from "./go-template.ts";
+import type { ArgumentType, ExecuteOptions, Template, TemplateFunction } from "./go-template.ts";
 import { goType } from "./go-template-type.ts";
 import { arities, isTrue } from "./go-template-functions.ts";
 import { type CommandNode, type Node, type Operand, type Pipe, show } from "./go-template-nodes.ts";
@@ -166,11 +166,9 @@ function evaluateField(state: State, dot: unknown, receiver: unknown, name: stri
   const has = name in receiver && (Object.hasOwn(receiver, name) || Object.getPrototypeOf(receiver) !== Object.prototype);
   const value = has ? (receiver as Record<string, unknown>)[name] : undefined;
   if (typeof value === "function") {
-    const args = [...given.args.map((arg) => evaluateOperand(state, dot, arg)), ...(given.piped === NONE ? [] : [given.piped])];
-    if (args.length !== value.length) {
-      throw error(state, node, `wrong number of args for ${name}: want ${value.length} got ${args.length}`);
-    }
-    return value.apply(receiver, args);
+    const count = given.args.length + (given.piped === NONE ? 0 : 1);
+    if (count !== value.length) throw error(state, node, `wrong number of args for ${name}: want ${value.length} got ${count}`);
+    return value.apply(receiver, evaluateArguments(state, dot, value as TemplateFunction, given));
   }
   if (!has) {
     if (goType in receiver) throw error(state, node, `can't evaluate field ${name} in type ${typeName(receiver)}`);
@@ -180,8 +178,9 @@ function evaluateField(state: State, dot: unknown, receiver: unknown, name: stri
     return undefined;
   }
   if (hasArguments) {
-    const what = goType in receiver ? `${name} has arguments but cannot be invoked as function` : `${name} is not a method but has arguments`;
-    throw error(state, node, what);
+    // The fields of docker's structs are methods that take nothing.
+    const count = given.args.length + (given.piped === NONE ? 0 : 1);
+    throw error(state, node, goType in receiver ? `wrong number of args for ${name}: want 0 got ${count}` : `${name} is not a method but has arguments`);
   }
   return value;
 }
@@ -204,7 +203,7 @@ function callFunction(
     throw error(state, node, `wrong number of args for ${name}: want ${wanted} got ${count}`);
   }
   if (name === "and" || name === "or") return shortCircuit(state, dot, name, operands, extra);
-  const args = [...operands.map((operand) => evaluateOperand(state, dot, operand)), ...extra];
+  const args = evaluateArguments(state, dot, implementation as TemplateFunction, { args: operands, piped });
   try {
     return implementation(...args);
   } catch (cause) {
@@ -213,6 +212,31 @@ function callFunction(
     }
     throw cause;
   }
+}
+
+function evaluateArguments(state: State, dot: unknown, implementation: TemplateFunction, given: Given): unknown[] {
+  const args = given.args.map((operand, at) => {
+    const type = implementation.types?.[at] ?? "any";
+    if (type === "any") return evaluateOperand(state, dot, operand);
+    return checkConstant(state, operand, type) ? operand.value : checkType(state, operand, type, evaluateOperand(state, dot, operand));
+  });
+  return given.piped === NONE ? args : [...args, given.piped];
+}
+
+/** True for a constant, which must be of the type as it is written. */
+function checkConstant(state: State, operand: Operand, type: ArgumentType): operand is Operand & { kind: "constant" } {
+  if (operand.kind === "nil") throw error(state, operand, `cannot assign nil to ${type}`);
+  if (operand.kind !== "constant") return false;
+  const right = type === "int" ? Number.isInteger(operand.value) : typeof operand.value === type;
+  if (!right) throw error(state, operand, `expected ${type === "int" ? "integer" : type}; found ${operand.text}`);
+  return true;
+}
+
+function checkType(state: State, operand: Operand, type: ArgumentType, value: unknown): unknown {
+  if (value === undefined || value === null) throw error(state, operand, `invalid value; expected ${type}`);
+  const found = Array.isArray(value) && value.every((each) => typeof each === "string") ? "[]string" : typeName(value);
+  if (found !== type) throw error(state, operand, `wrong type for value; expected ${type}; got ${found}`);
+  return value;
 }
 
 function arityOf(implementation: (...args: unknown[]) => unknown): readonly [number, number] {

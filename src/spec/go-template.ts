@@ -16,7 +16,9 @@ import { run } from "./go-template-run.ts";
 
 export { goType } from "./go-template-type.ts";
 
-export type TemplateFunction = (...args: never[]) => unknown;
+export type TemplateFunction = ((...args: never[]) => unknown) & { readonly types?: readonly ArgumentType[] };
+/** What Go would check an argument to be before the call. "any" is not checked. */
+export type ArgumentType = "string" | "int" | "[]string" | "any";
 export type Functions = Readonly<Record<string, TemplateFunction>>;
 
 export type Template = {
@@ -32,6 +34,11 @@ export type ExecuteOptions = {
   /** Maps whose missing keys are "no value" all the same. */
   readonly lenient?: WeakSet<object>;
 };
+
+/** States the types of a function's arguments, so that a wrong one is told as Go tells it. */
+export function typed<T extends (...args: never[]) => unknown>(implementation: T, ...types: ArgumentType[]): T & { readonly types: readonly ArgumentType[] } {
+  return Object.assign(implementation, { types });
+}
 
 /** @throws invalid: "template: :1: unclosed action" */
 export function parseTemplate(text: string, functions: Functions = {}, name = ""): Template {

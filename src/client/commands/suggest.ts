@@ -1,13 +1,13 @@
 import type { Group } from "../client.ts";
 import { groups, topLevel } from "./commands.ts";
 
-/** Names close to a mistyped one, nearest first: at most two letters off, or begun with the same letters. */
+/** Names close to a mistyped one, nearest first: at most two letters off (one in a short word), or begun with the same letters. */
 export function suggest(word: string, group?: Group): string[] {
   const names = group?.entries ?? [...topLevel, ...groups];
   return names
     .filter((each) => !("hidden" in each && each.hidden))
     .map(({ name }) => ({ name, far: distance(word, name) }))
-    .filter(({ name, far }) => word !== "" && (far <= 2 || name.startsWith(word)) && far < Math.max(word.length, 2))
+    .filter(({ name, far }) => word !== "" && (far <= (word.length > 3 ? 2 : 1) || name.startsWith(word)))
     .sort((a, b) => a.far - b.far || (a.name < b.name ? -1 : 1))
     .slice(0, 3)
     .map(({ name }) => name);

@@ -30,7 +30,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** The name of the context in force. */
 export function chooseContext(globals: Globals, env: Env, config: () => Config): string {
   if (globals.context !== "") {
-    if (globals.host.length > 0) throw fail("invalid", "conflicting options: cannot specify both --host and --context");
+    if (globals.host.length > 0) throw fail("invalid", "conflicting options: cannot specify both --host and --context", { facts: { bare: true } });
     return globals.context;
   }
   if (globals.host.length > 0 || env["DOCKER_HOST"]) return DEFAULT_CONTEXT;
@@ -38,7 +38,7 @@ export function chooseContext(globals: Globals, env: Env, config: () => Config):
 }
 
 export function resolveEndpoint(globals: Globals, env: Env, config: () => Config): Endpoint {
-  if (globals.host.length > 1) throw fail("invalid", "specify only one -H");
+  if (globals.host.length > 1) throw fail("invalid", "Specify only one -H");
   const name = chooseContext(globals, env, config);
   if (name === DEFAULT_CONTEXT) {
     const chosen = globals.host[0] ?? env["DOCKER_HOST"] ?? "";

@@ -1,39 +1,43 @@
 /** The functions docker adds to Go's templates, and what they do in a table's header. */
 import { fail } from "#base/errors.ts";
-import { type Functions, goType } from "#spec/go-template.ts";
+import { type Functions, goType, typed } from "#spec/go-template.ts";
 
 export const functions: Functions = {
-  json: (value: unknown) => encodeJson(value, false),
-  split: (text: string, separator: string) => (separator === "" ? [...text] : checkText(text).split(separator)),
-  join: (parts: readonly string[], separator: string) => checkList(parts).join(separator),
-  title: (text: string) => checkText(text).replace(/(^|[^\p{L}\p{N}_'])(\p{L})/gu, (_, before: string, letter: string) => before + letter.toUpperCase()),
-  lower: (text: string) => checkText(text).toLowerCase(),
-  upper: (text: string) => checkText(text).toUpperCase(),
-  pad: (text: string, before: number, after: number) => (text === "" ? "" : " ".repeat(before) + checkText(text) + " ".repeat(after)),
-  truncate: (text: string, length: number) => checkText(text).slice(0, length),
+  // A row's own encoding escapes what HTML would take for markup, as Go's does by default.
+  json: (value: unknown) => encodeJson(value, typeof value === "object" && value !== null && goType in value),
+  split: typed((text: string, separator: string) => (separator === "" ? [...text] : text.split(separator)), "string", "string"),
+  join: typed((parts: readonly string[], separator: string) => parts.join(separator), "[]string", "string"),
+  title: typed(
+    (text: string) => text.replace(/(^|[^\p{L}\p{N}_'])(\p{L})/gu, (_, before: string, letter: string) => before + letter.toUpperCase()),
+    "string",
+  ),
+  lower: typed((text: string) => checkText(text).toLowerCase(), "string"),
+  upper: typed((text: string) => checkText(text).toUpperCase(), "string"),
+  pad: typed(
+    (text: string, before: number, after: number) => (text === "" ? "" : " ".repeat(before) + text + " ".repeat(after)),
+    "string",
+    "int",
+    "int",
+  ),
+  truncate: typed((text: string, length: number) => text.slice(0, length), "string", "int"),
 };
 
 /** In the header a column's name stays as it is, but for its case and place. */
 export const headerFunctions: Functions = {
   ...functions,
   json: (text: string) => text,
-  split: (text: string, _separator: string) => text,
-  join: (text: string, _separator: string) => text,
-  title: (text: string) => text,
-  lower: (text: string) => text,
-  upper: (text: string) => text,
-  truncate: (text: string, _length: number) => text,
+  split: typed((text: string, _separator: string) => text, "string", "string"),
+  join: typed((text: string, _separator: string) => text, "string", "string"),
+  title: typed((text: string) => text, "string"),
+  lower: typed((text: string) => text, "string"),
+  upper: typed((text: string) => text, "string"),
+  truncate: typed((text: string, _length: number) => text, "string", "int"),
 };
 
 function checkText(value: unknown): string {
   if (typeof value === "string") return value;
   if (value === undefined || value === null) throw fail("invalid", "invalid value; expected string");
   throw fail("invalid", `wrong type for value; expected string; got ${Array.isArray(value) ? "[]string" : typeof value === "number" ? "int" : typeof value}`);
-}
-
-function checkList(value: unknown): readonly string[] {
-  if (Array.isArray(value)) return value.map(String);
-  throw fail("invalid", "wrong type for value; expected []string");
 }
 
 /** JSON as Go writes it: a map's keys in order, and `<`, `>`, `&` escaped where asked. */

@@ -39,7 +39,7 @@ export function imagesView(options: { full: boolean; digests: boolean; now?: num
     fields: {
       Containers: ["CONTAINERS", ({ image }) => (image.Containers === -1 || image.Containers === undefined ? "N/A" : String(image.Containers))],
       CreatedAt: ["CREATED AT", ({ image }) => goTime(image.Created)],
-      CreatedSince: ["CREATED", ({ image }) => (image.Created === 0 ? "N/A" : `${humanDuration(now - image.Created)} ago`)],
+      CreatedSince: ["CREATED", ({ image }) => `${humanDuration(now - image.Created)} ago`],
       Digest: ["DIGEST", (row) => row.digest],
       ID: ["IMAGE ID", ({ image }) => (full ? image.Id : shortId(image.Id))],
       Repository: ["REPOSITORY", (row) => row.repository],

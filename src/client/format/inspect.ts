@@ -48,7 +48,7 @@ async function printerOf(out: Output, options: InspectOptions): Promise<(found: 
   try {
     template = parseTemplate(format, functions);
   } catch (error) {
-    throw parsing(error);
+    throw fail("invalid", messageOf(parsing(error)), { cause: error, facts: { status: 64 } });
   }
   return (found) => {
     if (found.length === 0) out.write("\n");

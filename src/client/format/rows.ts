@@ -126,7 +126,8 @@ export function shapeOf<Row>(view: View<Row>, out: Output): (row: Row) => object
     Object.defineProperty(shape, "toJSON", { value: () => fieldsOf(view, row) });
     const labels = view.labels;
     if (labels !== undefined) {
-      Object.defineProperty(shape, "Label", { value: (name: string) => escapeControls(labels(row)?.[name] ?? "", out.isTerminal) });
+      const label = Object.assign((name: string) => escapeControls(labels(row)?.[name] ?? "", out.isTerminal), { types: ["string"] });
+      Object.defineProperty(shape, "Label", { value: label });
     }
     return shape;
   };

@@ -3,7 +3,7 @@ import { define } from "../../client.ts";
 import { bool, filter, int, text } from "../../flags/kinds.ts";
 import { type ContainerRow, containersView } from "../../format/containers.ts";
 import { FORMAT } from "../../format/format-flag.ts";
-import { printRows } from "../../format/rows.ts";
+import { printRows, shapeOf } from "../../format/rows.ts";
 import { encodeFilters } from "../each.ts";
 
 export const command = define({
@@ -38,21 +38,19 @@ export const command = define({
   },
 });
 
-/** The engine computes sizes only for a template that shows them. */
+/** The engine computes sizes only for a template that shows them: tried on a container of which nothing is known. */
 async function needsSize(format: string): Promise<boolean> {
   if (!format.includes("{{")) return false;
-  const [{ parseTemplate, executeTemplate }, { functions }, { unescapeFormat }] = await Promise.all([
+  const [{ parseTemplate, executeTemplate }, { functions }] = await Promise.all([
     import("#spec/go-template.ts"),
     import("../../format/functions.ts"),
-    import("../../format/rows.ts"),
   ]);
   let template: ReturnType<typeof parseTemplate>;
   try {
-    template = parseTemplate(unescapeFormat(format), functions);
+    template = parseTemplate(format, functions);
   } catch (error) {
     throw fail("invalid", `failed to parse template: ${messageOf(error)}`);
   }
-  const { shapeOf } = await import("../../format/rows.ts");
   let asked = false;
   const view = containersView({ full: false, size: true });
   const watched = { ...view, fields: { ...view.fields, Size: ["SIZE", () => ((asked = true), "")] as const } };
@@ -60,7 +58,7 @@ async function needsSize(format: string): Promise<boolean> {
   try {
     executeTemplate(template, shapeOf(watched, { fd: 1, isTerminal: false, columns: 0, write: () => {} })(empty));
   } catch (error) {
-    if (/can't evaluate field/.test(messageOf(error))) throw fail("invalid", `failed to execute template: ${messageOf(error)}`);
+    throw fail("invalid", `failed to execute template: ${messageOf(error)}`);
   }
   return asked;
 }

@@ -23,10 +23,6 @@ export const command = define({
     });
     const digests = options.digests || /\.Digest\b/.test(format);
     const view = imagesView({ full: options["no-trunc"], digests: options.digests });
-    await printRows(cli.out, view, imageRows(newestFirst(images), digests), { format, quiet: options.quiet });
+    await printRows(cli.out, view, imageRows(images, digests), { format, quiet: options.quiet });
   },
 });
-
-function newestFirst(images: readonly ImageSummary[]): ImageSummary[] {
-  return [...images].sort((a, b) => b.Created - a.Created);
-}
