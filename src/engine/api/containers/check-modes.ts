@@ -39,9 +39,10 @@ function checkNetwork(body: CreateBody, warnings: string[]): void {
 function checkEndpoints(body: CreateBody, mode: string, joins: boolean): void {
   const endpoints = Object.entries(body.NetworkingConfig.EndpointsConfig ?? {});
   const builtin = ["bridge", "host", "none"];
-  if (!joins && !builtin.includes(mode)) throw fail("not-found", `network ${mode} not found`);
+  // Not 404: that makes clients pull the image and try again.
+  if (!joins && !builtin.includes(mode)) throw conflict(`network ${mode} not found`);
   for (const [name, endpoint] of endpoints) {
-    if (!builtin.includes(name) && !name.startsWith("container:")) throw fail("not-found", `network ${name} not found`);
+    if (!builtin.includes(name) && !name.startsWith("container:")) throw conflict(`network ${name} not found`);
     if (name !== mode) throw fail("not-implemented", `NetworkingConfig.EndpointsConfig[${JSON.stringify(name)}]: more than one network of a container is not there yet in this version of Gantry`);
     if (endpoint === null) continue;
     const invalid = (what: string) => conflict(`invalid config for network ${name}: invalid endpoint settings:\n${what}`);

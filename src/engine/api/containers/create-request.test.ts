@@ -162,7 +162,7 @@ const REFUSED: readonly (readonly [unknown, string | RegExp, (Kind | undefined)?
   [H({ ...join, PublishAllPorts: true }), "conflicting options: port publishing and the container type network mode"],
   [C({ ...H(join), ExposedPorts: { "80/tcp": {} } }), "conflicting options: port exposing and the container type network mode"],
   [C({ ...H(join), MacAddress: "02:42:ac:11:00:02" }), "conflicting options: mac-address and the network mode", "invalid", 50],
-  [H({ NetworkMode: "nonet" }), "network nonet not found", "not-found"],
+  [H({ NetworkMode: "nonet" }), "network nonet not found"],
   [H({ CgroupnsMode: "foo" }), "invalid cgroup namespace mode: foo"],
   [H({ IpcMode: "foo" }), "invalid IPC mode: foo"],
   [H({ IpcMode: "container:" }), "invalid IPC mode: container:"],

@@ -27,8 +27,19 @@ export function containerRoutes(parts: ApiParts): ApiRoute[] {
 
   async function create(call: ApiCall): Promise<Answer> {
     const { request, warnings, options } = await parseCreate(call);
-    const made = await containers.create(request, options);
-    return created({ Id: made.id, Warnings: [...made.warnings, ...warnings] });
+    try {
+      const made = await containers.create(request, options);
+      return created({ Id: made.id, Warnings: [...made.warnings, ...warnings] });
+    } catch (error) {
+      throw await onlyForImages(error, request.config.Image);
+    }
+  }
+
+  /** 404 makes clients pull the image and try again: it is for a missing image, and nothing else. */
+  async function onlyForImages(error: unknown, image: string): Promise<unknown> {
+    if (kindOf(error) !== "not-found") return error;
+    const hasImage = await parts.images.get(image).then(() => true, () => false);
+    return hasImage ? fail("invalid", messageOf(error), { cause: error }) : error;
   }
 
   async function list(call: ApiCall): Promise<Answer> {
