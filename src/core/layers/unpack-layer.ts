@@ -36,11 +36,10 @@ async function fillDraft({ kernel, content, whiteouts, limits }: Place, layer: L
   const reader = tarReader({ entries: limits.entries });
   const hash = hasher();
   let read = 0;
-  const compressed = tap(content.stream(digest), (chunk) => progress?.(digest, (read += chunk.length), size));
-  const { stream: plain } = await decompress(compressed, { what: `layer ${digest}`, limit: limits.bytes, consume: true });
-
   await using program = pipelined(await kernel.stream({ forked: true, ...(signal && { signal }) }));
   await program.push(enterFolder(draft.tree));
+  const compressed = tap(content.stream(digest), (chunk) => progress?.(digest, (read += chunk.length), size));
+  const { stream: plain } = await decompress(compressed, { what: `layer ${digest}`, limit: limits.bytes, consume: true });
   for await (const chunk of plain) {
     signal?.throwIfAborted();
     hash.update(chunk);

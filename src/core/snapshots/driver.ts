@@ -2,6 +2,7 @@
  * A driver decides how a snapshot's folder looks and how it is mounted. It only plans: what it returns is performed, or
  * mounted, by others.
  */
+import { basename, dirname } from "node:path";
 import type { Program } from "#linux/ops.ts";
 import type { Mounts } from "./snapshots.ts";
 
@@ -27,7 +28,16 @@ const WORK = 0o700;
 
 const treeOf = (folder: Folder) => `${folder}/fs`;
 
-const remove = (folder: Folder) => [{ op: "removeTree", path: folder }] as const;
+/**
+ * Removes a folder and all in it. Beginning at the folder that holds it: a removal goes into no mount, and the data root
+ * may be one.
+ */
+export function removeFolder(folder: Folder): Program {
+  return [
+    { op: "open", slot: 0, path: dirname(folder), flags: O_DIRECTORY },
+    { op: "removeTree", dir: 0, path: basename(folder) },
+  ];
+}
 
 /** Directories laid over each other by the kernel. Nothing is copied. */
 export const overlay: Driver = {
@@ -35,7 +45,7 @@ export const overlay: Driver = {
   whiteouts: "marks",
   tree: treeOf,
   create: (folder) => [
-    { op: "mkdir", path: folder, mode: FOLDER, undo: remove(folder) },
+    { op: "mkdir", path: folder, mode: FOLDER, undo: removeFolder(folder) },
     { op: "mkdir", path: treeOf(folder), mode: TREE },
     { op: "mkdir", path: `${folder}/work`, mode: WORK },
   ],
@@ -56,7 +66,7 @@ export const vfs: Driver = {
   whiteouts: "removal",
   tree: treeOf,
   create: (folder, parents) => [
-    { op: "mkdir", path: folder, mode: FOLDER, undo: remove(folder) },
+    { op: "mkdir", path: folder, mode: FOLDER, undo: removeFolder(folder) },
     { op: "mkdir", path: treeOf(folder), mode: TREE },
     ...parents.slice(0, 1).flatMap((parent) => [
       { op: "open", slot: 1, path: treeOf(parent), flags: O_DIRECTORY } as const,

@@ -8,7 +8,7 @@ import type { Database } from "#base/sqlite.ts";
 import type { Kernel } from "#linux/linux.ts";
 import { diskFailure } from "../disk.ts";
 import { enterFolder } from "../inside.ts";
-import { drivers, type Driver } from "./driver.ts";
+import { drivers, type Driver, removeFolder } from "./driver.ts";
 import { applyInitLayer, makeInitLayer } from "./init-layer.ts";
 import type { Commit, Draft, Kind, Mounts, Snapshot, Snapshots, Usage } from "./snapshots.ts";
 
@@ -50,7 +50,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
     tree: (name) => driver.tree(folderOf(need(name).id)),
     mounts: (name) => mountsOf(need(name)),
     draft: (parent) => makeFolder(parent, false),
-    discard: (draft) => removeFolder(draft.id),
+    discard: (draft) => remove(draft.id),
 
     async prepare(name, parent, { init = false } = {}) {
       refuseTaken(name);
@@ -59,7 +59,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
         await failpoint("snapshots.row");
         await insert({ name, id: draft.id, kind: "active", parent, init });
       } catch (error) {
-        await removeFolder(draft.id);
+        await remove(draft.id);
         throw error;
       }
       return store.mounts(name);
@@ -74,7 +74,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
 
     async commit(commits) {
       const spare = await db.write(() => commits.filter((commit) => !insertCommitted(commit)));
-      await Promise.all(spare.map(({ draft }) => removeFolder(draft.id)));
+      await Promise.all(spare.map(({ draft }) => remove(draft.id)));
     },
 
     async remove(name) {
@@ -86,7 +86,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
         q.remove.run(name);
       });
       await failpoint("snapshots.folder");
-      await removeFolder(snapshot.id);
+      await remove(snapshot.id);
     },
 
     async usage(name) {
@@ -106,7 +106,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
       names.forEach((name) => q.remove.run(name));
       return ids;
     },
-    removeFolders: async (ids) => void (await Promise.all(ids.map(removeFolder))),
+    removeFolders: async (ids) => void (await Promise.all(ids.map(remove))),
   };
   return store;
 
@@ -177,8 +177,8 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
     return true;
   }
 
-  async function removeFolder(id: number): Promise<void> {
-    await kernel.perform([{ op: "removeTree", path: folderOf(id) }]);
+  async function remove(id: number): Promise<void> {
+    await kernel.perform(removeFolder(folderOf(id)));
   }
 }
 
