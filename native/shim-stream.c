@@ -82,7 +82,7 @@ static void feed(struct client *c) {
   while (c->in_len > 0 && p->in >= 0) {
     ssize_t n = write(p->in, input_of(c) + c->in_at, c->in_len);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) break;
+    if (n == 0 || (n < 0 && errno == EAGAIN)) break;
     if (n < 0) { /* nobody reads it any more */
       close_fd(&p->in, &p->in_mask);
       p->in_closed = 1;
