@@ -57,7 +57,11 @@ async function status(argv: string[]): Promise<void> {
 }
 
 async function foreground(argv: string[]): Promise<void> {
-  const loaded = await loadConfig(argv);
+  const loaded = await loadConfig(argv).catch((error: unknown) => {
+    // Whoever may not read the file hears first that root is needed anyway.
+    mustBeRoot();
+    throw error;
+  });
   if (loaded.action === "run") return await run(loaded, argv);
   if (loaded.action === "help") process.stdout.write(`${helpText()}\n`);
   else if (loaded.action === "version") process.stdout.write(`Gantry version ${packageJson.version}\n`);

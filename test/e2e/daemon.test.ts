@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { follow, type Result } from "./harness/client.ts";
@@ -80,20 +80,15 @@ test("daemon stop ends it; again is no error", { skip }, async () => {
 test("a start that fails shows why", { skip }, async () => {
   const failed = await gantry("daemon", "start", ...flags, "--bip", "nonsense");
   assert.match(failed.stderr, /bip: an IPv4 address and prefix is expected/);
-  const busy = await gantry("daemon", "start", ...flags.with(flags.indexOf("--exec-root") + 1, "/proc/nowhere"));
+  const busy = await gantry("daemon", "start", ...flags.with(flags.indexOf("--exec-root") + 1, "/dev/null/nowhere"));
   assert.equal(busy.code, 1);
-  assert.match(busy.stderr, /the engine did not start; its log .* says:\n[^]*\/proc\/nowhere/);
+  assert.match(busy.stderr, /the engine did not start; its log .* says:\n[^]*\/dev\/null\/nowhere/);
 });
 
 test("not root: a sentence", { skip }, async () => {
-  const folder = mkdtempSync("/tmp/plain-");
-  try {
-    const result = await run("setpriv", ["--reuid", "65534", "--clear-groups", join(root, "gantry"), "daemon", ...flags], { env: { ...process.env, HOME: folder } });
-    assert.equal(result.code, 1);
-    assert.match(result.stderr, /has to be started as root/);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const result = await run("setpriv", ["--reuid", "65534", "--clear-groups", join(root, "gantry"), "daemon", ...flags]);
+  assert.equal(result.code, 1);
+  assert.match(result.stderr, /has to be started as root/);
 });
 
 test("the launcher works from any folder and through links; gantryd is the engine", { skip }, async () => {

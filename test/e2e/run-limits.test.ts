@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { stories, type Scene } from "./harness.ts";
+import { containerCgroups } from "./harness/place.ts";
 
 const { story } = stories("run: limits");
 
@@ -74,6 +75,9 @@ story("--cgroup-parent", async ({ cli, engine }) => {
   const id = await cli.ok("run", "-d", "--cgroup-parent", parent, "busybox", "sleep", "1000");
   const pid = await cli.ok("inspect", "-f", "{{.State.Pid}}", id);
   assert.match(readFileSync(`/proc/${pid}/cgroup`, "utf8"), new RegExp(`pids:${parent}/(docker-|gantry-)?${id}|0::${parent}/.*${id}`));
+  await cli.ok("rm", "-f", id);
+  // Docker leaves the parent, too: whoever asked for it takes it away.
+  for (const path of containerCgroups(engine.place)) if (path.endsWith("/inner")) rmdirSync(path);
 });
 
 const wrong: [argv: string[], message: RegExp][] = [

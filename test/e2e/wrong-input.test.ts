@@ -67,7 +67,7 @@ for (const [what, archive] of corrupt) {
   story(`load of ${what} is refused, and leaves nothing`, async ({ cli, file }) => {
     const result = await cli("load", "-i", file("c.tar", archive()));
     if (peer === "gantry" || !["an empty file"].includes(what)) assert.notEqual(result.code, 0, result.stdout);
-    assert.equal(await cli.ok("images", "--format", "{{.Repository}}"), "busybox");
+    assert.deepEqual((await cli.ok("images", "--format", "{{.Repository}}")).split("\n").filter((name) => name !== "hello"), ["busybox"]);
     await cli.ok("run", "--rm", "busybox", "true");
   });
 }
@@ -102,7 +102,6 @@ story("what is not there yet answers 501, swarm 503, with a sentence", async ({ 
   const absent: [string, string, number][] = [
     ["POST", "/build", 501],
     ["POST", "/images/create?fromImage=busybox", 501],
-    ["GET", "/plugins", 501],
     ["GET", "/swarm", 503],
     ["GET", "/services", 503],
   ];

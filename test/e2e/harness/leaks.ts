@@ -8,12 +8,17 @@ import { containerCgroups, processesOf, type Place } from "./place.ts";
 
 export type Holdings = Readonly<Record<string, readonly string[]>>;
 
+/** The engine keeps a few hosts of cell and adds to them under load, up to this many: a pool, no leak. */
+const mostHosts = 16;
+
 /** Lists, by kind. Compare two of them with `settled`. */
 export function holdings(engine: Engine): Holdings {
   const { place } = engine;
+  const processes = processesOf(place).map((pid) => commandOf(pid));
+  const hosts = processes.filter((command) => /cell host/.test(command)).length;
   return {
-    descriptors: descriptors(engine.pid),
-    processes: processesOf(place).map((pid) => commandOf(pid)),
+    descriptors: withoutHosts(descriptors(engine.pid), hosts),
+    processes: hosts <= mostHosts ? processes.filter((command) => !/cell host/.test(command)) : processes,
     mounts: mounts(place),
     interfaces: interfaces(place),
     cgroups: containerCgroups(place).filter((folder) => !folder.endsWith(place.cgroupParent)),
@@ -44,6 +49,12 @@ function take(list: string[], entry: string): boolean {
   const at = list.indexOf(entry);
   if (at >= 0) list.splice(at, 1);
   return at >= 0;
+}
+
+/** Each host has a socket. inotify is opened once, by the first log that is followed. */
+function withoutHosts(list: readonly string[], hosts: number): string[] {
+  let left = hosts;
+  return list.filter((entry) => !(entry === "socket" && left-- > 0) && entry !== "anon_inode:inotify");
 }
 
 /** By what they are, not by number: an engine may reopen a file under another one. */
