@@ -63,7 +63,7 @@ function probe(client: Duplex, everyMs: number): void {
  * Ends a client that has had everything. Its unread input is read and dropped first: closing a socket with unread
  * bytes would reset the connection, and the client might lose the end of the output.
  */
-function linger(client: Duplex): void {
+export function linger(client: Duplex): void {
   client.unpipe();
   client.end();
   client.resume();

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { messageOf } from "./errors.ts";
 import type { Address, Call, HttpServer, HttpServerOptions } from "./http.ts";
-import { takeSocket } from "./http-hijack.ts";
+import { linger, takeSocket } from "./http-hijack.ts";
 import { bind, type Bound } from "./http-listen.ts";
 
 // Not by `import`: that reads every export of the module, and among node:http's are lazy ones that load a whole web
@@ -15,7 +15,7 @@ const HIGH_WATER_MARK = 512 * 1024;
 
 export function openHttpServer(options: HttpServerOptions): HttpServer {
   const bound: Bound[] = [];
-  /** Sockets that left their server with a hijack: it no longer counts them. */
+  /** Sockets that left their server with an upgrade or a hijack: it no longer counts them. */
   const hijacked = new Set<Duplex>();
   return {
     async listen(address) {
@@ -65,6 +65,8 @@ function createFor(address: Address, options: HttpServerOptions, hijacked: Set<D
     });
   server.on("request", (request: IncomingMessage, response: Response) => serve(request, response, request.socket, false));
   server.on("upgrade", (request: IncomingMessage, raw: Duplex, head: Buffer) => {
+    // From here on the server neither counts nor closes it.
+    track(raw, hijacked);
     raw.on("error", () => raw.destroy());
     if (head.length > 0) raw.unshift(head);
     serve(request, responseOn(request, raw), raw, true);
@@ -79,8 +81,13 @@ function responseOn(request: IncomingMessage, raw: Duplex): Response {
   response.shouldKeepAlive = false;
   // Only write, end, cork and events are used of it: any Duplex will do.
   response.assignSocket(raw as Socket);
-  response.on("finish", () => raw.end());
+  response.on("finish", () => linger(raw));
   return response;
+}
+
+function track(stream: Duplex, hijacked: Set<Duplex>): void {
+  hijacked.add(stream);
+  stream.once("close", () => hijacked.delete(stream));
 }
 
 /** What is not HTTP, or too much of it. */
@@ -165,8 +172,7 @@ class OneCall implements Call {
     const head = headOf(statusLine, response);
     const stream = upgrade ? raw : takeSocket(request, response);
     if (upgrade) response.detachSocket(raw as Socket);
-    hijacked.add(stream);
-    stream.once("close", () => hijacked.delete(stream));
+    else track(stream, hijacked);
     stream.write(head);
     return stream;
   }

@@ -265,6 +265,22 @@ describe("a server on a unix socket", () => {
     assert.match(await all(await raw('POST /refuse HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 2\r\n\r\n{}')), /^HTTP\/1.1 404 .*\r\n\r\nno$/s);
   });
 
+  test("a server closes although upgrade requests were answered by HTTP, or wait for their answer", async () => {
+    const other = openHttpServer({ serve: (call) => (call.path === "/wait" ? new Promise<void>(() => {}) : serve(call)), mayHijack: () => true, log: quiet });
+    const where = joinPath(folder, "refusing.sock");
+    await other.listen({ kind: "unix", path: where });
+    const targets = ["/refuse", "/wait", "/refuse"];
+    const clients = targets.map(() => connect({ path: where, allowHalfOpen: true }));
+    for (const [i, target] of targets.entries()) {
+      const body = i === 2 ? "Content-Length: 2\r\n\r\n{}" : "\r\n";
+      clients[i]!.write(`POST ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n${body}`);
+    }
+    await Promise.all([once(clients[0]!, "data"), once(clients[2]!, "data")]);
+    // They leave their ends open: the server has to let go by itself.
+    await other.close();
+    for (const client of clients) client.destroy();
+  });
+
   test("where no upgrade is possible the header is ignored", async () => {
     const text = "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n\r\n";
     const socket = await raw(text);
