@@ -21,6 +21,9 @@ export function formatValue(value: unknown, top = true): string {
 /** On an object: how it prints. For values of Go that JSON cannot tell apart, such as nil slices. */
 export const printed: unique symbol = Symbol("printed");
 
+/** On a nil pointer that JSON left out: the key it would have. */
+export const absent: unique symbol = Symbol("absent");
+
 export function isStruct(value: object): boolean {
   return goType in value;
 }

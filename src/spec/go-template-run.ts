@@ -3,11 +3,17 @@ import type { ArgumentType, ExecuteOptions, Template, TemplateFunction } from ".
 import { goType } from "./go-template-type.ts";
 import { arities, isTrue } from "./go-template-functions.ts";
 import { type CommandNode, type Node, type Operand, type Pipe, show } from "./go-template-nodes.ts";
-import { formatValue, typeName } from "./go-template-print.ts";
+import { absent, formatValue, typeName } from "./go-template-print.ts";
 
 export function run(template: Template, data: unknown, options: ExecuteOptions): string {
   const state: State = { template, options, out: [], variables: [{ name: "$", value: data }] };
-  walkAll(state, data, template.nodes);
+  try {
+    walkAll(state, data, template.nodes);
+  } catch (cause) {
+    // What was printed before: docker prints it in places.
+    if (cause instanceof Failure) throw fail(cause.kind, cause.message, { cause, facts: { ...cause.facts, partial: state.out.join("") } });
+    throw cause;
+  }
   return state.out.join("");
 }
 
@@ -171,6 +177,7 @@ function evaluateField(state: State, dot: unknown, receiver: unknown, name: stri
     return value.apply(receiver, evaluateArguments(state, dot, value as TemplateFunction, given));
   }
   if (!has) {
+    if (absent in receiver) throw error(state, node, `map has no entry for key ${JSON.stringify(receiver[absent])}`);
     if (goType in receiver) throw error(state, node, `can't evaluate field ${name} in type ${typeName(receiver)}`);
     if (state.options.missingKey === "error" && !state.options.lenient?.has(receiver)) {
       throw error(state, node, `map has no entry for key ${JSON.stringify(name)}`);

@@ -4,9 +4,7 @@ import type { Cli } from "../client.ts";
 /** Asks on the terminal, "no" unless the answer begins with y. Without an answer (end of input) it is no, too. */
 export function confirm(cli: Cli, question: string): boolean {
   cli.out.write(`${question}\nAre you sure you want to continue? [y/N] `.replace(/\n{2,}/g, "\n"));
-  const answer = readLine();
-  if (answer === "") cli.out.write("\n");
-  return /^y(es)?$/i.test(answer.trim());
+  return /^y(es)?$/i.test(readLine().trim());
 }
 
 function readLine(): string {

@@ -38,9 +38,7 @@ export const command = define({
     if (options.given.has("type") && !Object.hasOwn(kinds, options.type)) throw wrongType(options.type);
     const api = await cli.api();
     const one = kinds[options.type];
-    // A template sees an image as the engine's JSON, and all else as docker's structs.
-    const typed = options.type !== "image";
-    await inspectAll(cli.out, names, { format: options.format, typed }, (name) =>
+    await inspectAll(cli.out, names, { format: options.format, typed: true }, (name) =>
       one === undefined ? findAny(cli, api, name, options.size) : one(api, name, options.size),
     );
   },

@@ -1,10 +1,11 @@
 /** The functions docker adds to Go's templates, and what they do in a table's header. */
 import { fail } from "#base/errors.ts";
 import { type Functions, goType, typed } from "#spec/go-template.ts";
+import { printed } from "#spec/go-template-print.ts";
 
 export const functions: Functions = {
   // A row's own encoding escapes what HTML would take for markup, as Go's does by default.
-  json: (value: unknown) => encodeJson(value, typeof value === "object" && value !== null && goType in value),
+  json: (value: unknown) => encodeJson(value, typeof value === "object" && value !== null && goType in value && "toJSON" in value),
   split: typed((text: string, separator: string) => (separator === "" ? [...text] : text.split(separator)), "string", "string"),
   join: typed((parts: readonly string[], separator: string) => parts.join(separator), "[]string", "string"),
   title: typed(
@@ -48,7 +49,7 @@ export function encodeJson(value: unknown, escapeHtml = true): string {
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(goType in value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(goType in value) && !(printed in value);
 }
 
 function sorted(map: Record<string, unknown>): Record<string, unknown> {

@@ -3,7 +3,9 @@
  * maps ("map[]"), nil pointers ("<nil>"), maps and structs, and prints each in its own way. Which is which is told by
  * the name of the field.
  */
-import { formatValue, printed } from "#spec/go-template-print.ts";
+import { absent, formatValue, printed } from "#spec/go-template-print.ts";
+import { goType } from "#spec/go-template-type.ts";
+import { goTimeOf } from "./time.ts";
 
 const MAPS = new Set(
   (
@@ -22,11 +24,12 @@ const LISTS = new Set(
 );
 
 /** Left out of the JSON when they are not set, but there in the struct: templates ask for them. */
-const OPTIONAL: Readonly<Record<string, readonly (readonly [name: string, kind: "pointer" | "map" | "list" | "text" | "number"])[]>> = {
+const OPTIONAL: Readonly<Record<string, readonly (readonly [name: string, kind: "pointer" | "map" | "list" | "text"])[]>> = {
   "": [
     ["SizeRw", "pointer"],
     ["SizeRootFs", "pointer"],
     ["ImageManifestDescriptor", "pointer"],
+    ["Variant", "text"],
   ],
   Config: [
     ["Healthcheck", "pointer"],
@@ -38,6 +41,7 @@ const OPTIONAL: Readonly<Record<string, readonly (readonly [name: string, kind: 
     ["NetworkDisabled", "pointer"],
     ["ArgsEscaped", "pointer"],
   ],
+  State: [["Health", "pointer"]],
   HostConfig: [
     ["Init", "pointer"],
     ["Tmpfs", "map"],
@@ -50,15 +54,21 @@ const OPTIONAL: Readonly<Record<string, readonly (readonly [name: string, kind: 
   ],
 };
 
-export function shapeTyped(data: unknown, lenient: WeakSet<object>): unknown {
-  return shape(data, "", "", lenient);
+/** `type`: the name of the whole object's type, where docker tells it in errors. */
+export function shapeTyped(data: unknown, lenient: WeakSet<object>, type?: string): unknown {
+  const shaped = shape(data, "", "", lenient);
+  if (type !== undefined && typeof shaped === "object" && shaped !== null) Object.defineProperty(shaped, goType, { value: type });
+  return shaped;
 }
 
 function shape(value: unknown, key: string, parent: string, lenient: WeakSet<object>): unknown {
   if (value === null) return nothing(LISTS.has(key) ? "list" : isMapKey(key, parent) ? "map" : "pointer", lenient, null);
   if (Array.isArray(value)) return value.map((each) => shape(each, "", key, lenient));
+  if (TIMES.has(`${parent}.${key}`) && typeof value === "string") return timeOf(value);
   if (typeof value !== "object") return value;
-  const entries = Object.entries(value).map(([name, each]) => [name, shape(each, name, key, lenient)] as const);
+  // Only a network's and an image's times are times to Go; a container's are texts.
+  const within = "IPAM" in value ? "network" : key;
+  const entries = Object.entries(value).map(([name, each]) => [name, shape(each, name, within, lenient)] as const);
   const shaped: Record<PropertyKey, unknown> = Object.fromEntries(entries);
   if (isMapKey(key, parent)) {
     lenient.add(shaped);
@@ -68,9 +78,18 @@ function shape(value: unknown, key: string, parent: string, lenient: WeakSet<obj
     get: () => `{${Object.values(shaped).map((each) => formatValue(each, false)).join(" ")}}`,
   });
   for (const [name, kind] of OPTIONAL[key] ?? []) {
-    if (!(name in shaped)) Object.defineProperty(shaped, name, { value: nothing(kind, lenient, undefined) });
+    if (name in shaped) continue;
+    const value = nothing(kind, lenient, undefined);
+    if (kind === "pointer") Object.defineProperty(value, absent, { value: name });
+    Object.defineProperty(shaped, name, { value, enumerable: name === "Health" });
   }
   return shaped;
+}
+
+const TIMES = new Set(["network.Created", "Metadata.LastTagTime"]);
+
+function timeOf(text: string): object {
+  return Object.defineProperties({ time: text }, { [printed]: { value: goTimeOf(text) }, toJSON: { value: () => text } });
 }
 
 function isMapKey(key: string, parent: string): boolean {
@@ -78,11 +97,10 @@ function isMapKey(key: string, parent: string): boolean {
 }
 
 /** A value of Go that is there and is nothing. `json`: what `{{json .}}` makes of it. */
-function nothing(kind: "pointer" | "map" | "list" | "text" | "number", lenient: WeakSet<object>, json: null | undefined): unknown {
+function nothing(kind: "pointer" | "map" | "list" | "text", lenient: WeakSet<object>, json: null | undefined): unknown {
   if (kind === "text") return "";
-  if (kind === "number") return 0;
   const value: object = kind === "list" ? [] : {};
-  Object.defineProperty(value, "toJSON", { value: () => (json === undefined && kind !== "pointer" ? null : (json ?? null)) });
+  Object.defineProperty(value, "toJSON", { value: () => json });
   if (kind === "map") lenient.add(value);
   if (kind === "pointer") Object.defineProperty(value, printed, { value: "<nil>" });
   return value;

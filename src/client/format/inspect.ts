@@ -10,6 +10,8 @@ export type InspectOptions = {
    * labels that are not there as "<no value>".
    */
   readonly typed?: boolean;
+  /** The name of the type, where docker tells it in errors. */
+  readonly type?: string;
 };
 
 /** `fetch` gives the JSON text of one object. All that are found are printed before what was not is told. */
@@ -51,16 +53,18 @@ async function printerOf(out: Output, options: InspectOptions): Promise<(found: 
     throw fail("invalid", messageOf(parsing(error)), { cause: error, facts: { status: 64 } });
   }
   return (found) => {
-    if (found.length === 0) out.write("\n");
-    for (const text of found) {
-      const data: unknown = JSON.parse(text);
-      const lenient = new WeakSet<object>();
-      try {
-        out.write(`${executeTemplate(template, options.typed ? shapeTyped(data, lenient) : data, { missingKey: "error", lenient })}\n`);
-      } catch (error) {
-        out.write("\n");
-        throw parsing(error);
+    const shown: string[] = [];
+    try {
+      for (const text of found) {
+        const data: unknown = JSON.parse(text);
+        const lenient = new WeakSet<object>();
+        const shaped = options.typed ? shapeTyped(data, lenient, options.type) : data;
+        shown.push(executeTemplate(template, shaped, { missingKey: "error", lenient }));
       }
+    } catch (error) {
+      throw parsing(error);
+    } finally {
+      out.write(`${shown.join("\n")}\n`);
     }
   };
 }

@@ -5,7 +5,7 @@ import { parseDuration } from "../flags/units.ts";
  * A point in time as the API takes it, "SECONDS.NANOSECONDS": from an RFC 3339 time (in the local zone when it names
  * none, and with as much of it as was given), a span that lies back ("42m"), or seconds since 1970.
  */
-export function parseMoment(text: string, what: string, now = Date.now()): string | undefined {
+export function parseMoment(text: string, what?: string, now = Date.now()): string | undefined {
   if (text === "") return undefined;
   const span = trySpan(text);
   if (span !== undefined) {
@@ -17,7 +17,8 @@ export function parseMoment(text: string, what: string, now = Date.now()): strin
   const [, day, hour = "00", minute = "00", second = "00", fraction = "", zone = ""] = match ?? [];
   const time = match === null ? Number.NaN : Date.parse(`${day}T${hour}:${minute}:${second}${zone}`);
   if (Number.isNaN(time)) {
-    throw fail("invalid", `invalid value for "${what}": failed to parse value as time or duration: ${JSON.stringify(text)}`);
+    const start = what === undefined ? "" : `invalid value for "${what}": `;
+    throw fail("invalid", `${start}failed to parse value as time or duration: ${JSON.stringify(text)}`);
   }
   return `${Math.floor(time / 1000)}.${fraction.padEnd(9, "0")}`;
 }

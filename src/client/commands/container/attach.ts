@@ -23,9 +23,9 @@ export const command = define({
     const api = await cli.api();
     const container = await api.json<Inspected>("GET", containerPath(name, "/json"));
     const { State: state, Config: config, Id: id } = container;
-    if (!state.Running) throw fail("conflict", "cannot attach to a stopped container, start it first");
-    if (state.Paused) throw fail("conflict", "cannot attach to a paused container, unpause it first");
-    if (state.Restarting) throw fail("conflict", "cannot attach to a restarting container, wait until it is running");
+    if (!state.Running) throw fail("conflict", "You cannot attach to a stopped container, start it first");
+    if (state.Paused) throw fail("conflict", "You cannot attach to a paused container, unpause it first");
+    if (state.Restarting) throw fail("conflict", "You cannot attach to a restarting container, wait until it is running");
     const stdin = !options["no-stdin"] && config.OpenStdin;
     checkInput(stdin, config.Tty);
     const detachKeys = options["detach-keys"] || cli.config().detachKeys;

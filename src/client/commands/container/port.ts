@@ -19,7 +19,7 @@ export const command = define({
       const key = parsePort(wanted);
       const bindings = ports[key];
       if (!Object.hasOwn(ports, key) || bindings === null) {
-        throw fail("not-found", `no public port '${wanted}' published for ${name}`);
+        throw fail("not-found", `Error: No public port '${wanted}' published for ${name}`);
       }
       for (const each of bindings ?? []) lines.push(joinHostPort(each.HostIp, each.HostPort));
     } else {
@@ -34,7 +34,7 @@ export const command = define({
 function parsePort(text: string): string {
   const [port = "", protocol = "tcp"] = text.split("/");
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
-    throw fail("invalid", `Error: invalid port (${text.split("/")[0]})`);
+    throw fail("invalid", `Error: invalid port (${port}): strconv.ParseUint: parsing ${JSON.stringify(port)}: invalid syntax`);
   }
   return `${Number(port)}/${protocol}`;
 }

@@ -15,6 +15,8 @@ const endpoint: Flag<Readonly<Record<string, string>>> = {
   parse: (value, before) => ({ ...before, ...Object.fromEntries(splitCsv(value).map(splitPair)) }),
 };
 
+const KEYS = ["from", "host", "ca", "cert", "key", "skip-tls-verify"];
+
 export const command = define({
   flags: {
     description: text("", "What to say of it"),
@@ -28,11 +30,12 @@ export const command = define({
     const wanted = options.docker;
     const from = options.from || wanted["from"] || "";
     const base = from === "" || from === DEFAULT_CONTEXT ? undefined : readContext(folder, from);
-    if (from === "" && Object.keys(wanted).length === 0) throw fail("invalid", "docker endpoint configuration is required");
+    const odd = Object.keys(wanted).find((key) => !KEYS.includes(key));
+    if (odd !== undefined) throw fail("invalid", `unable to create docker endpoint config: unrecognized config key: ${odd}`);
     const host = wanted["host"] ?? base?.host ?? defaultHost(cli.globals, cli.env);
     checkHost(host);
     const skipVerify = wanted["skip-tls-verify"] === undefined ? (base?.skipVerify ?? false) : parseBool(wanted["skip-tls-verify"]);
-    const description = options.given.has("description") ? options.description : (base?.description ?? "");
+    const description = options.given.has("description") ? options.description : (base?.description ?? (from === "" && wanted["host"] === undefined ? "Current DOCKER_HOST based configuration" : ""));
     writeContext(folder, { name, description, host, skipVerify }, readTls(wanted, base?.tlsFiles(skipVerify)));
     cli.out.write(`${name}\n`);
     cli.err.write(`Successfully created context ${JSON.stringify(name)}\n`);
@@ -42,9 +45,7 @@ export const command = define({
 function splitPair(field: string): [string, string] {
   const equals = field.indexOf("=");
   if (equals < 0) throw fail("invalid", `${field} must be formatted as key=value`);
-  const key = field.slice(0, equals);
-  if (!["from", "host", "ca", "cert", "key", "skip-tls-verify"].includes(key)) throw fail("invalid", `unrecognized config key: ${key}`);
-  return [key, field.slice(equals + 1)];
+  return [field.slice(0, equals), field.slice(equals + 1)];
 }
 
 function checkHost(host: string): void {

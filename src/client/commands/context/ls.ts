@@ -31,7 +31,7 @@ export const command = define({
     if (!rows.some((row) => row.current)) rows.push({ name: current, description: "", host: "", current: true, error: errorOf(folder, current) });
     rows.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
     await printRows(cli.out, view, rows, { format: options.format, quiet: options.quiet });
-    if (cli.env["DOCKER_HOST"] && cli.globals.context === "" && !options.quiet) {
+    if (cli.env["DOCKER_HOST"] && cli.globals.context === "") {
       cli.err.write(
         "Warning: DOCKER_HOST environment variable overrides the active context. To use a context, either set the global --context flag, or unset DOCKER_HOST environment variable.\n",
       );

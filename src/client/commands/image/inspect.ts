@@ -12,6 +12,6 @@ export const command = define({
   async run(cli, options, names) {
     const api = await cli.api();
     const platform = encodePlatform(options.platform);
-    await inspectAll(cli.out, names, { format: options.format }, (name) => api.text("GET", imagePath(name, "/json"), { query: { platform } }));
+    await inspectAll(cli.out, names, { format: options.format, typed: true }, (name) => api.text("GET", imagePath(name, "/json"), { query: { platform } }));
   },
 });

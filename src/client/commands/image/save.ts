@@ -27,11 +27,13 @@ export const command = define({
 
 function checkOutput(path: string): void {
   const kind = statSync(path, { throwIfNoEntry: false });
-  const folder = statSync(dirname(path), { throwIfNoEntry: false });
-  const start = "failed to save image: invalid output path: ";
-  if (folder === undefined || !folder.isDirectory()) throw fail("invalid", `${start}directory ${JSON.stringify(dirname(path))} does not exist`);
-  if (kind?.isDirectory()) throw fail("invalid", `${start}${JSON.stringify(path)} must be a regular file`);
-  if (kind?.isBlockDevice() || kind?.isCharacterDevice()) throw fail("invalid", `${start}${JSON.stringify(path)} must be a directory or a regular file`);
+  const folder = dirname(path);
+  const start = "failed to save image: ";
+  if (statSync(folder, { throwIfNoEntry: false }) === undefined) {
+    throw fail("invalid", `${start}invalid output path: stat ${folder}: no such file or directory`);
+  }
+  if (kind?.isDirectory()) throw fail("invalid", `${start}cannot write to a directory`);
+  if (kind?.isBlockDevice() || kind?.isCharacterDevice()) throw fail("invalid", `${start}cannot write to a device`);
 }
 
 /** Beside its place first: half an archive must not stand under the name of a whole one. */

@@ -17,7 +17,7 @@ function readTarget(target: string): ReturnType<typeof parseReference> {
     const name = parseReference(target);
     if (name.digest === undefined) return withDefaultTag(name);
   } catch (error) {
-    throw fail("invalid", `error parsing reference: ${JSON.stringify(target)} is not a valid repository/tag: ${messageOf(error)}`, { cause: error });
+    throw fail("invalid", `Error parsing reference: ${JSON.stringify(target)} is not a valid repository/tag: ${messageOf(error)}`, { cause: error });
   }
   throw fail("invalid", "refusing to create a tag with a digest reference");
 }

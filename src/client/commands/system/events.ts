@@ -29,8 +29,8 @@ export const command = define({
     const api = await cli.api();
     const answer = await api.send("GET", "/events", {
       query: {
-        since: parseMoment(options.since, "since"),
-        until: parseMoment(options.until, "until"),
+        since: parseMoment(options.since),
+        until: parseMoment(options.until),
         filters: encodeFilters(options.filter),
       },
     });
@@ -83,7 +83,7 @@ class Line {
     const names = {
       Type: event.Type,
       Action: event.Action,
-      Actor: event.Actor,
+      Actor: { ...event.Actor, [printed]: "" },
       Scope: event.scope ?? "",
       Time: event.time ?? 0,
       TimeNano: { [printed]: nanosecondsOf(text) },

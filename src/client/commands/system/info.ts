@@ -56,13 +56,21 @@ export const command = define({
   },
 });
 
-async function printTemplate(out: { write(text: string): void }, format: string, data: unknown): Promise<void> {
-  const [{ parseTemplate, executeTemplate }, { functions }] = await Promise.all([import("#spec/go-template.ts"), import("../../format/functions.ts")]);
-  const template = parseTemplate(format, functions);
+async function printTemplate(out: { write(text: string): void }, format: string, data: object): Promise<void> {
+  const [{ parseTemplate, executeTemplate, goType }, { functions }] = await Promise.all([import("#spec/go-template.ts"), import("../../format/functions.ts")]);
+  let template: ReturnType<typeof parseTemplate>;
   try {
-    out.write(`${executeTemplate(template, data, { missingKey: "error" })}\n`);
+    template = parseTemplate(format, functions);
   } catch (error) {
-    out.write("\n");
+    throw fail("invalid", `template parsing error: ${messageOf(error)}`, { cause: error, facts: { status: 64 } });
+  }
+  let shown = "";
+  try {
+    shown = executeTemplate(template, { ...data, [goType]: "system.dockerInfo" }, { missingKey: "error" });
+  } catch (error) {
+    shown = String((error as Failure).facts["partial"] ?? "");
     throw error;
+  } finally {
+    out.write(`${shown}\n`);
   }
 }

@@ -47,13 +47,23 @@ export const command = define({
   },
 });
 
-async function printFormat(out: { write(text: string): void }, format: string, data: unknown): Promise<void> {
+async function printFormat(out: { write(text: string): void }, format: string, data: object): Promise<void> {
   if (format === "json") return out.write(`${JSON.stringify(data)}\n`);
-  const [{ parseTemplate, executeTemplate }, { functions }] = await Promise.all([import("#spec/go-template.ts"), import("../../format/functions.ts")]);
+  const [{ parseTemplate, executeTemplate, goType }, { functions }] = await Promise.all([import("#spec/go-template.ts"), import("../../format/functions.ts")]);
+  let template: ReturnType<typeof parseTemplate>;
   try {
-    out.write(`${executeTemplate(parseTemplate(format, functions), data, { missingKey: "error" })}\n`);
+    template = parseTemplate(format, functions, "version");
   } catch (error) {
-    throw fail("invalid", `template parsing error: ${messageOf(error)}`, { cause: error });
+    throw fail("invalid", `template parsing error: ${messageOf(error)}`, { cause: error, facts: { status: 64 } });
+  }
+  let shown = "";
+  try {
+    shown = executeTemplate(template, { ...data, [goType]: "system.versionInfo" }, { missingKey: "error" });
+  } catch (error) {
+    shown = String((error as Failure).facts["partial"] ?? "");
+    throw error;
+  } finally {
+    out.write(`${shown}\n`);
   }
 }
 
@@ -83,7 +93,7 @@ function serverLines(server: Server): string[] {
       if (details["GoVersion"]) rows.push(`  Go version:\t${details["GoVersion"]}`);
       if (details["NodeVersion"]) rows.push(`  Node version:\t${details["NodeVersion"]}`);
       if (details["GitCommit"]) rows.push(`  Git commit:\t${details["GitCommit"]}`);
-      if (details["BuildTime"]) rows.push(`  Built:\t${details["BuildTime"]}`);
+      if (details["BuildTime"]) rows.push(`  Built:\t${builtAt(details["BuildTime"])}`);
       rows.push(`  OS/Arch:\t${details["Os"]}/${details["Arch"]}`, `  Experimental:\t${details["Experimental"] ?? "false"}`);
     } else {
       for (const key of Object.keys(details).sort()) rows.push(`  ${key}:\t${details[key]}`);
@@ -91,6 +101,14 @@ function serverLines(server: Server): string[] {
     lines.push(...alignColumns(rows, LAYOUT));
   }
   return lines;
+}
+
+/** "Thu May  7 21:09:36 2026", of an RFC 3339 time. */
+function builtAt(text: string): string {
+  const time = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)/.exec(text);
+  if (time === null) return text;
+  const [weekday, month, day, year] = new Date(`${time[1]}T00:00:00Z`).toUTCString().replace(/^(\w+), (\d+) (\w+) (\d+).*$/, "$1 $3 $2 $4").split(" ");
+  return `${weekday} ${month} ${String(Number(day)).padStart(2)} ${time[2]} ${year}`;
 }
 
 /** An engine before 1.35 has no components: its fields are those of one. */

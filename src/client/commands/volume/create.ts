@@ -12,7 +12,7 @@ export const command = define({
   async run(cli, options, [name = ""]) {
     const api = await cli.api();
     const volume = await api.json<{ Name: string }>("POST", "/volumes/create", {
-      json: { Name: name, Driver: options.driver, DriverOpts: options.opt, Labels: toMap(options.label) },
+      json: { Name: name, Driver: options.driver, DriverOpts: options.given.has("opt") ? options.opt : null, Labels: options.given.has("label") ? toMap(options.label) : null },
     });
     cli.out.write(`${volume.Name}\n`);
   },

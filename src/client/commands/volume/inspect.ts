@@ -7,7 +7,7 @@ export const command = define({
   flags: { format: text("f", FORMAT.object) },
   async run(cli, options, names) {
     const api = await cli.api();
-    await inspectAll(cli.out, names, { format: options.format, typed: true }, (name) =>
+    await inspectAll(cli.out, names, { format: options.format, typed: true, type: "volume.Volume" }, (name) =>
       api.text("GET", `/volumes/${encodeURIComponent(name)}`),
     );
   },
