@@ -175,7 +175,11 @@ static void entry(int stream, const uint8_t *data, size_t len, int whole) {
   out = escape(out, data, data + len);
   if (whole) out = copy(out, "\\n", 2);
   out = copy(out, stream == 1 ? "\",\"stream\":\"stdout\"," : "\",\"stream\":\"stderr\",", 20);
-  out = copy(out, shim.attrs.p, shim.attrs.len);
+  if (shim.attrs.len > 0) {
+    out = copy(out, "\"attrs\":", 8);
+    out = copy(out, shim.attrs.p, shim.attrs.len);
+    *out++ = ',';
+  }
   out = copy(out, "\"time\":\"", 8);
   out = copy(out, line->time, strlen(line->time));
   out = copy(out, "\"}\n", 3);

@@ -54,7 +54,7 @@ test("slow writing makes the same log as fast", async () => {
 });
 
 test("attributes stand between stream and time, as they are", async () => {
-  await using c = await stage.launch({ sh: "echo x", logAttrs: '"attrs":{"a":"b"},' });
+  await using c = await stage.launch({ sh: "echo x", logAttrs: '{"a":"b"}' });
   await c.shim.start();
   await c.event("exited");
   assert.deepEqual(untimed(c.log()), ['{"log":"x\\n","stream":"stdout","attrs":{"a":"b"},"time":""}']);
