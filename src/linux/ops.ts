@@ -185,6 +185,7 @@ export const OPS = {
   /** Forks a shim, which binds `socket` and waits for START. See docs/design/shim.md.
    * flags: 1 terminal, 2 stdin open, 4 stdin once, 8 write the log. oom: a file with a line "oom_kill N" (memory.events or
    * memory.oom_control of the cgroup), read when the process has ended. parent, init, teardown are programs.
+   * logAttrs: a JSON object that each entry of the log carries, or empty.
    * hold: mask of slots whose descriptors the shim keeps open until it ends: published ports reserved by `bindPort`. */
   shim: shape("flags cloneFlags logMaxSize logMaxFiles hold", "id socket record log logAttrs oom parent init teardown"),
 } as const;
