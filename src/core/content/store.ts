@@ -44,7 +44,10 @@ export async function openContent(db: Database, folder: string): Promise<Content
   let next = 0;
 
   const store: ContentStore = {
-    stat: (digest) => q.get.get<Blob>(digest),
+    stat(digest) {
+      const row = q.get.get<Blob>(digest);
+      return row && { ...row };
+    },
     list: () => q.list.all<Blob>(),
     find(lease, digest) {
       lease.hold(`content/${digest}`);

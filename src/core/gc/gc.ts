@@ -74,6 +74,7 @@ export function openCollector({ db, content, snapshots, leases }: CollectorParts
       content.spare(doomed);
       throw error;
     });
+    if (doomed.length + trees.length === 0) return { bytes: 0 };
     await failpoint("gc.files");
     await content.unlink(doomed);
     await snapshots.removeFolders(trees.map((tree) => tree.id));
