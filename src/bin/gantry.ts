@@ -6,7 +6,8 @@ if (line[0] === "daemon") {
   process.argv.splice(2, 1);
   await import("./daemon.ts");
 } else {
-  process.exitCode = await main(line, { startEngine });
+  // Requests that nobody waits for any more (a detached container's end) must not keep the process.
+  process.exit(await main(line, { startEngine }));
 }
 
 async function startEngine(say: (text: string) => void): Promise<void> {

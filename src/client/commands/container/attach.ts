@@ -44,7 +44,7 @@ async function attachTo(cli: Cli, api: Api, id: string, how: { stdin: boolean; t
   const stream = await api.hijack(`/containers/${id}/attach`, {
     query: { stream: true, stdin, stdout: true, stderr: true, detachKeys },
   });
-  const stop = tty ? followSize(api, `/containers/${id}`) : () => {};
+  const stop = tty ? followSize(api, `/containers/${id}`, { redraw: true }) : () => {};
   try {
     const end = await runSession(cli, stream, { stdin, stdout: true, stderr: true, tty, detachKeys });
     if (end === "detached") throw fail("cancelled", "read escape sequence");

@@ -2,6 +2,7 @@ import { define } from "../../client.ts";
 import { bool, text } from "../../flags/kinds.ts";
 import { parseMoment } from "../../format/moment.ts";
 import { createDemuxer } from "../../terminal/frames.ts";
+import { exitOnSignals } from "../../terminal/terminal.ts";
 import { containerPath } from "../each.ts";
 
 export const command = define({
@@ -14,6 +15,7 @@ export const command = define({
     until: text("", 'Up to this time ("2013-01-02T13:23:37Z", or "42m" ago)'),
   },
   async run(cli, options, [name = ""]) {
+    exitOnSignals();
     const api = await cli.api();
     const container = await api.json<{ Id: string; Config: { Tty: boolean } }>("GET", containerPath(name, "/json"));
     const answer = await api.send("GET", `/containers/${container.Id}/logs`, {

@@ -41,7 +41,7 @@ async function run(cli: Cli, options: RunOptions, args: readonly string[]): Prom
   const id = await createContainer(cli, api, options, body);
   const undo: (() => void)[] = [];
   try {
-    if (!options.detach && options["sig-proxy"]) undo.push(forwardSignals(api, id));
+    if (!options.detach) undo.push(forwardSignals(api, id, { forward: options["sig-proxy"] }));
     return await start(cli, api, id, {
       body,
       detach: options.detach,

@@ -1,9 +1,11 @@
 import { define } from "../../client.ts";
+import { exitOnSignals } from "../../terminal/terminal.ts";
 import { containerPath, joined } from "../each.ts";
 
 export const command = define({
   flags: {},
   async run(cli, _options, names) {
+    exitOnSignals();
     const api = await cli.api();
     const failures: unknown[] = [];
     for (const name of names) {

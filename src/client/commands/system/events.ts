@@ -7,6 +7,7 @@ import { FORMAT } from "../../format/format-flag.ts";
 import { parseMoment } from "../../format/moment.ts";
 import { templateError, unescapeFormat } from "../../format/rows.ts";
 import { rfc3339 } from "../../format/time.ts";
+import { exitOnSignals } from "../../terminal/terminal.ts";
 import { encodeFilters } from "../each.ts";
 
 type Event = {
@@ -26,6 +27,7 @@ export const command = define({
   },
   async run(cli, options) {
     const show = await showerOf(options.format);
+    exitOnSignals();
     const api = await cli.api();
     const answer = await api.send("GET", "/events", {
       query: {
