@@ -105,7 +105,7 @@ static void answer_state(struct client *c) {
   static uint8_t bytes[5 + STATE_ROOM];
   uint8_t *at = bytes + 19;
   uint16_t count = 0;
-  uint32_t pid = procs->life == RUNNING || procs->life == ENDED ? (uint32_t)procs->pid : 0, len;
+  uint32_t pid = procs->life == MADE || procs->life == UNUSED ? 0 : (uint32_t)procs->pid, len;
   for (int i = 1; i < proc_count; i++) {
     const struct proc *p = &procs[i];
     if (p->life != RUNNING) continue;

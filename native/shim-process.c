@@ -343,6 +343,7 @@ void proc_settle(struct proc *p) {
     return;
   }
   failpoint("shim-exited");
+  if (p == procs) withdraw();
   tell_exited(p);
   proc_forget(p);
 }
@@ -392,6 +393,11 @@ void oom_look(void) {
   if (shim.cgroup < 0) oom_watch();
   if (shim.cgroup_event >= 0 && read(shim.cgroup_event, &signals, sizeof signals) > 0) shim.oom_looks = OOM_LOOKS;
   ssize_t n = shim.cgroup < 0 ? -1 : pread(shim.cgroup, text, sizeof text - 1, 0);
+  if (n < 0 && shim.cgroup >= 0) { /* the cgroup is gone: a poll of it would never end */
+    close(shim.cgroup);
+    shim.cgroup = -1;
+    shim.oom.len = 0;
+  }
   if (n < 0) return;
   text[n] = 0;
   char *line = strncmp(text, "oom_kill ", 9) == 0 ? text : strstr(text, "\noom_kill ");

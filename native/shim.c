@@ -183,6 +183,9 @@ static int come_alive(struct machine *m, const struct op *op, int report) {
     if ((uint64_t)op->n[SHIM_HOLD] >> i & 1 && m->slot[i] >= 0) held[count++] = m->slot[i];
   close_except(held, count);
   int err = adopt_op(op);
+  shim.held_count = count - 1;
+  for (int i = 0, k = 0; i < count; i++)
+    if (held[i] != report) shim.held[k++] = held[i];
   if (err == 0) err = open_null();
   if (err == 0) err = log_open();
   if (err == 0) err = open_loop();
@@ -215,10 +218,19 @@ static int execs_ended(void) {
   return left == 0;
 }
 
-/* Everybody is told: no one may come any more, and what is queued is sent. */
-static void close_down(void) {
+/* Gives up what the container's next start needs, before anybody is told that this one has ended: the socket's name, the
+ * ports. */
+void withdraw(void) {
+  if (shim.listener < 0) return;
   close(shim.listener);
   unlink(shim.socket.p);
+  shim.listener = -1;
+  for (int i = 0; i < shim.held_count; i++) close(shim.held[i]);
+  shim.held_count = 0;
+}
+
+/* Everybody is told; what is queued is sent. */
+static void close_down(void) {
   for (int i = client_count - 1; i >= 0; i--) client_leave(&clients[i]);
   shim.phase = CLOSING;
 }
@@ -228,6 +240,7 @@ static void advance(void) {
   if (shim.phase == LIVE && (shim.failure.err || procs[0].life == ENDED)) stop();
   if (shim.phase == STOPPING && !shim.teardown_pid) {
     if (shim.failure.err) {
+      withdraw();
       tell_failed(&procs[0], shim.failure.index, shim.failure.err, shim.failure.parent);
       proc_forget(&procs[0]);
     } else if (execs_ended()) {

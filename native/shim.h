@@ -70,6 +70,7 @@ struct shim {
   void *begin;             /* the mapping of init and parent, until the start */
   size_t begin_len;
   struct rlimit files;     /* as the host had it */
+  int held[SLOTS], held_count;
   int epoll, listener, signals, null, cgroup, cgroup_event;
   enum { WAITING, LIVE, STOPPING /* teardown is performed */, CLOSING /* everybody is told; queues run empty */ } phase;
   struct { int32_t index, err; uint8_t parent; } failure; /* of the start; err 0: none */
@@ -93,6 +94,7 @@ void watch(int fd, uint32_t *have, uint32_t want, enum source source, int index)
 void close_fd(int *fd, uint32_t *mask);
 void close_except(int *fds, int count);
 void *keep(size_t len); /* a mapping, or NULL */
+void withdraw(void);
 
 /* shim-process.c: starts, states, ends, records */
 struct proc *find_proc(const uint8_t *id, size_t len);

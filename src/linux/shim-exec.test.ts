@@ -45,7 +45,7 @@ test("a program without fork execs in place", async () => {
 
 test("an exec'd process takes signals and has a terminal", async () => {
   await using c = await running();
-  const program = [...beside("").slice(0, 2), ...onTerminal("stty size; echo ready; exec sleep 1000")];
+  const program = [...beside("").slice(0, 2), ...onTerminal('while [ "$(stty size)" = "0 0" ]; do :; done; stty size; echo ready; exec sleep 1000')];
   await c.shim.exec(id(1), { program, tty: true, stdin: true, rows: 33, cols: 44 });
   const { stream } = await c.shim.attach(id(1), { stdin: true, stdout: true });
   await c.shim.startExec(id(1));

@@ -28,7 +28,8 @@ export type Launched = AsyncDisposable & {
 };
 
 type Fields = Omit<Extract<Op, { op: "shim" }>, "op" | "init">;
-export type Plan = Fields & { sh?: string; init?: Program };
+/** `before`: performed by the host in the same program. */
+export type Plan = Fields & { sh?: string; init?: Program; before?: Program };
 
 export type Stage = AsyncDisposable & {
   readonly kernel: Kernel;
@@ -51,10 +52,11 @@ export async function openStage(options: { failpoints?: string } = {}): Promise<
   };
 }
 
-async function launch(kernel: Kernel, dir: string, { sh = "true", init = [run(sh)], ...fields }: Plan): Promise<Launched> {
+async function launch(kernel: Kernel, dir: string, { sh = "true", init = [run(sh)], before = [], ...fields }: Plan): Promise<Launched> {
   const socket = `${dir}/socket`;
   await kernel.perform([
     { op: "mkdir", path: dir, mode: 0o700 },
+    ...before,
     { op: "shim", flags: 2 | 4 | 8, cloneFlags: NEWPID, id: "c", socket, record: `${dir}/exit`, log: `${dir}/log`, init, ...fields },
   ]);
   const seen: ShimEvent[] = [];

