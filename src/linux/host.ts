@@ -17,6 +17,8 @@ const OUTPUT = 2;
 const HEADER = 12;
 const IDLE_HOSTS = 2;
 const MOST_HOSTS = 8;
+/** Ops of a stream that are kept for the message of a failure: more than can be on their way. */
+const REMEMBERED = 50_000;
 const ECHILD = constants.errno.ECHILD;
 
 /** Ops that change a process for good: their program must be performed in a forked child. */
@@ -99,8 +101,11 @@ class Pool {
   }
 }
 
+/** The ops of a program, or the last ones of a stream: any number may go by, and failures are told of soon. */
+type Sent = { readonly ops: Op[]; /** How many went by before those. */ before: number };
+
 type Pending = {
-  ops: Op[];
+  sent: Sent;
   outputs: Map<number, Buffer>;
   resolve: (outputs: Outputs) => void;
   reject: (error: unknown) => void;
@@ -131,9 +136,9 @@ class Host {
   }
 
   /** Sends the first (or only) frame of a program; resolves with its outputs. */
-  run(ops: Op[], bytes: Buffer, flags: number): Promise<Outputs> {
+  run(ops: Op[], bytes: Buffer, flags: number, sent: Sent = { ops, before: 0 }): Promise<Outputs> {
     const done = new Promise<Outputs>((resolve, reject) => {
-      this.#pending = { ops, outputs: new Map(), resolve, reject };
+      this.#pending = { sent, outputs: new Map(), resolve, reject };
     });
     if (this.lost) this.#lose("it is gone");
     this.#id = (this.#id + 1) >>> 0;
@@ -198,22 +203,22 @@ class Host {
     this.#pending = undefined;
     this.#socket.unref();
     if (kind === DONE) pending.resolve(pending.outputs);
-    else pending.reject(programError(pending.ops, payload.readInt32LE(0), payload.readInt32LE(4)));
+    else pending.reject(programError(pending.sent, payload.readInt32LE(0), payload.readInt32LE(4)));
   }
 
   #lose(why: string): void {
     this.lost = true;
     const pending = this.#pending;
     this.#pending = undefined;
-    pending?.reject(lostError(pending.ops, why));
+    pending?.reject(lostError(pending.sent, why));
   }
 }
 
 function openStream(pool: Pool, host: Host): ProgramStream {
-  const ops: Op[] = [];
+  const sent: Sent = { ops: [], before: 0 };
   let failure: unknown;
   let open = true;
-  const outputs = host.run(ops, encodeProgram([]), STREAM | FORKED);
+  const outputs = host.run([], encodeProgram([]), STREAM | FORKED, sent);
   outputs.catch((error: unknown) => (failure = error));
   const finish = (): void => {
     if (!open) return;
@@ -225,7 +230,7 @@ function openStream(pool: Pool, host: Host): ProgramStream {
   return {
     push: async (more) => {
       if (failure !== undefined) throw failure;
-      remember(ops, more);
+      remember(sent, more);
       await host.send(encodeProgram(more), STREAM);
       if (failure !== undefined) throw failure;
     },
@@ -241,21 +246,26 @@ function openStream(pool: Pool, host: Host): ProgramStream {
 }
 
 /** Keeps ops for the message of a failure, without the bytes that they carry. */
-function remember(ops: Op[], more: Program): void {
-  for (const op of flatten(more)) ops.push("data" in op ? ({ ...op, data: "" } as Op) : op);
+function remember(sent: Sent, more: Program): void {
+  for (const op of flatten(more)) sent.ops.push("data" in op ? ({ ...op, data: "" } as Op) : op);
+  if (sent.ops.length < 2 * REMEMBERED) return;
+  const forgotten = sent.ops.length - REMEMBERED;
+  sent.ops.splice(0, forgotten);
+  sent.before += forgotten;
 }
 
-function programError(ops: Op[], index: number, errno: number): ProgramError {
-  const op = ops[index];
+function programError({ ops, before }: Sent, index: number, errno: number): ProgramError {
+  const op = ops[index - before];
+  const total = before + ops.length;
   const code = errnoName(errno);
   const what = op === undefined ? "perform a program" : describeOp(op);
-  const text = `${what}: ${code} (${getSystemErrorMessage(-errno) ?? "unknown error"}), operation ${index} of ${ops.length}`;
-  return new ProgramError({ index, total: ops.length, errno, code, op, text });
+  const text = `${what}: ${code} (${getSystemErrorMessage(-errno) ?? "unknown error"}), operation ${index} of ${total}`;
+  return new ProgramError({ index, total, errno, code, op, text });
 }
 
-function lostError(ops: Op[], why: string): ProgramError {
+function lostError({ ops, before }: Sent, why: string): ProgramError {
   const text = `perform a program: cell was lost: ${why}`;
-  return new ProgramError({ index: -1, total: ops.length, errno: ECHILD, code: "ECHILD", op: undefined, text });
+  return new ProgramError({ index: -1, total: before + ops.length, errno: ECHILD, code: "ECHILD", op: undefined, text });
 }
 
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
