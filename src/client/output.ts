@@ -1,5 +1,4 @@
 import { writeSync } from "node:fs";
-import { isatty, WriteStream } from "node:tty";
 import type { Output } from "./client.ts";
 
 /**
@@ -7,12 +6,14 @@ import type { Output } from "./client.ts";
  * seen enough (`gantry ps | head -1`).
  */
 export function openOutput(fd: 1 | 2): Output {
-  const isTerminal = isatty(fd);
+  let isTerminal: boolean | undefined;
   return {
     fd,
-    isTerminal,
+    get isTerminal() {
+      return (isTerminal ??= tty().isatty(fd));
+    },
     get columns() {
-      return isTerminal ? columnsOf(fd) : 0;
+      return this.isTerminal ? columnsOf(fd) : 0;
     },
     write: (data) => writeAll(fd, typeof data === "string" ? Buffer.from(data) : data),
   };
@@ -34,5 +35,10 @@ function writeAll(fd: 1 | 2, bytes: Uint8Array): void {
 
 function columnsOf(fd: 1 | 2): number {
   const stream = fd === 1 ? process.stdout : process.stderr;
-  return stream instanceof WriteStream ? stream.columns : 0;
+  return stream instanceof tty().WriteStream ? stream.columns : 0;
+}
+
+/** Loaded when it is asked for: it brings all of Node's networking in. */
+function tty(): typeof import("node:tty") {
+  return process.getBuiltinModule("node:tty");
 }

@@ -1,6 +1,5 @@
 /** The user's config.json, shared with docker, and the folder that holds it and the contexts. */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { fail } from "#base/errors.ts";
 
 export type Config = {
@@ -17,7 +16,7 @@ export type Config = {
 };
 
 export function configFolder(option: string, env: Readonly<Record<string, string | undefined>>): string {
-  return option || env["DOCKER_CONFIG"] || `${env["HOME"] || homedir()}/.docker`;
+  return option || env["DOCKER_CONFIG"] || `${env["HOME"] || process.getBuiltinModule("node:os").homedir()}/.docker`;
 }
 
 /** A missing file is an empty one; a broken one is a warning on stderr and counts as empty. */

@@ -2,7 +2,6 @@
  * Contexts: named engines, kept in the config folder as docker keeps them, so that both clients see the same ones.
  * `contexts/meta/SHA256(name)/meta.json`, and TLS files in `contexts/tls/SHA256(name)/docker/`.
  */
-import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fail } from "#base/errors.ts";
 import type { TlsFiles } from "./endpoint.ts";
@@ -92,6 +91,8 @@ export function removeContext(folder: string, name: string): void {
 }
 
 function keyOf(name: string): string {
+  // Only here, and not at the top: loading the module takes longer than a whole `gantry ps` without contexts.
+  const { createHash } = process.getBuiltinModule("node:crypto");
   return createHash("sha256").update(name).digest("hex");
 }
 

@@ -32,7 +32,7 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
   const base = endpoint.transport === "tcp" ? endpoint.base : "";
   const connect = async (signal?: AbortSignal): Promise<Duplex> => {
     for (let each = idle.pop(); each !== undefined; each = idle.pop()) {
-      if (!each.socket.destroyed && performance.now() - each.since < MAX_IDLE) return each.socket;
+      if (!each.socket.destroyed && Date.now() - each.since < MAX_IDLE) return each.socket;
       each.socket.destroy();
     }
     return dial(endpoint, signal);
@@ -61,7 +61,7 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
       const answer = await exchange(socket, prepare(method, target, request));
       const keep = () => {
         request.signal?.removeEventListener("abort", stop);
-        if (answer.reusable()) idle.push({ socket, since: performance.now() });
+        if (answer.reusable()) idle.push({ socket, since: Date.now() });
         else socket.destroy();
       };
       return { status: answer.status, headers: answer.headers, body: afterwards(answer.body, keep) };
@@ -111,7 +111,7 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
     return undefined;
   };
   const first = await startWhenAbsent(endpoint, options, negotiate);
-  if (first !== undefined) idle.push({ socket: first, since: performance.now() });
+  if (first !== undefined) idle.push({ socket: first, since: Date.now() });
 
   return {
     get version() {

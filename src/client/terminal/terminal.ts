@@ -1,5 +1,4 @@
 /** Our own terminal: raw mode, its size, and the signals that come from it. */
-import { spawnSync } from "node:child_process";
 import { isatty, ReadStream, WriteStream } from "node:tty";
 import { fail } from "#base/errors.ts";
 import type { Api } from "../connect/connect.ts";
@@ -22,7 +21,7 @@ export function enterRawMode(): () => void {
   const input = process.stdin;
   if (!(input instanceof ReadStream)) return () => {};
   input.setRawMode(true);
-  spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
+  process.getBuiltinModule("node:child_process").spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
   const restore = () => {
     process.off("exit", restore);
     input.setRawMode(false);
