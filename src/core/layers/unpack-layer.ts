@@ -12,7 +12,7 @@ import { enterFolder } from "../inside.ts";
 import type { Draft, Usage } from "../snapshots/snapshots.ts";
 import { readUsage } from "../snapshots/store.ts";
 import type { Layer, LayerLimits, UnpackOptions } from "./layers.ts";
-import { planLayer } from "./plan.ts";
+import { type LayerPlan, planLayer } from "./plan.ts";
 import { removeOlder } from "./remove-older.ts";
 
 export type Unpacked = { readonly draft: Draft; readonly usage: Usage; readonly implied: readonly string[] };
@@ -21,26 +21,38 @@ export type Place = { kernel: Kernel; content: Content; whiteouts: "marks" | "re
 
 /** Fills the draft from the layer's blob, and checks the diff ID. @throws invalid, exhausted; the draft is then half full. */
 export async function unpackLayer(place: Place, layer: Layer, draft: Draft, options: UnpackOptions): Promise<Unpacked> {
-  const { digest } = layer.descriptor;
+  const plan = planLayer(place.whiteouts);
   try {
-    return await fillDraft(place, layer, draft, options);
+    const usage = await fillDraft(place, layer, draft, plan, options);
+    return { draft, usage, implied: plan.implied() };
   } catch (error) {
-    throw asLayerFailure(digest, error);
+    throw asLayerFailure(layer.descriptor.digest, error);
   }
 }
 
-async function fillDraft({ kernel, content, whiteouts, limits }: Place, layer: Layer, draft: Draft, options: UnpackOptions): Promise<Unpacked> {
+async function fillDraft(place: Place, layer: Layer, draft: Draft, plan: LayerPlan, options: UnpackOptions): Promise<Usage> {
+  const { kernel } = place;
+  const { signal } = options;
+  await using program = pipelined(await kernel.stream({ forked: true, ...(signal && { signal }) }));
+  await program.push(enterFolder(draft.tree));
+  await pushEntries(place, layer, plan, program, options);
+  const last: Op[] = [...plan.finish(), { op: "usage", path: "." }];
+  if (plan.opaque().length === 0) return onlyUsage(await program.end(last));
+  await program.end([]);
+  await removeOlder(kernel, draft.tree, plan);
+  return onlyUsage(await kernel.perform([...enterFolder(draft.tree), ...last], { forked: true }));
+}
+
+/** Blob → decompressed → hashed → parsed → ops, a chunk at a time. */
+async function pushEntries({ content, limits }: Place, layer: Layer, plan: LayerPlan, program: Pipelined, options: UnpackOptions): Promise<void> {
   const { digest, size } = layer.descriptor;
   const { signal, progress } = options;
-  const plan = planLayer(whiteouts);
   const reader = tarReader({ entries: limits.entries });
   const hash = hasher();
   let read = 0;
-  await using program = pipelined(await kernel.stream({ forked: true, ...(signal && { signal }) }));
-  await program.push(enterFolder(draft.tree));
   const compressed = tap(content.stream(digest), (chunk) => progress?.(digest, (read += chunk.length), size));
-  const { stream: plain } = await decompress(compressed, { what: `layer ${digest}`, limit: limits.bytes, consume: true });
-  for await (const chunk of plain) {
+  const { stream } = await decompress(compressed, { what: `layer ${digest}`, limit: limits.bytes, consume: true });
+  for await (const chunk of stream) {
     signal?.throwIfAborted();
     hash.update(chunk);
     const ops: Op[] = [];
@@ -50,15 +62,8 @@ async function fillDraft({ kernel, content, whiteouts, limits }: Place, layer: L
   }
   reader.end();
   const diffId = hash.digest();
-  if (diffId !== layer.diffId) throw fail("invalid", `unpack layer ${digest}: its content has the diff ID ${diffId}, not ${layer.diffId} as the image says`);
-  if (plan.opaque().length === 0) {
-    const outputs = await program.end([...plan.finish(), { op: "usage", path: "." }]);
-    return { draft, usage: onlyUsage(outputs), implied: plan.implied() };
-  }
-  await program.end([]);
-  await removeOlder(kernel, draft.tree, plan);
-  const outputs = await kernel.perform([...enterFolder(draft.tree), ...plan.finish(), { op: "usage", path: "." }], { forked: true });
-  return { draft, usage: onlyUsage(outputs), implied: plan.implied() };
+  if (diffId === layer.diffId) return;
+  throw fail("invalid", `unpack layer ${digest}: its content has the diff ID ${diffId}, not ${layer.diffId} as the image says`);
 }
 
 const onlyUsage = (outputs: Outputs): Usage => readUsage([...outputs.values()].at(-1)!);

@@ -165,6 +165,8 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
     const { name, id, kind, parent = null, init } = row;
     return db.write(() => {
       refuseTaken(name);
+      // Collected meanwhile, when nobody held it: then this one is not made either.
+      if (parent !== null) needCommitted(parent);
       q.put.run(name, id, kind, parent, Number(init), 0, 0, nowNanos());
     });
   }

@@ -28,7 +28,7 @@ export function openImages(given: ImageParts): EngineImages {
     list: ({ filters, sharedSize }) => listImages(parts, filters, sharedSize),
     count: () => new Set(core.images.list().map((image) => image.target.digest)).size,
     load: (archive, options) => loadImages(parts, archive, options),
-    save: (refs, { platforms, signal }) => saveImages(core, documents, refs, platforms, signal),
+    save: (refs, options) => saveImages(core, documents, refs, options),
     import: (archive, options) => importImage(parts, archive, options),
     addBuiltin: (name, binary) => addBuiltin(parts, name, binary),
     find: (ref) => tryFindImage(core.images, ref)?.id,

@@ -9,6 +9,7 @@ import { type Digest, digits } from "#spec/digest.ts";
 import { type Descriptor, isIndex, isIndexType, isManifestType, MEDIA } from "#spec/image.ts";
 import { formatPlatform, type Platform } from "#spec/platform.ts";
 import { canonical, parseReference, repository, tryReference } from "#spec/reference.ts";
+import type { Images } from "../api/api.ts";
 import { chooseVariant, type Documents, type Variant } from "./documents.ts";
 import { findImage, noSuchImage, tryFindImage } from "./find.ts";
 import { familiarName } from "./names.ts";
@@ -19,7 +20,14 @@ type Saved = { readonly target: Descriptor; readonly name: string | undefined };
 const IMAGE_NAME = "io.containerd.image.name";
 const REF_NAME = "org.opencontainers.image.ref.name";
 
-export async function saveImages(core: Core, documents: Documents, refs: readonly string[], platforms: readonly Platform[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+type SaveOptions = Parameters<Images["save"]>[1];
+
+export async function saveImages(
+  core: Core,
+  documents: Documents,
+  refs: readonly string[],
+  { platforms, signal }: SaveOptions,
+): Promise<AsyncIterable<Uint8Array>> {
   const lease = core.leases.open();
   try {
     const named = refs.flatMap((ref) => meant(core, ref));
@@ -57,8 +65,9 @@ async function narrow(documents: Documents, { target, name }: Saved, platforms: 
   const variants = await documents.variants(target);
   return platforms.map((platform) => {
     const variant = chooseVariant(variants, platform);
-    if (variant === undefined) throw fail("not-found", `no suitable export target found: image ${name === undefined ? target.digest : familiarName(name)} does not provide the platform ${formatPlatform(platform)}`);
-    return { target: variant.descriptor, name };
+    if (variant !== undefined) return { target: variant.descriptor, name };
+    const image = name === undefined ? target.digest : familiarName(name);
+    throw fail("not-found", `no suitable export target found: image ${image} does not provide the platform ${formatPlatform(platform)}`);
   });
 }
 
@@ -117,7 +126,8 @@ async function* writeFiles(core: Core, files: readonly File[], lease: Lease, sig
   yield Buffer.concat(["blobs/", "blobs/sha256/"].map((name) => tarHeader({ name, type: "directory", mode: 0o755 })));
   for (const file of files) {
     signal.throwIfAborted();
-    yield tarHeader({ name: file.name, type: "file", mode: file.bytes === undefined || file.name === "oci-layout" ? 0o444 : 0o644, size: file.size });
+    const mode = file.bytes === undefined || file.name === "oci-layout" ? 0o444 : 0o644;
+    yield tarHeader({ name: file.name, type: "file", mode, size: file.size });
     if (file.bytes !== undefined) yield file.bytes;
     else yield* verified(core, file.digest!);
     yield tarPadding(file.size);
