@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { fail } from "#base/errors.ts";
 import { CAPABILITIES, signalNumber, ULIMITS } from "#spec/api-names.ts";
 import type { CreateBody, HostConfigBody } from "./create-body.ts";
+import type { CreateHost } from "./create-request.ts";
 
 const LOG_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   "json-file": ["max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode", "max-buffer-size"],
@@ -10,7 +11,7 @@ const LOG_OPTIONS: Readonly<Record<string, readonly string[]>> = {
 };
 const KNOWN_LOG_DRIVERS = ["local", "syslog", "journald", "gelf", "fluentd", "awslogs", "splunk", "etwlogs", "gcplogs"];
 
-export function checkConfig(body: CreateBody): void {
+export function checkConfig(body: CreateBody, host: Pick<CreateHost, "logDriver">): void {
   if (body.WorkingDir !== "" && !body.WorkingDir.startsWith("/")) {
     throw fail("invalid", `the working directory '${body.WorkingDir}' is invalid, it needs to be an absolute path`);
   }
@@ -24,7 +25,7 @@ export function checkConfig(body: CreateBody): void {
   for (const port of Object.keys(body.ExposedPorts ?? {})) checkPort(port);
   const given = body.HostConfig;
   checkRestartPolicy(given);
-  checkLogging(given);
+  checkLogging(given, host.logDriver);
   checkCapabilities("CapAdd", given.CapAdd);
   checkCapabilities("CapDrop", given.CapDrop);
   checkPortBindings(given.PortBindings);
@@ -52,9 +53,9 @@ function checkRestartPolicy(given: HostConfigBody): void {
   if (given.AutoRemove && name !== "" && name !== "no") throw fail("invalid", "can't create 'AutoRemove' container with restart policy");
 }
 
-function checkLogging(given: HostConfigBody): void {
-  const { Type: driver, Config: options } = given.LogConfig;
-  if (driver === "") return;
+function checkLogging(given: HostConfigBody, defaultDriver: string): void {
+  const driver = given.LogConfig.Type || defaultDriver;
+  const options = given.LogConfig.Config;
   if (KNOWN_LOG_DRIVERS.includes(driver)) throw fail("not-implemented", `HostConfig.LogConfig.Type: the log driver ${driver} is not there yet in this version of Gantry; use json-file or none`);
   const known = Object.hasOwn(LOG_OPTIONS, driver) ? LOG_OPTIONS[driver] : undefined;
   if (known === undefined) throw fail("invalid", `error looking up logging plugin ${driver}: plugin "${driver}" not found`);

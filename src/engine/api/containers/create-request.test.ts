@@ -210,6 +210,7 @@ const REFUSED: readonly (readonly [unknown, string | RegExp, (Kind | undefined)?
   [H({ LogConfig: { Type: "foo" } }), 'error looking up logging plugin foo: plugin "foo" not found'],
   [H({ LogConfig: { Type: "__proto__" } }), 'error looking up logging plugin __proto__: plugin "__proto__" not found'],
   [H({ LogConfig: { Type: "json-file", Config: { foo: "x" } } }), "unknown log opt 'foo' for json-file log driver"],
+  [H({ LogConfig: { Type: "", Config: { nope: "1" } } }), "unknown log opt 'nope' for json-file log driver"],
   [H({ SecurityOpt: ["foo"] }), /invalid --security-opt/],
   [H({ Devices: [{ PathOnHost: "/dev/null", PathInContainer: "/dev/x", CgroupPermissions: "x" }] }), /invalid device mode "x"/],
   [H({ DeviceCgroupRules: ["foo"] }), "invalid device cgroup rule format: 'foo'"],

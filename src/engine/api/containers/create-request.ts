@@ -34,7 +34,7 @@ export function parseCreateRequest(json: Json, options: { version: number; host:
   const body = decodeCreateBody(json, "ContainerCreateRequest");
   if (json === null || isBlank(json)) throw fail("invalid", "config cannot be empty in order to create a container");
   const warnings = translateOldClient(body, options.version, options.host);
-  checkConfig(body);
+  checkConfig(body, options.host);
   checkModes(body, warnings);
   checkMounts(body.HostConfig);
   checkResources(body.HostConfig, options.host, warnings);

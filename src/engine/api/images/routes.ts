@@ -88,11 +88,14 @@ export function imageRoutes({ images, facts }: ApiParts): ApiRoute[] {
 
   async function pull(query: URLSearchParams, call: ApiCall): Promise<Answer> {
     const name = pulledName(query);
+    const unknown = () => fail("not-implemented", `pull ${name}: Gantry has no registry client yet; bring the image as an archive (docker load, docker import)`);
+    // No tag means all that the registry has.
+    if (!/[:@][^/]*$/.test(name)) throw unknown();
     try {
       await images.get(name);
     } catch (error) {
       if (kindOf(error) !== "not-found") throw error;
-      throw fail("not-implemented", `pull ${name}: Gantry has no registry client yet; bring the image as an archive (docker load, docker import)`);
+      throw unknown();
     }
     async function* messages() {
       yield { status: `Status: ${name} is here already; Gantry has no registry client yet to look for a newer one` };
