@@ -22,7 +22,7 @@ import { compileTerminal, deviceRules } from "./dev.ts";
 import type { ContainerFacts } from "./facts.ts";
 import { compileMounts } from "./mounts.ts";
 import { compileNamespaces } from "./namespaces.ts";
-import { compileProcess } from "./process.ts";
+import { compileProcess, enterFolder } from "./process.ts";
 import { compileRoot, lockRoot, propagateRoot } from "./rootfs.ts";
 import { SLOT } from "./slots.ts";
 
@@ -64,14 +64,15 @@ export function compile(spec: Spec, facts: ContainerFacts): Compiled {
       ...namespaces.enter,
       ...root.ops,
       ...mounts.ops,
-      ...workingDirectory(process),
       ...(process.terminal === true ? compileTerminal(process) : []),
       ...mounts.late,
+      ...workingDirectory(process),
       ...compileCovers(spec, facts),
       ...hostNames(spec),
       ...lockRoot(spec),
       { op: "pivot", slot: SLOT.root },
       ...propagateRoot(spec),
+      ...enterFolder(process),
       ...compileProcess(process, spec.linux, facts.host),
     ],
     parent: namespaces.parent,
@@ -101,7 +102,7 @@ function oomScore(process: Process): Op[] {
 
 /** A missing working directory is made, inside the root; a link that leads out of it is refused. */
 function workingDirectory(process: Process): Op[] {
-  return process.cwd === "/" ? [] : [{ op: "mkdirAll", dir: SLOT.root, path: process.cwd, mode: 0o755 }];
+  return process.cwd === "/" ? [] : [{ op: "mkdirAll", slot: SLOT.folder, dir: SLOT.root, path: process.cwd, mode: 0o755, note: "working directory" }];
 }
 
 function hostNames(spec: Spec): Op[] {

@@ -1,6 +1,6 @@
 /** A process that joins a running container: also a program. */
 import { planJoin } from "#linux/cgroups-plan.ts";
-import { PR } from "#linux/constants.ts";
+import { O, PR } from "#linux/constants.ts";
 import { INIT_PIDFD, type Op, type Program } from "#linux/ops.ts";
 import { checkCgroupPath } from "#spec/cgroup-path.ts";
 import { kernelAtLeast } from "#spec/kernel.ts";
@@ -8,7 +8,8 @@ import type { Process, Spec } from "#spec/oci-runtime.ts";
 import { openTerminal } from "./dev.ts";
 import type { HostFacts } from "./facts.ts";
 import { NAMESPACE_FLAGS } from "./namespaces.ts";
-import { compileProcess } from "./process.ts";
+import { compileProcess, enterFolder } from "./process.ts";
+import { IN_ROOT } from "./rootfs.ts";
 import { SLOT } from "./slots.ts";
 
 export type ExecFacts = { readonly host: HostFacts };
@@ -30,8 +31,15 @@ export function compileExec(spec: Spec, process: Process, { host }: ExecFacts): 
     { op: "setns", slot: INIT_PIDFD, flags, note: types.join(" ") },
     ...(forks ? [{ op: "fork" } as const] : []),
     ...(process.terminal === true ? terminal(process) : []),
+    ...workingDirectory(process),
+    ...enterFolder(process),
     ...compileProcess(process, spec.linux, host),
   ];
+}
+
+function workingDirectory(process: Process): Op[] {
+  if (process.cwd === "/") return [];
+  return [{ op: "open", slot: SLOT.folder, path: process.cwd, flags: O.PATH | O.DIRECTORY, resolve: IN_ROOT, note: "working directory" }];
 }
 
 function oomScore(process: Process): Op[] {

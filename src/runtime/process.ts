@@ -7,6 +7,7 @@ import { CAPABILITIES } from "#spec/capabilities.ts";
 import type { Capabilities, Linux, Process, Rlimit, Seccomp } from "#spec/oci-runtime.ts";
 import type { HostFacts } from "./facts.ts";
 import { seccompFilter } from "./seccomp-filter.ts";
+import { SLOT } from "./slots.ts";
 
 /**
  * The tail of every program. Without no_new_privs a filter may only be installed by who has CAP_SYS_ADMIN, so it goes in
@@ -25,7 +26,6 @@ export function compileProcess(process: Process, linux: Linux | undefined, host:
   const steps = whileInstalling & ~caps.effective;
   return [
     ...(process.rlimits ?? []).map(rlimitOp),
-    { op: "chdir", path: process.cwd },
     ...(process.terminal === true ? [] : [{ op: "setsid" } as const]),
     { op: "setgroups", gids: groupList(additionalGids) },
     { op: "capBounding", mask: caps.bounding },
@@ -62,6 +62,14 @@ export function capabilityMask(names: readonly string[]): bigint {
     if (number < 0) throw fail("invalid", `set capabilities: no capability is named ${JSON.stringify(name)}`);
     return mask | (1n << BigInt(number));
   }, 0n);
+}
+
+/**
+ * Goes to the working directory, which is open in `SLOT.folder`: a path could lead through a descriptor of ours by now
+ * (ID-02). The kernel is asked whether it can be reached from the root.
+ */
+export function enterFolder(process: Process): Op[] {
+  return process.cwd === "/" ? [] : [{ op: "fchdir", slot: SLOT.folder }, { op: "chdir", path: ".", note: process.cwd }];
 }
 
 function rlimitOp({ type, soft, hard }: Rlimit): Op {

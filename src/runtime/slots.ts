@@ -21,6 +21,8 @@ export const SLOT = {
   network: 12,
   hostMounts: 13,
   pidfd: 14,
+  /** The working directory. */
+  folder: 15,
   /** Namespaces that are joined, from here on: at most eight. */
   namespaces: 16,
   /** Trees taken before the mount namespace is left, from here on. */

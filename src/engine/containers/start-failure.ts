@@ -33,7 +33,8 @@ export function programFailure(error: ProgramError, prefix: string, { command, c
     if (error.code === "ENOEXEC") return make(`exec ${command}: exec format error`, NOT_EXECUTABLE);
     return make(`exec: "${command}": ${error.message}`, NOT_EXECUTABLE);
   }
-  if (name === "chdir" && cwd !== "") {
+  const folder = name === "chdir" || name === "fchdir" || ((name === "mkdirAll" || name === "open") && error.op?.path === cwd);
+  if (folder && cwd !== "") {
     const words = { ENOENT: "no such file or directory", ENOTDIR: "not a directory", EACCES: "permission denied" }[error.code] ?? error.code;
     return make(`chdir to cwd ("${cwd}") set in config.json failed: ${words}`, error.code === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE);
   }
