@@ -56,7 +56,8 @@ __attribute__((unused)) static int reexec_sealed(char **argv) {
   int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   struct stat st;
   if (self < 0 || fstat(self, &st)) return -errno;
-  if ((fcntl(self, F_GET_SEALS) & seals) == seals) return close(self), 0;
+  int sealed = fcntl(self, F_GET_SEALS); /* -1: an ordinary file */
+  if (sealed >= 0 && (sealed & seals) == seals) return close(self), 0;
   int copy = memfd_create("cell", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
   if (copy < 0) copy = memfd_create("cell", MFD_CLOEXEC | MFD_ALLOW_SEALING); /* before Linux 6.3 */
   if (copy < 0 || fchmod(copy, 0500)) return -errno;

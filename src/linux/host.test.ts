@@ -148,6 +148,15 @@ test("a stream performs ops as they come and ends at its first failure", async (
   assert.ok(!existsSync(at("after")));
 });
 
+test("a host runs from a sealed copy that nobody can write", async () => {
+  const outputs = await kernel.perform([
+    { op: "readLink", path: "/proc/self/exe" },
+    { op: "open", slot: 1, path: "/proc/self/exe", flags: 1, tolerate: 26 },
+  ]);
+  assert.match(outputs.get(0)!.toString(), /^\/memfd:cell/);
+  await assert.rejects(kernel.perform([{ op: "open", slot: 1, path: "/proc/self/exe", flags: 1 }]), { code: "ETXTBSY" });
+});
+
 test("many programs at once are all performed", async () => {
   await Promise.all(Array.from({ length: 100 }, (_, i) => kernel.perform([{ op: "mkdirAll", path: at(`many/${i}`), mode: 0o755 }])));
   const outputs = await kernel.perform([{ op: "list", path: at("many") }]);
