@@ -8,8 +8,9 @@ import type { Duplex } from "node:stream";
 
 /** How long a client may keep its end open after everything was said. */
 const LINGER_MS = 10_000;
-/** How often a client that sends no more is asked whether it is there at all. */
-const PROBE_MS = 10_000;
+/** When a client that sends no more is first asked whether it is there at all, and how seldom in the end. */
+const FIRST_PROBE_MS = 250;
+const LAST_PROBE_MS = 10_000;
 
 export type JoinOptions = { readonly input: boolean; readonly probeMs?: number };
 
@@ -35,7 +36,7 @@ export function takeSocket(request: IncomingMessage, response: ServerResponse): 
 export function join(client: Duplex, process: Duplex, options: JoinOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let open = 2;
-  client.once("end", () => probe(client, options.probeMs ?? PROBE_MS));
+  client.once("end", () => probe(client, options.probeMs ?? FIRST_PROBE_MS));
   const closed = () => --open === 0 && resolve();
   client.on("error", () => client.destroy());
   process.on("error", () => process.destroy());
@@ -52,11 +53,14 @@ export function join(client: Duplex, process: Duplex, options: JoinOptions): Pro
  * A client that is gone for good looks like one that has closed its sending direction, until something is written to it:
  * of a silent process it would never be noticed. On a unix socket a write of nothing fails then, and harms nobody.
  */
-function probe(client: Duplex, everyMs: number): void {
-  const timer = setInterval(() => {
+function probe(client: Duplex, afterMs: number): void {
+  const timer = setTimeout(() => {
     if (client.writableLength === 0 && client.writable) client.write(Buffer.alloc(0));
-  }, everyMs).unref();
-  client.once("close", () => clearInterval(timer));
+    client.off("close", stop);
+    if (!client.destroyed) probe(client, Math.min(afterMs * 2, LAST_PROBE_MS));
+  }, afterMs).unref();
+  const stop = () => clearTimeout(timer);
+  client.once("close", stop);
 }
 
 /**
