@@ -1,7 +1,7 @@
 /** Names of containers: what one may be, and what one is called that was given none. */
 import { randomInt } from "node:crypto";
 import { fail } from "#base/errors.ts";
-import { ADJECTIVES, NOUNS } from "./words.ts";
+import { ADJECTIVES, SURNAMES } from "./words.ts";
 
 const PATTERN = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
@@ -15,7 +15,7 @@ export function parseName(text: string): string {
 /** A name that `isFree` agrees with: "quiet_harbour", and with a number when luck is out. */
 export function generateName(isFree: (name: string) => boolean): string {
   for (let attempt = 0; ; attempt++) {
-    const name = `${pick(ADJECTIVES)}_${pick(NOUNS)}${attempt < 6 ? "" : randomInt(10 ** Math.min(attempt - 4, 9))}`;
+    const name = `${pick(ADJECTIVES)}_${pick(SURNAMES)}${attempt < 6 ? "" : randomInt(10 ** Math.min(attempt - 4, 9))}`;
     if (isFree(name)) return name;
   }
 }

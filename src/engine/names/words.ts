@@ -1,4 +1,4 @@
-/** Words that make a name: short, friendly, easily told apart and typed. */
+/** Words that make a name, as Docker's users know them: an adjective, and the surname of somebody who found something out. */
 const split = (text: string): readonly string[] => text.trim().split(/\s+/);
 
 export const ADJECTIVES = split(`
@@ -10,11 +10,13 @@ export const ADJECTIVES = split(`
   warm wise witty young zesty
 `);
 
-export const NOUNS = split(`
-  acorn alder anchor arbor aspen badger barley basin bay beacon beech birch bluff breeze bridge brook canoe canyon cape
-  cedar cliff clover comet coral cove crane creek crow dale delta dune eagle elm falcon fern field finch fjord forest
-  fox garden glacier glade grove gull harbor harvest hazel heath heron hill island ivy juniper kelp kestrel kite lagoon
-  lake lantern lark laurel lily linden lynx maple marsh meadow mesa mill moor moss oak oasis olive orchard osprey otter
-  owl pebble pine plain poplar prairie quarry raven reef ridge river robin rowan sail salmon shore sparrow spring spruce
-  stone stream summit swan thicket tide trail tulip valley walnut wharf willow wren
+export const SURNAMES = split(`
+  abel agnesi ampere archimedes aryabhata avogadro babbage banach bardeen bell bernoulli bohr boltzmann boole born bose
+  brahe brahmagupta burnell cannon carson cauchy cavendish chandrasekhar clarke cori coulomb crick curie dalton darwin davy
+  descartes dijkstra dirac doppler einstein elion engelbart erdos euclid euler faraday fermat fermi feynman fleming
+  fourier franklin galileo galois gauss germain gibbs godel goeppert goodall hamilton hawking heisenberg hertz hilbert hodgkin
+  hooke hopper hubble huygens hypatia johnson joule kaplansky kepler khayyam khorana kovalevskaya lagrange lamarr laplace lavoisier
+  leavitt leibniz linnaeus lovelace maxwell mcclintock meitner mendel mendeleev mirzakhani mitchell morse napier nash newton
+  nobel noether ohm pascal pasteur pauli payne perlman planck poincare ptolemy pythagoras ramanujan raman ride riemann
+  ritchie rubin rutherford sagan sanger shannon sinoussi snyder tesla thompson turing volta wallace watt wiles wing wright wu yalow
 `);
