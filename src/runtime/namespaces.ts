@@ -53,7 +53,7 @@ export function compileNamespaces(spec: Spec, facts: ContainerFacts, taken: Prog
       ...network.before,
       ...(newUser ? newUserOps() : []),
       ...joinedUser.flatMap((one) => [enterNamespace(one), becomeRoot]),
-      { op: "unshare", flags: flags & ~network.made },
+      { op: "unshare", flags: flags & ~network.made, note: namesOf(flags & ~network.made) },
       ...(forks ? [{ op: "fork" } as const] : []),
       { op: "mountSetattr", path: "/", flags: AT.RECURSIVE, propagation: MS.PRIVATE, note: "mounts of the host stay the host's" },
       ...network.inside,
@@ -74,6 +74,8 @@ function listNamespaces(spec: Spec, facts: ContainerFacts): { type: NamespaceTyp
 }
 
 const flagsOf = (types: readonly NamespaceType[]) => types.reduce((flags, type) => flags | NAMESPACE_FLAGS[type], 0);
+
+const namesOf = (flags: number) => (Object.keys(NAMESPACE_FLAGS) as NamespaceType[]).filter((type) => NAMESPACE_FLAGS[type] & flags).join(" ");
 
 type Joined = { type: NamespaceType; path: string; slot: number };
 
