@@ -45,10 +45,14 @@ export function openLatch({ endAfter }: { endAfter?: Promise<unknown> } = {}): L
     join(other) {
       inner = other;
       if (stream.destroyed) return void other.destroy();
+      // It may have broken before anybody listened; then nothing more is heard of it.
+      if (other.destroyed) return void stream.destroy();
       other.on("data", (chunk: Buffer) => void (stream.push(chunk) || other.pause()));
       const finish = () => void (stream.destroyed || stream.push(null));
       other.on("end", () => (endAfter === undefined ? finish() : void endAfter.then(finish, finish)));
       other.on("error", () => stream.destroy());
+      // A socket tells of its end even when nobody listens, and only once.
+      if (other.readableEnded) finish();
       // A reader that was told of no end would wait for ever.
       other.on("close", () => void (other.readableEnded || stream.destroy()));
       onJoin?.();

@@ -35,7 +35,11 @@ export async function attach(ctx: Context, ref: string, options: AttachOptions):
  */
 export async function connectWaiting(record: ContainerRecord, waiting: Set<Waiting>, task: Task): Promise<{ join(): void }> {
   const connected = await Promise.all(
-    [...waiting].map(async (one) => ({ one, stream: (await task.shim.attach(CONTAINER, wishOf(record, one.options))).stream })),
+    [...waiting].map(async (one) => {
+      const { stream } = await task.shim.attach(CONTAINER, wishOf(record, one.options));
+      stream.on("error", () => stream.destroy());
+      return { one, stream };
+    }),
   );
   return {
     join() {

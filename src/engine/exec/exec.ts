@@ -146,6 +146,7 @@ async function startExec(ctx: Context, exec: Exec, container: ContainerRecord, t
   const [rows, cols] = stdio.consoleSize ?? config.ConsoleSize ?? [0, 0];
   await task.shim.exec(id, { program, tty: config.Tty, stdin: stdio.attach?.stdin === true, rows, cols });
   const attached = stdio.attach === undefined ? undefined : await task.shim.attach(id, { ...stdio.attach, ...(config.Tty ? { detachKeys: parseDetachKeys(config.DetachKeys) } : {}) });
+  attached?.stream.on("error", () => attached.stream.destroy());
   try {
     publish(ctx, container, `exec_start: ${config.Cmd.join(" ")}`, { execID: id });
     const { pid } = await task.shim.startExec(id);
