@@ -11,6 +11,7 @@ import { Failure } from "./errors.ts";
 import { type Call, compileRoutes, type HttpServer, openHttpServer } from "./http.ts";
 import { join } from "./http-hijack.ts";
 import { openLog } from "./log.ts";
+import { acceptWebSocket } from "./websocket.ts";
 
 const quiet = openLog({ write: () => {} });
 
@@ -96,6 +97,9 @@ describe("a server on a unix socket", () => {
         await seen.left;
         return;
       }
+      case "/ws":
+        await join(acceptWebSocket(call), new PassThrough(), { input: true });
+        return;
       case "/refuse":
         response.writeHead(404, { "Content-Length": 2 });
         response.end("no");
@@ -109,7 +113,7 @@ describe("a server on a unix socket", () => {
   before(async () => {
     folder = await mkdtemp(joinPath(tmpdir(), "gantry-http-"));
     path = joinPath(folder, "run", "api.sock");
-    server = openHttpServer({ serve, mayHijack: (p) => ["/raw", "/talk", "/refuse", "/silent"].includes(p), log: quiet });
+    server = openHttpServer({ serve, mayHijack: (p) => ["/raw", "/talk", "/refuse", "/silent", "/ws"].includes(p), log: quiet });
     assert.equal(await server.listen({ kind: "unix", path }), `unix://${path}`);
   });
   after(async () => {
@@ -258,6 +262,17 @@ describe("a server on a unix socket", () => {
     await seen.left;
     silent!.end("still there");
     assert.equal(await all(listener), "still there");
+  });
+
+  test("WebSocket: handshake of RFC 6455, bytes, ping, close", async () => {
+    const socket = await raw("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    assert.match(await until(socket, /\r\n\r\n/), /^HTTP\/1.1 101 .*\r\nSec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/s);
+    socket.write(Buffer.from([0x82, 0x82, 0, 0, 0, 0, 104, 105]));
+    assert.equal(await until(socket, /hi/), "\x82\x02hi");
+    socket.write(Buffer.from([0x89, 0x81, 0, 0, 0, 0, 112]));
+    assert.equal(await until(socket, /p/), "\x8a\x01p");
+    socket.write(Buffer.from([0x88, 0x80, 0, 0, 0, 0]));
+    assert.equal(await all(socket), "\x88\x02\x03\xe8");
   });
 
   test("an upgrade request can be answered by HTTP after all", async () => {
