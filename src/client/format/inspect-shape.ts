@@ -55,6 +55,24 @@ const OPTIONAL: Readonly<Record<string, readonly (readonly [name: string, kind: 
 };
 
 /** `type`: the name of the whole object's type, where docker tells it in errors. */
+/** Fields whose name in JSON is not their name in Go: a template may use either. */
+const GO_NAMES: Readonly<Record<string, string>> = {
+  Id: "ID",
+  ApiVersion: "APIVersion",
+  HostIp: "HostIP",
+  Dns: "DNS",
+  DnsOptions: "DNSOptions",
+  DnsSearch: "DNSSearch",
+  NanoCpus: "NanoCPUs",
+  CpuShares: "CPUShares",
+  CpuPeriod: "CPUPeriod",
+  CpuQuota: "CPUQuota",
+  CpuRealtimePeriod: "CPURealtimePeriod",
+  CpuRealtimeRuntime: "CPURealtimeRuntime",
+  CpuCfsPeriod: "CPUCfsPeriod",
+  CpuCfsQuota: "CPUCfsQuota",
+};
+
 export function shapeTyped(data: unknown, lenient: WeakSet<object>, type?: string): unknown {
   const shaped = shape(data, "", "", lenient);
   if (type !== undefined && typeof shaped === "object" && shaped !== null) Object.defineProperty(shaped, goType, { value: type });
@@ -77,6 +95,10 @@ function shape(value: unknown, key: string, parent: string, lenient: WeakSet<obj
   Object.defineProperty(shaped, printed, {
     get: () => `{${Object.values(shaped).map((each) => formatValue(each, false)).join(" ")}}`,
   });
+  for (const name of Object.keys(shaped)) {
+    const goName = GO_NAMES[name];
+    if (goName !== undefined && !(goName in shaped)) Object.defineProperty(shaped, goName, { value: shaped[name] });
+  }
   for (const [name, kind] of OPTIONAL[key] ?? []) {
     if (name in shaped) continue;
     const value = nothing(kind, lenient, undefined);

@@ -13,7 +13,7 @@ export type Info = {
   readonly LoggingDriver: string;
   readonly CgroupDriver: string;
   readonly CgroupVersion?: string;
-  readonly Plugins: { readonly Volume?: readonly string[] | null; readonly Network?: readonly string[] | null; readonly Authorization?: readonly string[] | null; readonly Log?: readonly string[] | null };
+  readonly Plugins: Readonly<Record<"Volume" | "Network" | "Authorization" | "Log", readonly string[] | null | undefined>>;
   readonly CDISpecDirs?: readonly string[] | null;
   readonly DiscoveredDevices?: readonly { readonly Source: string; readonly ID: string }[] | null;
   readonly Swarm?: { readonly LocalNodeState?: string } | null;
@@ -43,11 +43,17 @@ export type Info = {
   readonly NoProxy?: string;
   readonly Labels?: readonly string[] | null;
   readonly ExperimentalBuild: boolean;
-  readonly RegistryConfig?: { readonly InsecureRegistryCIDRs?: readonly string[] | null; readonly IndexConfigs?: Readonly<Record<string, { readonly Name: string; readonly Secure: boolean }>> | null; readonly Mirrors?: readonly string[] | null } | null;
+  readonly RegistryConfig?: RegistryConfig | null;
   readonly LiveRestoreEnabled: boolean;
   readonly DefaultAddressPools?: readonly { readonly Base: string; readonly Size: number }[] | null;
   readonly FirewallBackend?: { readonly Driver: string; readonly Info?: readonly (readonly [string, string])[] } | null;
   readonly Warnings?: readonly string[] | null;
+};
+
+type RegistryConfig = {
+  readonly InsecureRegistryCIDRs?: readonly string[] | null;
+  readonly IndexConfigs?: Readonly<Record<string, { readonly Name: string; readonly Secure: boolean }>> | null;
+  readonly Mirrors?: readonly string[] | null;
 };
 
 export function infoLines(info: Info): string[] {
@@ -66,7 +72,7 @@ export function infoLines(info: Info): string[] {
     " Plugins:",
     `  Volume: ${(info.Plugins.Volume ?? []).join(" ")}`,
     `  Network: ${(info.Plugins.Network ?? []).join(" ")}`,
-    ...((info.Plugins.Authorization ?? []).length > 0 ? [`  Authorization: ${info.Plugins.Authorization!.join(" ")}`] : []),
+    ...((info.Plugins.Authorization ?? []).length > 0 ? [`  Authorization: ${info.Plugins.Authorization?.join(" ")}`] : []),
     `  Log: ${(info.Plugins.Log ?? []).join(" ")}`,
     ...listed("CDI spec directories", info.CDISpecDirs),
     ...listed("Discovered Devices", info.DiscoveredDevices?.map((device) => `${device.Source}: ${device.ID}`)),

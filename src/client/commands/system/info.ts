@@ -57,7 +57,11 @@ export const command = define({
 });
 
 async function printTemplate(out: { write(text: string): void }, format: string, data: object): Promise<void> {
-  const [{ parseTemplate, executeTemplate, goType }, { functions }] = await Promise.all([import("#spec/go-template.ts"), import("../../format/functions.ts")]);
+  const [{ parseTemplate, executeTemplate }, { functions }, { shapeTyped }] = await Promise.all([
+    import("#spec/go-template.ts"),
+    import("../../format/functions.ts"),
+    import("../../format/inspect-shape.ts"),
+  ]);
   let template: ReturnType<typeof parseTemplate>;
   try {
     template = parseTemplate(format, functions);
@@ -66,7 +70,7 @@ async function printTemplate(out: { write(text: string): void }, format: string,
   }
   let shown = "";
   try {
-    shown = executeTemplate(template, { ...data, [goType]: "system.dockerInfo" }, { missingKey: "error" });
+    shown = executeTemplate(template, shapeTyped(data, new WeakSet(), "system.dockerInfo"), { missingKey: "error" });
   } catch (error) {
     shown = String((error as Failure).facts["partial"] ?? "");
     throw error;

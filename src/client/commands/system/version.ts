@@ -49,7 +49,11 @@ export const command = define({
 
 async function printFormat(out: { write(text: string): void }, format: string, data: object): Promise<void> {
   if (format === "json") return out.write(`${JSON.stringify(data)}\n`);
-  const [{ parseTemplate, executeTemplate, goType }, { functions }] = await Promise.all([import("#spec/go-template.ts"), import("../../format/functions.ts")]);
+  const [{ parseTemplate, executeTemplate }, { functions }, { shapeTyped }] = await Promise.all([
+    import("#spec/go-template.ts"),
+    import("../../format/functions.ts"),
+    import("../../format/inspect-shape.ts"),
+  ]);
   let template: ReturnType<typeof parseTemplate>;
   try {
     template = parseTemplate(format, functions, "version");
@@ -58,7 +62,7 @@ async function printFormat(out: { write(text: string): void }, format: string, d
   }
   let shown = "";
   try {
-    shown = executeTemplate(template, { ...data, [goType]: "system.versionInfo" }, { missingKey: "error" });
+    shown = executeTemplate(template, shapeTyped(data, new WeakSet(), "system.versionInfo"), { missingKey: "error" });
   } catch (error) {
     shown = String((error as Failure).facts["partial"] ?? "");
     throw error;
