@@ -671,6 +671,10 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_LIST: return list(m, op, index);
   case OP_CHOWN: return code(fchownat(dir_of(m, N(CHOWN_DIR)), S(CHOWN_PATH), (uid_t)N(CHOWN_UID), (gid_t)N(CHOWN_GID), AT_SYMLINK_NOFOLLOW));
   case OP_CHMOD: return change_mode(dir_of(m, N(CHMOD_DIR)), S(CHMOD_PATH), (mode_t)N(CHMOD_MODE));
+  case OP_COPY_MODE: {
+    struct stat st;
+    return fstat(fd_of(m, N(COPY_MODE_FROM)), &st) ? -errno : change_mode(fd_of(m, N(COPY_MODE_SLOT)), "", st.st_mode & 07777);
+  }
   case OP_UTIMES: return utimes_at(dir_of(m, N(UTIMES_DIR)), S(UTIMES_PATH), N(UTIMES_SEC), N(UTIMES_NSEC));
   case OP_SETXATTR: return set_xattr(op);
   case OP_FSYNC: return code(fsync(fd_of(m, N(FSYNC_SLOT))));
@@ -709,6 +713,7 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_FCHDIR: return code(fchdir(fd_of(m, N(FCHDIR_SLOT))));
   case OP_UMASK: return umask((mode_t)N(UMASK_MODE)), 0;
   case OP_SETSID: return code(setsid());
+  case OP_KEYRING: return code(syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, 0L));
   case OP_PRCTL: return code(prctl((int)N(PRCTL_OPTION), N(PRCTL_A), N(PRCTL_B), N(PRCTL_C), N(PRCTL_D)));
   case OP_SETGROUPS: return set_groups(op->s[SETGROUPS_GIDS]);
   case OP_SETUSER: return set_user(op);

@@ -62,7 +62,8 @@ export function bpfDeviceFilter(rules: readonly DeviceRule[]): Buffer {
   const body: Buffer[] = [];
   for (const rule of rules.flatMap(byType).toReversed()) {
     body.push(...ruleInstructions(rule));
-    if (isEverything(rule)) break;
+    // Nothing may follow what always ends: the kernel refuses (EINVAL) a program with instructions that are never reached.
+    if (isEverything(rule)) return Buffer.concat([...start, ...body]);
   }
   return Buffer.concat([...start, ...body, ...verdict(false)]);
 }

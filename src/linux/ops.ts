@@ -71,6 +71,8 @@ export const OPS = {
   chown: shape("dir uid gid", "path"),
   /** Mode of a file that is not a symbolic link, without following. */
   chmod: shape("dir mode", "path"),
+  /** Gives the object in slot the mode of the one in `from`. */
+  copyMode: shape("slot from"),
   /** utimensat without following; both access and modification time. */
   utimes: shape("dir sec nsec", "path"),
   /** lsetxattr relative to the current directory. */
@@ -144,6 +146,8 @@ export const OPS = {
   fchdir: shape("slot"),
   umask: shape("mode"),
   setsid: shape(""),
+  /** keyctl(KEYCTL_JOIN_SESSION_KEYRING): a new, empty session keyring. Tolerate ENOSYS: a kernel without keys. */
+  keyring: shape(""),
   prctl: shape("option a b c d"),
   /** gids: little-endian u32s. */
   setgroups: shape("", "gids"),

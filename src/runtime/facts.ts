@@ -1,4 +1,5 @@
 /** What compiling must know of the host and of the container besides its spec. Plain data. */
+import { lstatSync } from "node:fs";
 import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { release } from "node:os";
 import { cgroupFactFiles, type CgroupHost, parseCgroupHost } from "#linux/cgroups.ts";
@@ -93,13 +94,16 @@ export function isBind(mount: { readonly type?: string; readonly options?: reado
   return mount.type === "bind" || (mount.options ?? []).some((option) => option === "bind" || option === "rbind");
 }
 
-/** Looks at `hostPaths(spec)`. Sources are followed if they are links, what is covered is not. */
+/**
+ * Looks at `hostPaths(spec)`. Sources are followed if they are links, what is covered is not: that is in the kernel's own
+ * file systems, which answer at once, sooner than another thread could be asked.
+ */
 export async function readPathKinds(spec: Spec): Promise<Record<string, PathKind>> {
   const { sources, covered } = hostPaths(spec);
-  const look = async (path: string, at: typeof stat): Promise<[string, PathKind][]> => {
-    const found = await at(path).catch(() => undefined);
-    return found === undefined ? [] : [[path, found.isDirectory() ? "directory" : "file"]];
-  };
-  const entries = await Promise.all([...sources.map((path) => look(path, stat)), ...covered.map((path) => look(path, lstat as typeof stat))]);
-  return Object.fromEntries(entries.flat());
+  const kind = (found: { isDirectory(): boolean } | undefined): PathKind | undefined => (found === undefined ? undefined : found.isDirectory() ? "directory" : "file");
+  const entries: [string, PathKind | undefined][] = [
+    ...(await Promise.all(sources.map(async (path): Promise<[string, PathKind | undefined]> => [path, kind(await stat(path).catch(() => undefined))]))),
+    ...covered.filter((path) => /^\/(proc|sys)\//.test(path)).map((path): [string, PathKind | undefined] => [path, kind(lstatSync(path, { throwIfNoEntry: false }))]),
+  ];
+  return Object.fromEntries(entries.filter((entry): entry is [string, PathKind] => entry[1] !== undefined));
 }

@@ -74,24 +74,27 @@ function compileMount(mount: Mount, destination: string, context: MountContext):
   if (isBind(mount)) return bindMount(mount, destination, options, context);
   if (mount.type === "cgroup" || mount.type === "cgroup2") return compileCgroupMount(destination, options, context);
   if (destination === "/dev") return compileDev(mount, options, context);
+  // A tmpfs takes the mode of what it covers, unless it is told one; where nothing was, the usual one.
+  const likePlace = mount.type === "tmpfs" && !options.data.some((word) => word.startsWith("mode="));
   return [
-    ...target(destination, "directory"),
+    ...target(destination, "directory", likePlace ? 0o1777 : 0o755),
     ...newFileSystem(mount, options, SLOT.tree),
     ...(options.copyUp ? copyUp() : []),
+    ...(likePlace ? [{ op: "copyMode", slot: SLOT.tree, from: SLOT.target } as const] : []),
     { op: "moveMount", from: SLOT.tree, dir: SLOT.target, note: destination },
     ...propagation(options, SLOT.tree),
   ];
 }
 
 /** Opens the place of a mount, made if it is missing. /proc, /sys and /dev must be plain directories (RT-02, RT-07). */
-export function target(destination: string, kind: "file" | "directory"): Op[] {
+export function target(destination: string, kind: "file" | "directory", mode = 0o755): Op[] {
   if (PLAIN.has(destination)) {
     return [
       { op: "mkdir", dir: SLOT.root, path: destination.slice(1), mode: 0o755, tolerate: ERRNO["EEXIST"]! },
       { op: "open", slot: SLOT.target, dir: SLOT.root, path: destination.slice(1), flags: O.PATH | O.DIRECTORY | O.NOFOLLOW, resolve: IN_ROOT_PLAIN, note: "must be an ordinary directory" },
     ];
   }
-  return [{ op: kind === "file" ? "mkfileAll" : "mkdirAll", slot: SLOT.target, dir: SLOT.root, path: destination, mode: 0o755 }];
+  return [{ op: kind === "file" ? "mkfileAll" : "mkdirAll", slot: SLOT.target, dir: SLOT.root, path: destination, mode }];
 }
 
 const PLAIN = new Set(["/proc", "/sys", "/dev"]);

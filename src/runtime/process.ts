@@ -1,6 +1,6 @@
 /** From a process inside its namespaces and root to the container's own: limits, identity, capabilities, filter, exec. */
 import { fail } from "#base/errors.ts";
-import { PR, RLIMITS, SECCOMP_FILTER_FLAG } from "#linux/constants.ts";
+import { ERRNO, PR, RLIMITS, SECCOMP_FILTER_FLAG } from "#linux/constants.ts";
 import { stringList } from "#linux/encode.ts";
 import type { Op } from "#linux/ops.ts";
 import { CAPABILITIES } from "#spec/capabilities.ts";
@@ -27,6 +27,7 @@ export function compileProcess(process: Process, linux: Linux | undefined, host:
   return [
     ...(process.rlimits ?? []).map(rlimitOp),
     ...(process.terminal === true ? [] : [{ op: "setsid" } as const]),
+    { op: "keyring", tolerate: ERRNO["ENOSYS"]!, note: "keys of the engine's session stay its own" },
     { op: "setgroups", gids: groupList(additionalGids) },
     { op: "capBounding", mask: caps.bounding },
     { op: "setuser", uid, gid },

@@ -242,6 +242,15 @@ test("mounts: bind, read-only below, files, tmpfs, an order of their own", { ski
   assert.deepEqual(readdirSync(join(source, "tmp")), [], "what was mounted inside is not seen outside");
 });
 
+test("a tmpfs takes the mode of what it covers, and is open to all where nothing was", { skip }, async () => {
+  const tmpfs = (destination: string, options: string[] = []): Mount => ({ destination, type: "tmpfs", source: "tmpfs", options });
+  const output = await run("ls -ld /covered /new /told | cut -c1-10; touch /covered/x && echo ok", {
+    mounts: [tmpfs("/covered"), tmpfs("/new"), tmpfs("/told", ["mode=711"])],
+    prepare: (upper) => mkdirSync(join(upper, "covered"), { mode: 0o710 }),
+  });
+  assert.equal(output, "drwx--x---\ndrwxrwxrwt\ndrwx--x--x\nok\n");
+});
+
 test("a read-only root is read-only, what is mounted in it is not", { skip }, async () => {
   const output = await run("touch /x 2>&1 | grep -o Read-only; touch /t/x /dev/shm/x && echo ok", {
     spec: { root: { path: "rootfs", readonly: true } },
