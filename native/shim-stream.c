@@ -24,7 +24,7 @@ static int takes(const struct client *c, const struct proc *p, int stream) {
 /* How much may be read: what every client can take. Less than half of a chunk waits for more room. An ended process's
  * last words fit into the queues even of clients that are slow. */
 static size_t room(const struct proc *p, int stream) {
-  size_t least = CHUNK, most = p->life == ENDED ? RING : QUEUE;
+  size_t least = CHUNK - 8, most = p->life == ENDED ? RING : QUEUE; /* with its head, a frame is what others read at once */
   for (int i = 0; i < client_count; i++) {
     if (!takes(&clients[i], p, stream)) continue;
     size_t held = clients[i].ring_len + 8;
