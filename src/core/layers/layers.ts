@@ -28,6 +28,23 @@ export type Layers = {
    *   disk is full. No snapshot of the image is left then.
    */
   unpack(lease: Lease, layers: readonly Layer[], options?: UnpackOptions): Promise<string>;
+  /** Unpacks what may be layers while it comes in. `unpack` takes over what turns out to be one. */
+  ahead(): Ahead;
+};
+
+/** Bytes that are unpacked before it is known what image they belong to. What nobody took over goes with it. */
+export type Ahead = AsyncDisposable & {
+  /** Undefined when the driver needs the parent first, or when enough is under way. */
+  begin(): AheadLayer | undefined;
+};
+
+/** What goes wrong is kept quiet: whoever needs the layer unpacks it from its blob, and hears of it then. */
+export type AheadLayer = {
+  /** Copies the chunk; resolves when there is room for more. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** The bytes are those of this blob. */
+  end(digest: Digest): void;
+  abort(): void;
 };
 
 /** What an archive may hold at most. */

@@ -6,6 +6,7 @@ import { decompress, tap } from "#base/streams.ts";
 import { tarReader } from "#base/tar.ts";
 import { type Kernel, type Outputs, ProgramError, type ProgramStream } from "#linux/linux.ts";
 import type { Op } from "#linux/ops.ts";
+import type { Digest } from "#spec/digest.ts";
 import type { Content } from "../content/content.ts";
 import { asDiskFailure } from "../disk.ts";
 import { enterFolder } from "../inside.ts";
@@ -15,45 +16,53 @@ import type { Layer, LayerLimits, UnpackOptions } from "./layers.ts";
 import { type LayerPlan, planLayer } from "./plan.ts";
 import { removeOlder } from "./remove-older.ts";
 
-export type Unpacked = { readonly draft: Draft; readonly usage: Usage; readonly implied: readonly string[] };
+export type Unpacked = { readonly draft: Draft; readonly usage: Usage; readonly implied: readonly string[]; readonly diffId: Digest };
 
 export type Place = { kernel: Kernel; content: Content; whiteouts: "marks" | "removal"; limits: LayerLimits };
 
 /** Fills the draft from the layer's blob, and checks the diff ID. @throws invalid, exhausted; the draft is then half full. */
-export async function unpackLayer(place: Place, layer: Layer, draft: Draft, options: UnpackOptions): Promise<Unpacked> {
+export async function unpackLayer(place: Place, layer: Layer, draft: Draft, { signal, progress }: UnpackOptions): Promise<Unpacked> {
+  const { digest, size } = layer.descriptor;
+  let read = 0;
+  const blob = tap(place.content.stream(digest), (chunk) => progress?.(digest, (read += chunk.length), size));
+  const unpacked = await unpackBytes(place, blob, draft, { what: `layer ${digest}`, signal });
+  if (unpacked.diffId === layer.diffId) return unpacked;
+  throw fail("invalid", `unpack layer ${digest}: its content has the diff ID ${unpacked.diffId}, not ${layer.diffId} as the image says`);
+}
+
+export type Source = { readonly what: string; readonly signal: AbortSignal | undefined };
+
+/** The same from bytes whose chunks are nobody else's; whoever calls compares the diff ID. */
+export async function unpackBytes(place: Place, bytes: AsyncIterable<Uint8Array>, draft: Draft, source: Source): Promise<Unpacked> {
   const plan = planLayer(place.whiteouts);
   try {
-    const usage = await fillDraft(place, layer, draft, plan, options);
-    return { draft, usage, implied: plan.implied() };
+    const { usage, diffId } = await fillDraft(place, bytes, draft, plan, source);
+    return { draft, usage, diffId, implied: plan.implied() };
   } catch (error) {
-    throw asLayerFailure(layer.descriptor.digest, error);
+    throw asLayerFailure(source.what, error);
   }
 }
 
-async function fillDraft(place: Place, layer: Layer, draft: Draft, plan: LayerPlan, options: UnpackOptions): Promise<Usage> {
+async function fillDraft(place: Place, bytes: AsyncIterable<Uint8Array>, draft: Draft, plan: LayerPlan, source: Source) {
   const { kernel } = place;
-  const { signal } = options;
+  const { signal } = source;
   await using program = pipelined(await kernel.stream({ forked: true, ...(signal && { signal }) }));
   await program.push(enterFolder(draft.tree));
-  await pushEntries(place, layer, plan, program, options);
+  const diffId = await pushEntries(place.limits, bytes, plan, program, source);
   const last: Op[] = [...plan.finish(), { op: "usage", path: "." }];
-  if (plan.opaque().length === 0) return onlyUsage(await program.end(last));
+  if (plan.opaque().length === 0) return { diffId, usage: onlyUsage(await program.end(last)) };
   await program.end([]);
   await removeOlder(kernel, draft.tree, plan);
-  return onlyUsage(await kernel.perform([...enterFolder(draft.tree), ...last], { forked: true }));
+  return { diffId, usage: onlyUsage(await kernel.perform([...enterFolder(draft.tree), ...last], { forked: true })) };
 }
 
-/** Blob → decompressed → hashed → parsed → ops, a chunk at a time. */
-async function pushEntries({ content, limits }: Place, layer: Layer, plan: LayerPlan, program: Pipelined, options: UnpackOptions): Promise<void> {
-  const { digest, size } = layer.descriptor;
-  const { signal, progress } = options;
+/** Bytes → decompressed → hashed → parsed → ops, a chunk at a time. The diff ID. */
+async function pushEntries(limits: LayerLimits, bytes: AsyncIterable<Uint8Array>, plan: LayerPlan, program: Pipelined, source: Source): Promise<Digest> {
   const reader = tarReader({ entries: limits.entries });
   const hash = hasher();
-  let read = 0;
-  const compressed = tap(content.stream(digest), (chunk) => progress?.(digest, (read += chunk.length), size));
-  const { stream } = await decompress(compressed, { what: `layer ${digest}`, limit: limits.bytes, consume: true });
+  const { stream } = await decompress(bytes, { what: source.what, limit: limits.bytes, consume: true });
   for await (const chunk of stream) {
-    signal?.throwIfAborted();
+    source.signal?.throwIfAborted();
     hash.update(chunk);
     const ops: Op[] = [];
     for (const event of reader.push(chunk)) plan.add(event, ops);
@@ -61,9 +70,7 @@ async function pushEntries({ content, limits }: Place, layer: Layer, plan: Layer
     release(chunk);
   }
   reader.end();
-  const diffId = hash.digest();
-  if (diffId === layer.diffId) return;
-  throw fail("invalid", `unpack layer ${digest}: its content has the diff ID ${diffId}, not ${layer.diffId} as the image says`);
+  return hash.digest();
 }
 
 const onlyUsage = (outputs: Outputs): Usage => readUsage([...outputs.values()].at(-1)!);
@@ -93,10 +100,10 @@ function pipelined(program: ProgramStream): Pipelined {
   };
 }
 
-function asLayerFailure(digest: string, error: unknown): unknown {
-  const known = asDiskFailure(`unpack layer ${digest}`, error);
+function asLayerFailure(what: string, error: unknown): unknown {
+  const known = asDiskFailure(`unpack ${what}`, error);
   if (known instanceof Failure || !(known instanceof ProgramError)) return known;
-  if (known.index < 0) return fail("unavailable", `unpack layer ${digest}: ${known.message}`, { cause: known });
+  if (known.index < 0) return fail("unavailable", `unpack ${what}: ${known.message}`, { cause: known });
   // What the kernel refuses of an archive's entries is the archive's fault.
-  return fail("invalid", `unpack layer ${digest}: ${known.message}`, { cause: known });
+  return fail("invalid", `unpack ${what}: ${known.message}`, { cause: known });
 }

@@ -8,6 +8,7 @@ import { chainIds } from "#spec/image.ts";
 import type { Content } from "../content/content.ts";
 import { diskFailure } from "../disk.ts";
 import type { Draft, Snapshots } from "../snapshots/snapshots.ts";
+import { openAheadLayers } from "./ahead.ts";
 import { adoptImplied } from "./implied.ts";
 import { LAYER_LIMITS, MAX_LAYERS, type Layer, type LayerLimits, type Layers, type UnpackOptions } from "./layers.ts";
 import { type Unpacked, unpackLayer } from "./unpack-layer.ts";
@@ -29,10 +30,12 @@ type Step = { readonly layer: Layer; readonly name: Digest; readonly parent: Dig
 
 export function openLayers({ db, kernel, content, snapshots, root, limits = LAYER_LIMITS }: LayerParts): Layers {
   const place = { kernel, content, whiteouts: snapshots.whiteouts, limits };
+  const ahead = openAheadLayers(place, snapshots);
   /** Chain IDs being made. */
   const underWay = new Map<Digest, Promise<unknown>>();
 
   return {
+    ahead: () => ahead.open(),
     async unpack(lease, layers, options = {}) {
       if (layers.length > MAX_LAYERS) throw fail("invalid", `unpack an image: ${layers.length} layers, more than the limit of ${MAX_LAYERS}`);
       const names = chainIds(layers.map((layer) => layer.diffId));
@@ -65,9 +68,12 @@ export function openLayers({ db, kernel, content, snapshots, root, limits = LAYE
     const drafts: Draft[] = [];
     try {
       const parent = steps[0]!.parent;
-      for (const _ of steps) drafts.push(await snapshots.draft(parent));
-      const unpacked = await inPairs(steps.map((step, index) => (signal) =>
-        unpackLayer(place, step.layer, drafts[index]!, { ...options, signal })), options.signal);
+      const unpacked = await inPairs(steps.map(({ layer }) => async (signal) => {
+        const done = await ahead.take(layer.descriptor.digest, layer.diffId);
+        const draft = done?.draft ?? (await snapshots.draft(parent));
+        drafts.push(draft);
+        return done ?? unpackLayer(place, layer, draft, { ...options, signal });
+      }), options.signal);
       if (snapshots.whiteouts === "marks") await adoptAll(unpacked, parent);
       await commit(steps, unpacked);
     } catch (error) {

@@ -7,7 +7,7 @@ import { release } from "#base/memory.ts";
 import { type Compression, decompress, detectCompression } from "#base/streams.ts";
 import { type TarEntry, tarReader } from "#base/tar.ts";
 import type { Blob, BlobWriter, Content } from "#core/content/content.ts";
-import { LAYER_LIMITS } from "#core/layers/layers.ts";
+import { type Ahead, type AheadLayer, LAYER_LIMITS } from "#core/layers/layers.ts";
 import type { Lease } from "#core/leases/leases.ts";
 import { type Digest, isDigest } from "#spec/digest.ts";
 import { readJson } from "#spec/image.ts";
@@ -33,7 +33,13 @@ const MAX_JSON = 20 * 2 ** 20;
 const MAX_LINKS = 10;
 const HEAD = 16;
 
-type Intake = { readonly content: Content; readonly lease: Lease; readonly signal?: AbortSignal };
+type Intake = {
+  readonly content: Content;
+  readonly lease: Lease;
+  /** What looks like a layer is unpacked while it comes in. */
+  readonly ahead: Ahead;
+  readonly signal?: AbortSignal;
+};
 
 /** @throws invalid when it is no archive, cut short, or beyond the limits; exhausted when the disk is full. */
 export async function readArchive(intake: Intake, source: AsyncIterable<Uint8Array>): Promise<Archive> {
@@ -68,9 +74,12 @@ type Taker = {
   abort(): Promise<void>;
 };
 
-function openTaker({ content, lease }: Intake, files: Map<string, File>): Taker {
+/** The file that comes in: small and gathered, large and written, or known already and only read past. */
+type Into = { path: string; head: Buffer; parts?: Buffer[]; writer?: BlobWriter; ahead?: AheadLayer; known?: Blob };
+
+function openTaker({ content, lease, ahead }: Intake, files: Map<string, File>): Taker {
   let small = 0;
-  let into: { path: string; head: Buffer; parts?: Buffer[]; writer?: BlobWriter; known?: Blob } | undefined;
+  let into: Into | undefined;
   /** The commit before: its sync goes on while the next file comes in. */
   let committing: Promise<unknown> = Promise.resolve();
 
@@ -89,28 +98,41 @@ function openTaker({ content, lease }: Intake, files: Map<string, File>): Taker 
     },
     async data(bytes, last) {
       if (into === undefined) return;
+      if (into.head.length === 0 && into.writer !== undefined && looksLikeLayer(bytes)) setAhead(into, ahead.begin());
       if (into.head.length < HEAD) into.head = Buffer.concat([into.head, bytes.subarray(0, HEAD)]);
       into.parts?.push(Buffer.from(bytes));
+      await into.ahead?.write(bytes);
       await into.writer?.write(bytes);
       if (!last) return;
-      const { path, head, parts, writer, known } = into;
+      const { path, head, parts, writer, known, ahead: layer } = into;
       into = undefined;
       if (parts !== undefined) files.set(path, { head, bytes: Buffer.concat(parts) });
       else if (known !== undefined) files.set(path, { head, blob: Promise.resolve(known) });
       else if (writer !== undefined) {
         await committing;
         const blob = writer.commit();
-        blob.catch(() => undefined);
+        blob.then(({ digest }) => layer?.end(digest), () => layer?.abort());
         committing = blob;
         files.set(path, { head, blob });
       }
     },
     finish: async () => void (await committing),
     async abort() {
+      into?.ahead?.abort();
       await into?.writer?.abort();
       await committing.catch(() => undefined);
     },
   };
+}
+
+function setAhead(into: Into, layer: AheadLayer | undefined): void {
+  if (layer !== undefined) into.ahead = layer;
+}
+
+/** Compressed, or a tar archive: "ustar" stands in its first header. */
+function looksLikeLayer(bytes: Buffer): boolean {
+  const compression = detectCompression(bytes);
+  return compression === "gzip" || compression === "zstd" || (bytes.length >= 262 && bytes.toString("latin1", 257, 262) === "ustar");
 }
 
 /** "./a/b" is "a/b"; a path is only a key here, never a file's name. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
@@ -7,7 +8,7 @@ import { sha256 } from "#base/digest.ts";
 import { Failure, type Kind } from "#base/errors.ts";
 import { tarArchive } from "#base/tar-write.ts";
 import { leftOvers } from "#core/core-fixture.ts";
-import { MEDIA } from "#spec/image.ts";
+import { chainIds, MEDIA } from "#spec/image.ts";
 import { addBlob, addImage, type Blobs, configOf, dockerArchive, load, loaded, ociArchive, pieces, plainLayer, save, tags, testImages } from "./images-fixture.ts";
 
 const failure = (kind: Kind, message: RegExp) => (error: unknown) => error instanceof Failure && error.kind === kind && message.test(error.message);
@@ -199,6 +200,64 @@ test("a client that goes away in the middle leaves nothing", async (t) => {
     for await (const _ of steps);
   }, { name: "AbortError" });
   assert.deepEqual(await leftOvers(core.root), nothing);
+});
+
+/** More than is kept in memory: unpacked while it comes in. */
+const largeLayer = (text: string): Buffer => tarArchive([{ name: text, type: "file", data: randomBytes(1_500_000) }, { name: "dir", type: "directory", mode: 0o711 }]);
+
+for (const compress of [false, true]) {
+  test(`large ${compress ? "gzip" : "plain"} layers are unpacked as they come in, and no other way`, async (t) => {
+    const { images, core } = await testImages(t);
+    const layers = [largeLayer("a"), plainLayer("small"), largeLayer("b")];
+    await load(images, dockerArchive([{ layers, compress }]), 65536);
+    const { snapshot } = await images.resolve("test:latest");
+    const chain = chainIds(layers.map(sha256));
+    assert.equal(snapshot, chain[2]);
+    assert.deepEqual(chain.map((name) => readdirSync(core.snapshots.tree(name)).toSorted()), [["a", "dir"], ["dir"], ["b", "dir"]]);
+    assert.deepEqual(readFileSync(join(core.snapshots.tree(chain[2]!), "b")), layers[2]!.subarray(512, 512 + 1_500_000));
+    assert.equal((await leftOvers(core.root)).snapshots.length, 3);
+    await images.remove("test:latest", { force: false, noprune: false });
+    assert.deepEqual(await leftOvers(core.root), nothing);
+  });
+}
+
+test("what was unpacked ahead and is no layer of the image is gone afterwards", async (t) => {
+  const { images, core } = await testImages(t);
+  const layer = largeLayer("a");
+  const config = configOf({ layers: [layer] });
+  const archive = tarArchive([
+    { name: "stray.tar", type: "file", data: largeLayer("stray") },
+    { name: "l", type: "file", data: layer },
+    { name: "twin", type: "file", data: layer },
+    { name: "stray.gz", type: "file", data: gzipSync(randomBytes(3_000_000)) },
+    { name: "c", type: "file", data: config },
+    { name: "manifest.json", type: "file", data: '[{"Config":"c","Layers":["l"],"RepoTags":["x:1"]}]' },
+  ]);
+  assert.deepEqual(await load(images, archive, 65536), [loaded("x:1")]);
+  assert.equal((await leftOvers(core.root)).snapshots.length, 1);
+  assert.equal(core.content.list().length, 3);
+});
+
+test("a large layer that is hostile, damaged, cut short or another than announced is refused, and keeps nothing", async (t) => {
+  const { images, core } = await testImages(t);
+  const layer = largeLayer("a");
+  const hostile = tarArchive([{ name: "big", type: "file", data: randomBytes(1_500_000) }, { name: "out", type: "symlink", linkName: "/etc" }, { name: "out/planted", type: "file" }]);
+  const of = (bytes: Buffer, said: Buffer) => tarArchive([
+    { name: "l", type: "file", data: bytes },
+    { name: "c", type: "file", data: configOf({ layers: [said] }) },
+    { name: "manifest.json", type: "file", data: '[{"Config":"c","Layers":["l"]}]' },
+  ]);
+  for (const [archive, message] of [
+    [of(hostile, hostile), /unpack layer/],
+    [of(layer, plainLayer("other")), /diff ID/],
+    [of(layer.subarray(0, 1_400_000), layer), /cut short/],
+    [of(gzipSync(layer).subarray(0, 1_200_000), layer), /damaged|cut short/],
+    [of(layer, layer).subarray(0, 1_300_000), /cut short/],
+    [of(gzipSync(randomBytes(4_000_000)), layer), /checksum/],
+  ] as const) {
+    await assert.rejects(load(images, archive, 65536), failure("invalid", message));
+    assert.deepEqual(await leftOvers(core.root), nothing, String(message));
+  }
 });
 
 test("twenty loads at once, of two archives", async (t) => {

@@ -20,7 +20,8 @@ export async function* loadImages(
   const { core, documents, publish } = parts;
   try {
     using lease = core.leases.open();
-    const archive = await readArchive({ content: core.content, lease, signal }, source);
+    await using ahead = core.layers.ahead();
+    const archive = await readArchive({ content: core.content, lease, ahead, signal }, source);
     const complete: Complete = { core, documents, lease, find: (digest) => archive.find(digest) };
     for (const image of await imagesOf(archive, core.content, lease)) {
       await makeReady(complete, image, platform, signal);
