@@ -21,7 +21,7 @@ export async function startInBackground(argv: readonly string[]): Promise<{ pid:
     await untilConnects(config, () => holderOf(config) !== undefined);
     return { pid: running, config, started: false };
   }
-  mkdirSync(config.dataRoot, { recursive: true, mode: 0o711 });
+  mkdirSync(config.dataRoot, { recursive: true, mode: 0o710 });
   const logPath = logFileOf(config);
   const log = openSync(logPath, "a+", 0o640);
   const from = fstatSync(log).size;

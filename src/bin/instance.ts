@@ -14,8 +14,8 @@ type Place = Pick<Config, "dataRoot" | "execRoot" | "pidfile">;
 
 export function claim(place: Place): Disposable {
   using undo = new DisposableStack();
-  for (const folder of [place.dataRoot, place.execRoot]) {
-    mkdirSync(folder, { recursive: true, mode: 0o711 });
+  for (const [folder, mode] of [[place.dataRoot, 0o710], [place.execRoot, 0o711]] as const) {
+    mkdirSync(folder, { recursive: true, mode });
     const lock = tryLock(folder);
     if (lock === undefined) throw fail("conflict", takenText(folder, place));
     undo.defer(() => lock.close());
