@@ -57,8 +57,8 @@ function readControl(reader: Reader, word: Token): Node {
       return readBranch(reader, word.text, word.at);
     case "break":
     case "continue":
-      if (reader.loops === 0) throw reader.error(word.at, `{{${word.text}}} outside {{range}}`);
       expectClose(reader, `{{${word.text}}}`);
+      if (reader.loops === 0) throw reader.error(word.at, `{{${word.text}}} outside {{range}}`);
       return { kind: word.text };
     default:
       throw reader.error(word.at, `unexpected {{${word.text}}}: not supported here`);
@@ -79,7 +79,7 @@ function readBranch(reader: Reader, kind: "if" | "with" | "range", at: number): 
       takeWord(reader);
       otherwise = [readBranch(reader, kind, next.at)];
     } else {
-      expectClose(reader, "else");
+      expectClose(reader, "input");
       const list = readList(reader);
       if (list.stop === undefined) throw reader.error(reader.tokens.at(-1)!.at, "unexpected EOF");
       if (list.stop.word !== "end") throw reader.error(list.stop.at, "expected end; found {{else}}");
@@ -158,7 +158,7 @@ function readCommand(reader: Reader, context: string): CommandNode {
       reader.next--;
       break;
     }
-    throw operand === undefined ? unexpected(reader, before, context === "command" ? "command" : context) : unexpected(reader, token, "operand");
+    throw operand === undefined && token.kind !== "=" ? unexpected(reader, before, context) : unexpected(reader, token, "operand");
   }
   if (args.length === 0) throw reader.error(at, "empty command");
   return { kind: "command", at, args };

@@ -174,7 +174,7 @@ function evaluateField(state: State, dot: unknown, receiver: unknown, name: stri
   if (typeof value === "function") {
     const count = given.args.length + (given.piped === NONE ? 0 : 1);
     if (count !== value.length) throw error(state, node, `wrong number of args for ${name}: want ${value.length} got ${count}`);
-    return value.apply(receiver, evaluateArguments(state, dot, value as TemplateFunction, given));
+    return value.apply(receiver, evaluateArguments(state, dot, value as TemplateFunction, given, node));
   }
   if (!has) {
     if (absent in receiver) throw error(state, node, `map has no entry for key ${JSON.stringify(receiver[absent])}`);
@@ -210,7 +210,7 @@ function callFunction(
     throw error(state, node, `wrong number of args for ${name}: want ${wanted} got ${count}`);
   }
   if (name === "and" || name === "or") return shortCircuit(state, dot, name, operands, extra);
-  const args = evaluateArguments(state, dot, implementation as TemplateFunction, { args: operands, piped });
+  const args = evaluateArguments(state, dot, implementation as TemplateFunction, { args: operands, piped }, node);
   try {
     return implementation(...args);
   } catch (cause) {
@@ -221,13 +221,15 @@ function callFunction(
   }
 }
 
-function evaluateArguments(state: State, dot: unknown, implementation: TemplateFunction, given: Given): unknown[] {
+function evaluateArguments(state: State, dot: unknown, implementation: TemplateFunction, given: Given, node: Operand): unknown[] {
   const args = given.args.map((operand, at) => {
     const type = implementation.types?.[at] ?? "any";
     if (type === "any") return evaluateOperand(state, dot, operand);
     return checkConstant(state, operand, type) ? operand.value : checkType(state, operand, type, evaluateOperand(state, dot, operand));
   });
-  return given.piped === NONE ? args : [...args, given.piped];
+  if (given.piped === NONE) return args;
+  const type = implementation.types?.[args.length] ?? "any";
+  return [...args, type === "any" ? given.piped : checkType(state, node, type, given.piped)];
 }
 
 /** True for a constant, which must be of the type as it is written. */

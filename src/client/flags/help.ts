@@ -23,10 +23,19 @@ function describe(flag: Flag): string {
 /** A last line may run this much over, so that no single short word is left alone on a line. */
 const SLOP = 5;
 
+/** Less than this is no room for words: they go below the option's name, nearer to the margin. */
+const LEAST = 24;
+const NEAR = 16;
+
 function wrap(text: string, indent: number, width: number): string {
-  const room = width - 1 - indent;
+  if (width - 1 - indent >= LEAST) return wrapInto(text, indent, width - 1 - indent);
+  const room = width - 1 - NEAR;
+  if (room < LEAST) return text.replaceAll("\n", `\n${" ".repeat(NEAR)}`);
+  return `\n${" ".repeat(NEAR)}${wrapInto(text, NEAR, room)}`;
+}
+
+function wrapInto(text: string, indent: number, room: number): string {
   const margin = `\n${" ".repeat(indent)}`;
-  if (room < 24) return text.replaceAll("\n", margin);
   const lines: string[] = [];
   let rest = text;
   while (rest !== "" || lines.length === 0) {
