@@ -9,5 +9,5 @@ export function logs(ctx: Context, ref: string, options: LogOptions): AsyncItera
   if (record.hostConfig.LogConfig.Type !== "json-file") throw fail("not-implemented", "configured logging driver does not support reading");
   const run = ctx.lives.of(record.id).run;
   const ended = isRunning(record) ? (run?.promise ?? Promise.resolve()) : undefined;
-  return readLog({ path: record.logPath, ended }, { ...options, raw: record.config.Tty });
+  return readLog({ path: record.logPath, ended }, { ...options, raw: record.config.Tty, joined: !options.details });
 }

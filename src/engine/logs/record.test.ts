@@ -55,6 +55,15 @@ test("streams are told apart", () => {
   assert.equal(run(input, { stderr: false }).text, frame("o\n") + frame("o2\n"));
 });
 
+test("neighbours of one stream share a frame, up to a size", () => {
+  const input = record("a\n") + record("b\n") + record("e\n", "stderr") + record("c\\\n");
+  assert.equal(run(input, { joined: true }).text, frame("a\nb\n") + frame("e\n", 2) + frame("c\\\n"));
+  assert.equal(run(input, { joined: true, stderr: false }).text, frame("a\nb\nc\\\n"));
+  assert.equal(run(input, { joined: true, raw: true }).text, "a\nb\ne\nc\\\n");
+  const long = "x".repeat(16383) + "\n";
+  assert.equal(run(record(long).repeat(5), { joined: true }).text, frame(long.repeat(2)) + frame(long.repeat(2)) + frame(long));
+});
+
 test("attributes are skipped, and printed with details", () => {
   const input = record('a "b"\n', "stderr", TIME, { z: "1 2", a: "}\"," }) + record("c\n");
   assert.equal(run(input).text, frame('a "b"\n', 2) + frame("c\n"));

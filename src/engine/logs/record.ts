@@ -15,6 +15,8 @@ export type RecordFilter = {
   /** Without frames: the container has a terminal. */
   readonly raw: boolean;
   readonly timestamps: boolean;
+  /** Neighbours of one stream share a frame: for clients that make a system call of each. Without timestamps only. */
+  readonly joined?: boolean;
   /** Print attributes before each line. */
   readonly details: boolean;
   /** Unix nanoseconds, both inclusive. */
@@ -33,6 +35,8 @@ export type Pass = {
 
 const PREFIX = '{"log":"'.length;
 const STREAM = ',"stream":"std'.length;
+/** The most that is put into a frame that is shared: what the official client copies at once. */
+const JOINED = 32 << 10;
 const STAMP = 31;
 const NEWLINE = 10;
 const QUOTE = 34;
@@ -44,8 +48,10 @@ export function frameRecords(buffer: Buffer, filled: number, filter: RecordFilte
   const until = fixed(filter.until);
   const header = filter.raw ? 0 : 8;
   const lead = header + (filter.timestamps ? STAMP : 0);
+  const joins = filter.joined === true && header !== 0 && !filter.timestamps;
   const spot = newSpot();
   let out = 0;
+  let open = -1;
   let at = 0;
   while (at < filled) {
     if (!locate(buffer, at, filled, spot)) {
@@ -59,9 +65,15 @@ export function frameRecords(buffer: Buffer, filled: number, filter: RecordFilte
     if (since !== undefined && compareTime(buffer, spot.time, since) < 0) continue;
     if (until !== undefined && compareTime(buffer, spot.time, until) > 0) return { frames: buffer.subarray(0, out), rest: at, past: true };
     if (filter.timestamps) readStamp(buffer, spot.time);
+    if (joins && open !== -1 && buffer[open] === streamOf(spot) && out - open < JOINED) {
+      out = moveText(buffer, out, spot);
+      writeLength(buffer, open, out - open - header);
+      continue;
+    }
+    open = out;
     const end = moveText(buffer, out + lead, spot);
     if (filter.timestamps) for (let i = 0; i < STAMP; i++) buffer[out + header + i] = stamp[i]!;
-    if (header !== 0) writeHeader(buffer, out, spot.error, end - out - header);
+    if (header !== 0) writeHeader(buffer, out, streamOf(spot), end - out - header);
     out = end;
   }
   return { frames: buffer.subarray(0, out), rest: at, past: false };
@@ -169,11 +181,17 @@ function readStamp(buffer: Buffer, time: number): void {
 
 const padding = (index: number) => (index === 19 ? 46 : 48);
 
-function writeHeader(buffer: Buffer, at: number, error: boolean, length: number): void {
-  buffer[at] = error ? 2 : 1;
+const streamOf = ({ error }: Spot) => (error ? 2 : 1);
+
+function writeHeader(buffer: Buffer, at: number, stream: number, length: number): void {
+  buffer[at] = stream;
   buffer[at + 1] = 0;
   buffer[at + 2] = 0;
   buffer[at + 3] = 0;
+  writeLength(buffer, at, length);
+}
+
+function writeLength(buffer: Buffer, at: number, length: number): void {
   buffer[at + 4] = length >>> 24;
   buffer[at + 5] = length >>> 16;
   buffer[at + 6] = length >>> 8;
