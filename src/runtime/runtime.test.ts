@@ -1,8 +1,8 @@
 /** Compiled programs, performed: real containers of busybox, looked at from inside and from the host. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -209,11 +209,13 @@ test("no_new_privs, limits, environment, folder, exit code", { skip }, async () 
   assert.deepEqual(await box.ended, { code: 7, output: "1\n100\n200\n/made/here\n1 2\n500\n" });
 });
 
-test("cgroup limits hold and the container sees its own groups", { skip: skip || (host.cgroups.version === "v2" && "cgroup v1") }, async () => {
-  const output = await run("cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.shares; i=0; while [ $i -lt 20 ]; do sleep 1 & i=$((i+1)); done 2>&1 | grep -o 'fork' | head -1; touch memory/x 2>&1 | grep -o 'Read-only'", {
-    linux: { resources: { memory: { limit: 64 << 20 }, pids: { limit: 8 }, cpu: { shares: 512 } } },
+test("cgroup limits hold and the container sees its own groups", { skip }, async () => {
+  const files = host.cgroups.version === "v2" ? "memory.max pids.max cpu.weight" : "memory/memory.limit_in_bytes pids/pids.max cpu/cpu.shares";
+  const output = await run(`cd /sys/fs/cgroup; cat ${files}; mkdir pids/x x 2>&1 | grep -o Read-only | head -1; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.2 & done`, {
+    linux: { resources: { memory: { limit: 64 << 20 }, pids: { limit: 8 }, cpu: { shares: 1024 } } },
+    namespaces: (["pid", "network", "ipc", "uts", "mount", "cgroup"] as const).map((type) => ({ type })),
   });
-  assert.match(output, new RegExp(`^${64 << 20}\n8\n512\n(.*fork\n)?Read-only\n`, "s"));
+  assert.match(output, new RegExp(`^${64 << 20}\n8\n${host.cgroups.version === "v2" ? 100 : 1024}\n(.*fork\n)?Read-only\n`, "s"));
 });
 
 test("a terminal: controlling, on its own devpts, also the console; bound to its user (RT-05)", { skip }, async () => {
@@ -262,8 +264,10 @@ test("a read-only root is read-only, what is mounted in it is not", { skip }, as
 test("propagation: a slave sees what is mounted on the host, a private one does not; neither tells the host", { skip }, async () => {
   const shared = mkdtempSync(join(scratch, "shared-"));
   mkdirSync(join(shared, "sub"));
-  execFileSync("mount", ["-t", "tmpfs", "shared", shared]);
-  execFileSync("mount", ["--make-shared", shared]);
+  await kernel.perform([
+    { op: "mount", source: "shared", path: shared, type: "tmpfs" },
+    { op: "mountSetattr", path: shared, propagation: 1 << 20 },
+  ]);
   try {
     mkdirSync(join(shared, "sub"));
     const box = await start("until [ -e /slave/go ]; do sleep 0.02; done; cat /slave/sub/told; ls /private/sub", {
@@ -272,12 +276,12 @@ test("propagation: a slave sees what is mounted on the host, a private one does 
         { destination: "/private", type: "bind", source: shared, options: ["rbind", "rprivate"] },
       ],
     });
-    execFileSync("mount", ["-t", "tmpfs", "later", join(shared, "sub")]);
+    await kernel.perform([{ op: "mount", source: "later", path: join(shared, "sub"), type: "tmpfs" }]);
     writeFileSync(join(shared, "sub/told"), "told\n");
     writeFileSync(join(shared, "go"), "");
     assert.equal((await box.ended).output, "told\n");
   } finally {
-    execFileSync("umount", ["-R", shared]);
+    await kernel.perform([{ op: "umount", path: join(shared, "sub"), tolerate: 22 }, { op: "umount", path: shared }]);
   }
 });
 
@@ -325,7 +329,7 @@ test("exec: the same namespaces, cgroup, capabilities and filter; another user, 
 
 const canary = join(scratch, "canary");
 mkdirSync(join(canary, "dir"), { recursive: true });
-const seen = () => execFileSync("find", [canary, "-printf", "%p %m %U %T@\\n"], { encoding: "utf8" });
+const seen = () => JSON.stringify(readdirSync(canary, { recursive: true }).map((name) => [name, statSync(join(canary, String(name)))]), (key, value) => (/^atime/.test(key) ? undefined : value));
 
 for (const [title, prepare] of [
   ["RT-02: /proc is a link", (upper) => (mkdirSync(join(upper, "fake")), symlinkSync("/fake", join(upper, "proc")))],
@@ -393,6 +397,56 @@ test("RT-04: a null device of the image is never what masks", { skip }, async ()
 test("RT-18: many masked directories cost one file system", { skip }, async () => {
   const output = await run("stat -c %d /sys/firmware /sys/module | sort -u | wc -l; touch /sys/firmware/x 2>&1 | grep -o Read-only", { linux: { maskedPaths: ["/sys/firmware", "/sys/module", "/sys/class"] } });
   assert.equal(output, "1\nRead-only\n");
+});
+
+test("RT-01: a race for the way to a mount point leads nowhere else", { skip }, async () => {
+  const before = seen();
+  const volume = mkdtempSync(join(scratch, "raced-"));
+  mkdirSync(join(volume, "a"));
+  symlinkSync(join(canary, "dir"), join(volume, "b"));
+  const racer = await openKernel({ cell });
+  const swap = { op: "rename", fromPath: join(volume, "a"), path: join(volume, "b"), flags: 2 /* RENAME_EXCHANGE */ } as const;
+  let racing = true;
+  const race = (async () => {
+    for (; racing; ) await racer.perform(Array(2001).fill(swap));
+  })();
+  const outcomes = new Set<string>();
+  for (let attempt = 0; attempt < 40; attempt++) {
+    const result = await run("cat /v/a/x/mark", {
+      mounts: [
+        { destination: "/v", type: "bind", source: volume, options: ["bind"] },
+        { destination: "/v/a/x", type: "bind", source: base, options: ["bind"] },
+        { destination: "/v/a/x/mark", type: "tmpfs", source: "tmpfs" },
+      ],
+    }).then(() => "started", (error: NodeJS.ErrnoException) => error.code ?? "unknown");
+    outcomes.add(result);
+  }
+  racing = false;
+  await race;
+  await racer[Symbol.asyncDispose]();
+  assert.equal(seen(), before);
+  assert.deepEqual([...outcomes].filter((one) => !["started", "ENOENT", "ENOTDIR", "ELOOP", "EEXIST", "EROFS", "EACCES"].includes(one)), []);
+});
+
+const compiler = spawnSync("cc", ["--version"]).status === 0 && process.arch === "x64" ? false : "a C compiler for x86-64 is needed";
+
+test("ID-20: the kernel itself, asked in three ways: 64-bit, 32-bit, x32", { skip: skip || compiler }, async () => {
+  const source = join(scratch, "ways.c");
+  writeFileSync(source, `#include <stdio.h>
+    static long wide(long n, long a) { long r; __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(0), "d"(0) : "rcx", "r11", "memory"); return r; }
+    static long narrow(long n, long a) { long r; __asm__ volatile("int $0x80" : "=a"(r) : "a"(n), "b"(a), "c"(0), "d"(0) : "memory"); return (int)r; }
+    int main(void) {
+      long calls[][3] = { { 250, 288, 0 }, { 435, 435, 0 }, { 272, 310, 0x10000000 }, { 41, 359, 38 }, { 41, 359, 40 }, { 425, 425, 8 }, { 39, 20, 0 } };
+      for (int i = 0; i < 7; i++) printf("%ld %ld %ld\\n", wide(calls[i][0], calls[i][2]) > 0 ? 0 : wide(calls[i][0], calls[i][2]), narrow(calls[i][1], calls[i][2]) > 0 ? 0 : narrow(calls[i][1], calls[i][2]), i < 2 ? wide(calls[i][0] | 0x40000000, calls[i][2]) : 0);
+    }`);
+  execFileSync("cc", ["-static", "-O1", "-o", join(scratch, "ways"), source]);
+  const output = await run("/ways", { mounts: [{ destination: "/ways", type: "bind", source: join(scratch, "ways"), options: ["bind", "ro"] }] });
+  const lines = output.trim().split("\n");
+  assert.equal(lines[0]?.split(" ").slice(0, 2).join(), "-1,-1", "keyctl");
+  assert.equal(lines[1]?.split(" ").slice(0, 2).join(), "-38,-38", "clone3");
+  assert.deepEqual(lines.slice(2).map((line) => line.split(" ").slice(0, 2).join()), ["-1,-1", "-1,-1", "-1,-1", "-1,-1", "0,0"], "unshare a user namespace, AF_ALG, AF_VSOCK, io_uring; getpid");
+  assert.match(lines[0] ?? "", / -1$| -38$/);
+  assert.match(lines[1] ?? "", / -38$/);
 });
 
 test("a failed start says which op, and leaves nothing", { skip }, async () => {
