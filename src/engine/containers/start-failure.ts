@@ -11,6 +11,8 @@ export const NOT_FOUND = 127;
 /** The engine's fault, or that of the request. */
 export const NOT_STARTED = 128;
 
+const WRONG_TYPE =
+  "not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type";
 const CREATE = "failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process";
 
 export function startFailure(error: unknown, record: Pick<ContainerRecord, "path" | "config">): StartFailure {
@@ -38,11 +40,12 @@ export function programFailure(error: ProgramError, prefix: string, { command, c
     const words = { ENOENT: "no such file or directory", ENOTDIR: "not a directory", EACCES: "permission denied" }[error.code] ?? error.code;
     return make(`chdir to cwd ("${cwd}") set in config.json failed: ${words}`, error.code === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE);
   }
+  const mounted = name === "moveMount" ? /^(.+) on (\/.*)$/.exec(error.op?.note ?? "") : null;
+  if (mounted !== null && (error.code === "EINVAL" || error.code === "ENOTDIR")) {
+    return make(`error during container init: error mounting "${mounted[1]}" to rootfs at "${mounted[2]}": ${WRONG_TYPE}`, NOT_EXECUTABLE);
+  }
   if (error.code === "ENOTDIR" || error.code === "EISDIR") {
-    return make(
-      `error during container init: ${error.message}: not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type`,
-      NOT_EXECUTABLE,
-    );
+    return make(`error during container init: ${error.message}: ${WRONG_TYPE}`, NOT_EXECUTABLE);
   }
   return make(`error during container init: ${error.message}`, NOT_STARTED, "internal");
 }

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ProgramError } from "#linux/linux.ts";
+import type { Op } from "#linux/ops.ts";
+import type { ContainerConfig, HostConfig } from "#spec/docker.ts";
+import type { ContainerRecord } from "../engine.ts";
+import { parseDetachKeys } from "./detach-keys.ts";
+import { inet6Addresses, localAddresses } from "./explain.ts";
+import { checkLogging, logOf } from "./logging.ts";
+import { formatProcess } from "./ps.ts";
+import { startFailure } from "./start-failure.ts";
+import { parsePs } from "./top.ts";
+
+test("detach keys", () => {
+  assert.deepEqual([...parseDetachKeys("")], [16, 17]);
+  const good: Record<string, number[]> = { "ctrl-a,x": [1, 120], "ctrl-@": [0], "ctrl-[": [27], "ctrl-_,ctrl-^,ctrl-\\,ctrl-]": [31, 30, 28, 29], DEL: [127], "ctrl-Z": [26], "a,b": [97, 98] };
+  for (const [text, bytes] of Object.entries(good)) assert.deepEqual([...parseDetachKeys(text)], bytes, text);
+  for (const text of ["ctrl-", "ctrl-1", "ab", "a,,b", "ctrl-pp", "é"]) assert.throws(() => parseDetachKeys(text), { kind: "invalid" }, text);
+});
+
+const failed = (op: Op, errno: number, code: string) => new ProgramError({ index: 3, total: 9, errno, code, op, text: `${op.op}: ${code}` });
+const record = (path: string, cwd = "") => ({ path, config: { WorkingDir: cwd } as ContainerConfig });
+const exec: Op = { op: "exec" };
+
+test("why a start failed: Docker's words and codes", () => {
+  const cases: [unknown, ReturnType<typeof record>, RegExp, number, string][] = [
+    [failed(exec, 2, "ENOENT"), record("nope"), /OCI runtime create failed: .*exec: "nope": executable file not found in \$PATH: unknown$/, 127, "invalid"],
+    [failed(exec, 2, "ENOENT"), record("/nope"), /exec: "\/nope": stat \/nope: no such file or directory: unknown$/, 127, "invalid"],
+    [failed(exec, 13, "EACCES"), record("/etc"), /exec: "\/etc": permission denied: unknown$/, 126, "invalid"],
+    [failed(exec, 8, "ENOEXEC"), record("/x"), /exec \/x: exec format error: unknown$/, 126, "invalid"],
+    [failed({ op: "chdir" }, 20, "ENOTDIR"), record("a", "/f"), /chdir to cwd \("\/f"\) set in config.json failed: not a directory: unknown$/, 126, "invalid"],
+    [failed({ op: "mkfileAll", path: "/x" }, 20, "ENOTDIR"), record("a"), /not a directory: Are you trying to mount a directory onto a file \(or vice-versa\)\?/, 126, "invalid"],
+    [failed({ op: "moveMount", note: "/h on /d" }, 22, "EINVAL"), record("a"), /error mounting "\/h" to rootfs at "\/d": not a directory: Are you trying to mount a directory onto a file/, 126, "invalid"],
+    [failed({ op: "unshare" }, 28, "ENOSPC"), record("a"), /error during container init: unshare: ENOSPC: unknown$/, 128, "internal"],
+    [new Error("odd"), record("a"), /^odd$/, 128, "internal"],
+  ];
+  for (const [error, container, message, exitCode, kind] of cases) {
+    const failure = startFailure(error, container);
+    assert.match(failure.message, message);
+    assert.deepEqual([failure.facts.exitCode, failure.kind], [exitCode, kind], failure.message);
+  }
+});
+
+const logging = (Config: Record<string, string>, config: Partial<ContainerConfig> = {}) =>
+  logOf({ id: "a".repeat(64), name: "n", imageId: `sha256:${"b".repeat(64)}`, logPath: "/l", config: { Env: [], Labels: {}, Image: "img", ...config } as unknown as ContainerConfig, hostConfig: { LogConfig: { Type: "json-file", Config } } as unknown as HostConfig } as ContainerRecord);
+
+test("log options", () => {
+  assert.deepEqual(logging({}), { path: "/l", maxSize: 0, maxFiles: 1, attrs: "" });
+  const sizes: Record<string, number> = { "10m": 10e6, "1.5k": 1500, "7": 7, "2GB": 2e9, "-1": 0 };
+  for (const [text, size] of Object.entries(sizes)) assert.equal(logging({ "max-size": text })!.maxSize, size, text);
+  assert.equal(logging({ "max-size": "1m", "max-file": "3" })!.maxFiles, 3);
+  for (const bad of ["0", "x", "10q", "-2", "1e9", "99999999t"]) assert.throws(() => checkLogging({ Type: "json-file", Config: { "max-size": bad } }), { kind: "invalid" }, bad);
+  for (const bad of ["0", "-1", "1.5", "x", "100000"]) assert.throws(() => checkLogging({ Type: "json-file", Config: { "max-file": bad } }), { kind: "invalid" }, bad);
+  for (const more of [{ compress: "true" }, { mode: "non-blocking" }]) assert.throws(() => checkLogging({ Type: "json-file", Config: more as Record<string, string> }), { kind: "not-implemented" });
+  assert.throws(() => checkLogging({ Type: "json-file", Config: { "env-regex": "(" } }), { kind: "invalid" });
+});
+
+test("attributes of a log: labels and variables by name or pattern, and the tag", () => {
+  const given = { Labels: { a: "1", b: "2" }, Env: ["X=x=y", "XX=2", "Y"] };
+  assert.equal(logging({ labels: "a, c", env: "Y" }, given)!.attrs, '{"a":"1","Y":""}'.replace('"Y":""', '"Y":"Y"'));
+  assert.equal(logging({ "labels-regex": "^b", "env-regex": "^X" }, given)!.attrs, '{"b":"2","X":"x=y","XX":"2"}');
+  assert.equal(logging({ tag: "{{.Name}}/{{ .ID }}/{{.ImageName}}" })!.attrs, `{"tag":"n/${"a".repeat(12)}/img"}`);
+});
+
+test("ps: columns from /proc", () => {
+  const stat = (comm: string, tty: number, ticks: number, start: number) => `42 (${comm}) S 7 42 42 ${tty} -1 0 0 0 0 0 ${ticks} 0 0 0 20 0 1 0 ${start} 0 0`;
+  const around = { names: new Map([["0", "root"], ["9", "a-very-long-name"]]), uptime: 100, now: Date.parse("2026-05-05T12:00:00") };
+  assert.deepEqual(formatProcess({ pid: 42, stat: stat("a) (b", 34817, 250, 9000), uid: "0", cmdline: "sh\0-c\0x y\0" }, around), ["root", "42", "7", "25", "11:59", "pts/1", "00:00:02", "sh -c x y"]);
+  assert.deepEqual(formatProcess({ pid: 42, stat: stat("kworker", 0, 0, 0), uid: "9", cmdline: "" }, around).filter((_, i) => i !== 4), ["a-very-+", "42", "7", "0", "?", "00:00:00", "[kworker]"]);
+});
+
+test("ps: the host's output is cut down to the container's processes", () => {
+  const output = "  PID COMMAND\n    1 init\n   42 sh -c  a b\n  142 other\n";
+  assert.deepEqual(parsePs(output, new Set([42])), { titles: ["PID", "COMMAND"], processes: [["42", "sh -c a b"]] });
+  assert.throws(() => parsePs("COMMAND\nx\n", new Set([1])), { kind: "invalid" });
+});
+
+test("addresses of a namespace", () => {
+  const fib = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 172.17.0.2\n        /32 host LOCAL\n     |-- 172.17.255.255\n        /32 link BROADCAST\nLocal:\n     |-- 127.0.0.1\n        /32 host LOCAL\n     |-- 172.17.0.2\n        /32 host LOCAL\n";
+  assert.deepEqual(localAddresses(fib), ["172.17.0.2", "127.0.0.1"]);
+  assert.deepEqual(inet6Addresses("fe80000000000000004211fffe110002 02 40 20 80     eth0\n"), ["fe80:0000:0000:0000:0042:11ff:fe11:0002/64 eth0"]);
+});
