@@ -30,7 +30,7 @@ export async function openCore({ root, kernel, driver = "overlay" }: CoreOptions
     snapshots,
     leases,
     images: openImages(db),
-    layers: openLayers({ db, kernel, content, snapshots, root }),
+    layers: openLayers({ kernel, content, snapshots, root }),
     link: (source, targets) => db.write(() => collector.link(source, targets)),
     collect: () => collector.collect(),
     [Symbol.asyncDispose]: async () => db.close(),

@@ -15,10 +15,8 @@ export const migrations: Migrations = [
   CREATE TABLE blobs (
     digest TEXT PRIMARY KEY,
     size INTEGER NOT NULL,
-    created INTEGER NOT NULL,
-    uncompressed TEXT              -- diff ID of a layer, once it was unpacked and verified
+    created INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX blobs_uncompressed ON blobs (uncompressed) WHERE uncompressed IS NOT NULL;
 
   -- core: what keeps what alive. Nodes are "content/DIGEST" and "snapshot/NAME".
   CREATE TABLE edges (

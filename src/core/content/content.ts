@@ -36,8 +36,6 @@ export type Content = {
   /** Chunks of 1 MiB. Not verified: hash it, or have it hashed on its way. @throws not-found. */
   stream(digest: Digest): AsyncIterable<Buffer>;
   list(): Blob[];
-  /** The layer's digest when uncompressed, learned when it was unpacked. */
-  setUncompressed(digest: Digest, diffId: Digest): void;
 };
 
 export type BlobWriter = {

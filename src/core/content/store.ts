@@ -11,15 +11,13 @@ import { CHUNK, gather } from "#base/streams.ts";
 import { type Digest, digits } from "#spec/digest.ts";
 import { MAX_DOCUMENT } from "#spec/image.ts";
 import { diskFailure } from "../disk.ts";
-import type { Lease } from "../leases/leases.ts";
-import type { Blob, BlobWriter, Bytes, Content, Expected } from "./content.ts";
+import type { Blob, BlobWriter, Content, Expected } from "./content.ts";
 
 const statements = {
   get: "SELECT digest, size FROM blobs WHERE digest = ?",
   list: "SELECT digest, size FROM blobs",
   put: "INSERT INTO blobs (digest, size, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
   remove: "DELETE FROM blobs WHERE digest = ?",
-  setUncompressed: "UPDATE blobs SET uncompressed = ? WHERE digest = ?",
 } as const;
 
 export type ContentStore = Content & {
@@ -95,9 +93,6 @@ export async function openContent(db: Database, folder: string): Promise<Content
     stream(digest) {
       if (store.stat(digest) === undefined) throw missing(digest);
       return readChunks(pathOf(digest), digest);
-    },
-    setUncompressed(digest, diffId) {
-      q.setUncompressed.run(diffId, digest);
     },
     forget(digests) {
       for (const digest of digests) {

@@ -1,7 +1,6 @@
 /** The layers of an image, side by side, committed together. See layers.ts. */
 import { fail } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
-import type { Database } from "#base/sqlite.ts";
 import type { Kernel } from "#linux/linux.ts";
 import type { Digest } from "#spec/digest.ts";
 import { chainIds } from "#spec/image.ts";
@@ -17,7 +16,6 @@ const SIDE_BY_SIDE = 2;
 const O_DIRECTORY = 0o200000;
 
 export type LayerParts = {
-  readonly db: Database;
   readonly kernel: Kernel;
   readonly content: Content;
   readonly snapshots: Snapshots;
@@ -28,7 +26,7 @@ export type LayerParts = {
 
 type Step = { readonly layer: Layer; readonly name: Digest; readonly parent: Digest | undefined };
 
-export function openLayers({ db, kernel, content, snapshots, root, limits = LAYER_LIMITS }: LayerParts): Layers {
+export function openLayers({ kernel, content, snapshots, root, limits = LAYER_LIMITS }: LayerParts): Layers {
   const place = { kernel, content, whiteouts: snapshots.whiteouts, limits };
   const ahead = openAheadLayers(place, snapshots);
   /** Chain IDs being made. */
@@ -77,7 +75,7 @@ export function openLayers({ db, kernel, content, snapshots, root, limits = LAYE
       if (snapshots.whiteouts === "marks") await adoptAll(unpacked, parent);
       await commit(steps, unpacked);
     } catch (error) {
-      await Promise.all(drafts.map((draft) => snapshots.discard(draft)));
+      await Promise.allSettled(drafts.map((draft) => snapshots.discard(draft)));
       throw error;
     }
   }
@@ -95,7 +93,6 @@ export function openLayers({ db, kernel, content, snapshots, root, limits = LAYE
     await diskFailure("unpack an image", kernel.perform([{ op: "open", slot: 1, path: root, flags: O_DIRECTORY }, { op: "syncfs", slot: 1 }]));
     await failpoint("layers.commit");
     await snapshots.commit(steps.map(({ name, parent }, index) => ({ name, parent, draft: unpacked[index]!.draft, usage: unpacked[index]!.usage })));
-    await db.write(() => steps.forEach(({ layer }) => content.setUncompressed(layer.descriptor.digest, layer.diffId)));
   }
 
   function treesFrom(name: string | undefined): string[] {

@@ -13,8 +13,6 @@
  * A row is written after the folder is there and deleted before the folder goes, so a folder without a row is garbage
  * (`sweep`). Nothing here mounts anything.
  */
-import type { Database } from "#base/sqlite.ts";
-
 export type Kind = "committed" | "active" | "view";
 
 export type Snapshot = {
@@ -72,6 +70,3 @@ export type Snapshots = {
   /** Removes folders that no row names. At start, before anything else. */
   sweep(): Promise<void>;
 };
-
-/** Where snapshots keep their rows and folders, and which driver lays the folders out. */
-export type SnapshotsOptions = { readonly db: Database; readonly root: string; readonly driver: "overlay" | "vfs" };

@@ -74,7 +74,8 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
 
     async commit(commits) {
       const spare = await db.write(() => commits.filter((commit) => !insertCommitted(commit)));
-      await Promise.all(spare.map(({ draft }) => remove(draft.id)));
+      // They are committed: a spare folder that will not go is swept at the next start.
+      await Promise.allSettled(spare.map(({ draft }) => remove(draft.id)));
     },
 
     async remove(name) {
