@@ -18,6 +18,9 @@ import { openProxies } from "./proxies.ts";
 import { bridgeNetwork, DEFAULT_BRIDGE, plainNetwork, type NetworkConfig } from "./records.ts";
 import { openNetworkStore, type NetworkStore } from "./store.ts";
 
+/** `bridge` of daemon.json: no default network. */
+const NO_BRIDGE = "none";
+
 export type NetworkOptions = {
   readonly kernel: Kernel;
   readonly db: Database;
@@ -39,7 +42,7 @@ export async function openNetwork({ kernel, db, config, log, host }: NetworkOpti
   const store = openNetworkStore(db);
   const networks = await settleNetworks(kernel, store, config);
   const bridgeName = config.bridge === "" ? DEFAULT_BRIDGE : config.bridge;
-  const table = config.iptables ? tableFor(bridgeName) : undefined;
+  const table = config.iptables && bridgeName !== NO_BRIDGE ? tableFor(bridgeName) : undefined;
   const ports = openHostPorts(host.portRange);
   const attachments = new Map<string, Attachment>();
   for (const attachment of store.attachments()) {

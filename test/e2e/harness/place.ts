@@ -68,6 +68,7 @@ export async function removePlace(place: Place): Promise<void> {
   for (const folder of containerCgroups(place)) tryTo(() => rmdirSync(folder));
   tryTo(() => rmdirSync(place.cell));
   tryTo(() => execFileSync("ip", ["link", "delete", place.bridge], { stdio: "ignore" }));
+  tryTo(() => execFileSync("nft", ["delete", "table", "inet", `gantry-${place.bridge}`], { stdio: "ignore" }));
   rmSync(place.folder, { recursive: true, force: true });
 }
 
