@@ -8,19 +8,19 @@ import { openOutput } from "./output.ts";
 import { VERSION } from "./version.ts";
 
 export type MainOptions = {
+  /** Where to write; the standard streams unless told. */
+  readonly out?: Output;
+  readonly err?: Output;
   readonly startEngine?: (say: (text: string) => void) => Promise<void>;
 };
 
 export async function main(line: readonly string[], options: MainOptions = {}): Promise<number> {
-  const out = openOutput(1);
-  const err = openOutput(2);
-  let path = "gantry";
+  const { out = openOutput(1), err = openOutput(2) } = options;
   try {
     const { options: globals, args, help } = readGlobals(line);
     if (globals.version) return say(out, `Gantry version ${VERSION}\n`);
     if (args[0] === "help" && !help) return await showHelp(out, args.slice(1));
     const found = findEntry(args);
-    path = found.path;
     if (found.kind === "nothing") {
       if (help || args.length === 0) return await showHelp(out, []);
       throw await unknown(found);

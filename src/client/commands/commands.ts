@@ -72,7 +72,7 @@ const context: Line[] = [
   ["create", "[OPTIONS] CONTEXT", "Name an engine", 1, 1, () => import("./context/create.ts"), undefined, []],
   ["inspect", "[OPTIONS] [CONTEXT] [CONTEXT...]", "Show all that is known of contexts", 0, ANY, () => import("./context/inspect.ts"), "contexts", []],
   ["ls", "[OPTIONS]", "List contexts", 0, 0, () => import("./context/ls.ts"), undefined, ["context ls", "context list"]],
-  ["rm", "CONTEXT [CONTEXT...]", "Remove contexts", 1, ANY, () => import("./context/rm.ts"), "contexts", ["context rm", "context remove"]],
+  ["rm", "[OPTIONS] CONTEXT [CONTEXT...]", "Remove contexts", 1, ANY, () => import("./context/rm.ts"), "contexts", ["context rm", "context remove"]],
   ["show", "", "Print the name of the context in use", 0, 0, () => import("./context/show.ts"), undefined, []],
   ["use", "CONTEXT", "Choose the context to use from now on", 1, 1, () => import("./context/use.ts"), "contexts", []],
 ];

@@ -1,16 +1,18 @@
 import type { Group } from "../client.ts";
 import { groups, topLevel } from "./commands.ts";
 
-/** Names close to a mistyped one, nearest first: at most two letters off (one in a short word), or begun with the same letters. */
+const MOST = 3;
+
+/** Names a mistyped one may stand for: those it begins, else the nearest, at most two letters off (one in a short word). */
 export function suggest(word: string, group?: Group): string[] {
-  const names = group?.entries ?? [...topLevel, ...groups];
-  return names
-    .filter((each) => !("hidden" in each && each.hidden))
-    .map(({ name }) => ({ name, far: distance(word, name) }))
-    .filter(({ name, far }) => word !== "" && (far <= (word.length > 3 ? 2 : 1) || name.startsWith(word)))
-    .sort((a, b) => a.far - b.far || (a.name < b.name ? -1 : 1))
-    .slice(0, 3)
-    .map(({ name }) => name);
+  const known: readonly { readonly name: string; readonly hidden?: boolean }[] = group?.entries ?? [...topLevel, ...groups];
+  const names = known.filter((each) => !each.hidden && word !== "").map((each) => each.name);
+  const begun = names.filter((name) => name.startsWith(word));
+  if (begun.length > 0) return begun.sort().slice(0, MOST);
+  const far = new Map(names.map((name) => [name, distance(word, name)]));
+  const nearest = Math.min(...far.values());
+  if (nearest > (word.length > 3 ? 2 : 1)) return [];
+  return names.filter((name) => far.get(name) === nearest).sort().slice(0, MOST);
 }
 
 /** Letters to add, drop, change or swap to make one word of the other (restricted Damerau–Levenshtein). */
