@@ -60,7 +60,8 @@ export function scrubbed(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !hostile.test(name) || name === "NODE_EXTRA_CA_CERTS"));
 }
 
-const engineArguments = ["--disable-warning=ExperimentalWarning", "--disable-sigusr1", join(import.meta.dirname, "daemon.ts")];
+/** As the launcher has them. */
+const engineArguments = ["--disable-warning=ExperimentalWarning", "--disable-sigusr1", "--max-semi-space-size=2", join(import.meta.dirname, "daemon.ts")];
 
 /** True when the engine said that it is ready; false when it ended before. */
 function untilReady(child: ChildProcess): Promise<boolean> {
