@@ -30,6 +30,17 @@ export async function reap({ kernel, host }: TaskParts, cgroup: string): Promise
   await kernel.perform(planRemove(host.cgroups, cgroup));
 }
 
+/**
+ * v2: a container that may make groups (systemd in it) moves its first process into one, and then its own group takes no
+ * process any more (EBUSY): who comes later goes where the first process is.
+ */
+export async function movedTo(host: CgroupHost, cgroup: string, pid: number): Promise<{ cgroup?: string }> {
+  if (host.version !== "v2") return {};
+  const text = await readFile(`/proc/${pid}/cgroup`, "utf8").catch(() => "");
+  const now = /^0::(.*)$/m.exec(text)?.[1];
+  return now?.startsWith(`${cgroup}/`) === true ? { cgroup: now } : {};
+}
+
 /** Of the group and of those that the container has made below it. */
 export async function pidsOf(host: CgroupHost, cgroup: string): Promise<number[]> {
   const procs = statFiles(host, cgroup).procs;
@@ -51,12 +62,19 @@ async function pidsBelow(folder: string, depth: number): Promise<number[]> {
   return [...here, ...below.flat()];
 }
 
-const SHOWN = /^(cpu\.(max|weight|shares|cfs_quota_us|cfs_period_us|stat)|cpuset\.(cpus|mems)|memory\.(max|low|current|limit_in_bytes|usage_in_bytes|memsw\.limit_in_bytes|soft_limit_in_bytes|swap\.max|events|oom_control)|pids\.(max|current)|io\.(max|stat)|devices\.list|freezer\.state|cgroup\.(freeze|procs)|cgroup\.events)$/;
+/** Limits, and how they stand. */
+const SHOWN = new Set(
+  (
+    "cpu.max cpu.weight cpu.shares cpu.cfs_quota_us cpu.cfs_period_us cpu.stat cpuset.cpus cpuset.mems memory.max memory.low memory.current memory.events " +
+    "memory.swap.max memory.limit_in_bytes memory.usage_in_bytes memory.memsw.limit_in_bytes memory.soft_limit_in_bytes memory.oom_control " +
+    "pids.max pids.current io.max io.stat devices.list freezer.state cgroup.freeze cgroup.procs cgroup.events"
+  ).split(" "),
+);
 
 export async function cgroupFiles(host: CgroupHost, cgroup: string): Promise<Record<string, string>> {
   const found = await Promise.all(
     cgroupDirectories(host, cgroup).map(async ({ path }) => {
-      const names = (await readdir(path).catch(() => [])).filter((name) => SHOWN.test(name)).sort();
+      const names = (await readdir(path).catch(() => [])).filter((name) => SHOWN.has(name)).sort();
       return await Promise.all(names.map(async (name) => [`${path}/${name}`, (await readFile(`${path}/${name}`, "utf8").catch(() => "")).trimEnd()] as const));
     }),
   );

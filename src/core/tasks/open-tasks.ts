@@ -4,8 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ExitRecord, Shim } from "#linux/shim.ts";
 import { CONTAINER, connectShim, parseExitRecord } from "#linux/shim.ts";
 import { compileExec } from "#runtime/compile.ts";
-import { detachedRoot } from "#runtime/rootfs.ts";
-import { cgroupFiles, freeze, pidsOf, reap } from "./cgroups.ts";
+import { viewRoot } from "#runtime/rootfs.ts";
+import { cgroupFiles, freeze, movedTo, pidsOf, reap } from "./cgroups.ts";
 import { execRecord, taskPaths, tasksFolder } from "./paths.ts";
 import { planTask } from "./plan.ts";
 import type { Task, TaskParts, Tasks } from "./tasks.ts";
@@ -34,7 +34,7 @@ export async function openTasks(parts: TaskParts): Promise<Tasks> {
       const exit = await readExit(paths.record);
       return exit === undefined ? { kind: "gone" } : { kind: "exited", exit };
     },
-    planExec: (spec, process) => compileExec(spec, process, { host }),
+    planExec: async (spec, process, pid) => compileExec(spec, process, { host, ...(await movedTo(host.cgroups, spec.linux?.cgroupsPath ?? "", pid)) }),
     execExit: (id, exec) => readExit(execRecord(taskPaths(execRoot, id), exec)),
     async forget(id, execs) {
       const paths = taskPaths(execRoot, id);
@@ -57,7 +57,7 @@ export async function openTasks(parts: TaskParts): Promise<Tasks> {
       const names = await readdir(tasksFolder(execRoot));
       return new Set(names.map((name) => name.slice(0, name.indexOf("."))));
     },
-    openRoot: (root, slot) => detachedRoot(root, host, slot),
+    openRoot: (root, slot) => viewRoot(root, slot, { host, staging }),
     freeze: (cgroup, frozen) => freeze(parts, cgroup, frozen),
     reap: (cgroup) => reap(parts, cgroup),
     pids: (cgroup) => pidsOf(host.cgroups, cgroup),

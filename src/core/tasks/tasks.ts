@@ -70,8 +70,8 @@ export type Tasks = {
   /** Performs it and connects. */
   create(id: string, program: Program, onEvent: OnTaskEvent): Promise<Task>;
   adopt(id: string, onEvent: OnTaskEvent): Promise<Found>;
-  /** The program of one more process in a running container with this spec. */
-  planExec(spec: Spec, process: Process): Program;
+  /** The program of one more process in a running container with this spec, whose first process is `pid`. */
+  planExec(spec: Spec, process: Process, pid: number): Promise<Program>;
   /** How an exec'd process ended, when the engine was away. */
   execExit(id: string, exec: string): Promise<ExitRecord | undefined>;
   /** Removes exit records, of the container and of what was exec'd in it. */
@@ -82,7 +82,7 @@ export type Tasks = {
   clear(name: string): Promise<void>;
   /** The ids, shortened, of which there is a socket or a record. */
   list(): Promise<Set<string>>;
-  /** Ops that put a container's or an image's tree into a slot, seen by nobody else. */
+  /** Ops that put a container's or an image's tree into a slot, seen by nobody else. To be performed forked "if needed". */
   openRoot(root: Mounts, slot: number): Program;
 
   /** Freezes or thaws what is in a cgroup; resolves when it is so. */

@@ -29,11 +29,14 @@ export async function attach(ctx: Context, ref: string, options: AttachOptions):
   return latch.stream;
 }
 
+/** `drop`: the start has failed. */
+export type Connected = { join(): void; drop(): void };
+
 /**
  * Connects those who wait: when the shim is there, before the container runs, so that they miss nothing. They get the
  * streams by `join`, once it runs; a start that fails and is tried again finds them waiting still.
  */
-export async function connectWaiting(record: ContainerRecord, waiting: Set<Waiting>, task: Task): Promise<{ join(): void }> {
+export async function connectWaiting(record: ContainerRecord, waiting: Set<Waiting>, task: Task): Promise<Connected> {
   const connected = await Promise.all(
     [...waiting].map(async (one) => {
       const { stream } = await task.shim.attach(CONTAINER, wishOf(record, one.options));
@@ -42,6 +45,7 @@ export async function connectWaiting(record: ContainerRecord, waiting: Set<Waiti
     }),
   );
   return {
+    drop: () => connected.forEach(({ stream }) => stream.destroy()),
     join() {
       for (const { one, stream } of connected) {
         waiting.delete(one);

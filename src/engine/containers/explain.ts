@@ -42,7 +42,7 @@ export async function explain(ctx: Context, ref: string): Promise<Explanation> {
     running ? text("net/if_inet6") : "",
     running ? ctx.tasks.pids(ctx.cgroupOf(record)) : [],
   ]);
-  const { titles, processes } = await listProcesses(pids, await readFile("/etc/passwd", "utf8").catch(() => ""));
+  const { titles, processes } = await listProcesses(pids);
   return {
     id: record.id,
     name: record.name,

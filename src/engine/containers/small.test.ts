@@ -7,9 +7,9 @@ import type { ContainerRecord } from "../engine.ts";
 import { parseDetachKeys } from "./detach-keys.ts";
 import { inet6Addresses, localAddresses } from "./explain.ts";
 import { checkLogging, logOf } from "./logging.ts";
-import { formatProcess } from "./ps.ts";
+import { formatProcesses, type Around, type Process } from "./ps.ts";
+import { columnsOf } from "./ps-options.ts";
 import { startFailure } from "./start-failure.ts";
-import { parsePs } from "./top.ts";
 
 test("detach keys", () => {
   assert.deepEqual([...parseDetachKeys("")], [16, 17]);
@@ -62,17 +62,30 @@ test("attributes of a log: labels and variables by name or pattern, and the tag"
   assert.equal(logging({ tag: "{{.Name}}/{{ .ID }}/{{.ImageName}}" })!.attrs, `{"tag":"n/${"a".repeat(12)}/img"}`);
 });
 
-test("ps: columns from /proc", () => {
-  const stat = (comm: string, tty: number, ticks: number, start: number) => `42 (${comm}) S 7 42 42 ${tty} -1 0 0 0 0 0 ${ticks} 0 0 0 20 0 1 0 ${start} 0 0`;
-  const around = { names: new Map([["0", "root"], ["9", "a-very-long-name"]]), uptime: 100, now: Date.parse("2026-05-05T12:00:00") };
-  assert.deepEqual(formatProcess({ pid: 42, stat: stat("a) (b", 34817, 250, 9000), uid: "0", cmdline: "sh\0-c\0x y\0" }, around), ["root", "42", "7", "25", "11:59", "pts/1", "00:00:02", "sh -c x y"]);
-  assert.deepEqual(formatProcess({ pid: 42, stat: stat("kworker", 0, 0, 0), uid: "9", cmdline: "" }, around).filter((_, i) => i !== 4), ["a-very-+", "42", "7", "0", "?", "00:00:00", "[kworker]"]);
+const stat = (comm: string, tty: number, ticks: number, start: number) => `42 (${comm}) S 7 42 42 ${tty} 42 0 0 0 0 0 ${ticks} 0 0 0 20 0 1 0 ${start} 1048576 256`;
+const around: Around = { users: new Map([["0", "root"], ["9", "a-very-long-name"]]), groups: new Map(), uptime: 100, now: Date.parse("2026-05-05T12:00:00"), memory: 1 << 30 };
+const shell: Process = { pid: 42, stat: stat("a) (b", 34817, 250, 9000), status: "Uid:\t0\t0\t0\t0\nGid:\t5\t5\t5\t5\n", cmdline: "sh\0-c\0x y\0" };
+const kernel: Process = { pid: 42, stat: stat("kworker", 0, 0, 0), status: "Uid:\t9\t9\t9\t9\n", cmdline: "" };
+
+test("ps: the forms", () => {
+  const forms: Record<string, [string, Process, string[]]> = {
+    "-ef": ["UID PID PPID C STIME TTY TIME CMD", shell, ["root", "42", "7", "25", "11:59", "pts/1", "00:00:02", "sh -c x y"]],
+    aux: ["USER PID %CPU %MEM VSZ RSS TTY STAT START TIME COMMAND", shell, ["root", "42", "25.0", "0.1", "1024", "1024", "pts/1", "Ss+", "11:59", "0:02", "sh -c x y"]],
+    "-o pid,comm": ["PID COMMAND", shell, ["42", "a) (b"]],
+    "-eo pid,user=WHO IS": ["PID WHO", shell, ["42", "root"]],
+    "-o etime -o pid": ["ELAPSED PID", shell, ["00:10", "42"]],
+    "-A -opid,args=A,B": ["PID A,B", kernel, ["42", "[kworker]"]],
+    "-o pid,user,tty,gid,stat": ["PID USER TT GID STAT", kernel, ["42", "a-very-+", "?", "0", "Ss+"]],
+  };
+  for (const [options, [titles, process, row]] of Object.entries(forms)) {
+    const words = options.endsWith("WHO IS") ? options.slice(0, -3) : options;
+    const listing = formatProcesses(columnsOf(words), [process], around);
+    assert.deepEqual([listing.titles.join(" "), listing.processes[0]], [titles, row], options);
+  }
 });
 
-test("ps: the host's output is cut down to the container's processes", () => {
-  const output = "  PID COMMAND\n    1 init\n   42 sh -c  a b\n  142 other\n";
-  assert.deepEqual(parsePs(output, new Set([42])), { titles: ["PID", "COMMAND"], processes: [["42", "sh -c a b"]] });
-  assert.throws(() => parsePs("COMMAND\nx\n", new Set([1])), { kind: "invalid" });
+test("ps: options that are not understood are refused", () => {
+  for (const bad of ["-o comm", "-o nosuch,pid", "-o user=PID,pid", "-p 1", "--forest", "-o", "-x;ls", "-o pid=PID"]) assert.throws(() => columnsOf(bad), { kind: "invalid" }, bad);
 });
 
 test("addresses of a namespace", () => {

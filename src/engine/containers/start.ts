@@ -9,7 +9,7 @@ import { CONTAINER, type Task } from "#core/tasks/tasks.ts";
 import type { Program } from "#linux/ops.ts";
 import type { Attachment } from "#network/network.ts";
 import type { ContainerRecord, EndpointRecord } from "../engine.ts";
-import { connectWaiting } from "./attach.ts";
+import { connectWaiting, type Connected } from "./attach.ts";
 import { isRunning, publish, publishNetwork, publishVolumes, type Context } from "./context.ts";
 import { networkOf } from "./create.ts";
 import { followTask } from "./follow-task.ts";
@@ -75,9 +75,10 @@ async function run(ctx: Context, live: Live, given: ContainerRecord, joined: Joi
   const task = await ctx.tasks.create(record.id, program, followTask(ctx, live));
   live.task = task;
   let started = false;
+  let streams: Connected | undefined;
   try {
     await joined?.saved;
-    const streams = await connectWaiting(record, live.waiting, task);
+    streams = await connectWaiting(record, live.waiting, task);
     await failpoint("start.ready");
     const { pid, time } = await task.shim.start(programsOf(program));
     started = true;
@@ -93,7 +94,10 @@ async function run(ctx: Context, live: Live, given: ContainerRecord, joined: Joi
   } catch (error) {
     // What runs and is not on the disk must not go on; its exit comes in the usual way, when the lock is free.
     if (started) await task.shim.signal(CONTAINER, 9).catch(() => {});
-    else await abandon(ctx, live, task);
+    else {
+      streams?.drop();
+      await abandon(ctx, live, task);
+    }
     throw error;
   }
 }

@@ -7,7 +7,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { fail, kindOf } from "#base/errors.ts";
+import { fail, kindOf, messageOf } from "#base/errors.ts";
 import { ProgramError, type Task } from "#core/tasks/tasks.ts";
 import { readAccounts } from "../containers/accounts.ts";
 import { openLatch } from "../containers/attach-latch.ts";
@@ -15,9 +15,8 @@ import { isRunning, publish, type Context, type ExecHooks } from "../containers/
 import { parseDetachKeys } from "../containers/detach-keys.ts";
 import { specInput } from "../containers/plan-start.ts";
 import { containerSpec, execProcess } from "../containers/spec.ts";
-import { programFailure, startFailure } from "../containers/start-failure.ts";
-import { resolveUser } from "../containers/user.ts";
-import type { ContainerRecord, ExecConfig, ExecRecord, Execs } from "../engine.ts";
+import { NOT_EXECUTABLE, programFailure } from "../containers/start-failure.ts";
+import type { ContainerRecord, ExecConfig, ExecRecord, Execs, StartFailure } from "../engine.ts";
 
 export type OpenExecs = { readonly execs: Execs; readonly hooks: ExecHooks };
 
@@ -66,7 +65,7 @@ export function openExecs(ctx: Context): OpenExecs {
     try {
       return await startExec(ctx, exec, container, task, stdio);
     } catch (error) {
-      const failure = error instanceof ProgramError ? programFailure(error, PREFIX, { command: exec.record.config.Cmd[0]!, cwd: exec.record.config.WorkingDir }) : startFailure(error, container);
+      const failure = execFailure(error, exec.record.config);
       end(exec, failure.facts.exitCode);
       throw failure;
     }
@@ -78,8 +77,6 @@ export function openExecs(ctx: Context): OpenExecs {
         const { container } = runningContainer(ctx, ref);
         if (config.Cmd.length === 0) throw fail("invalid", "No exec command specified");
         parseDetachKeys(config.DetachKeys);
-        // A user that there is none of is told now.
-        if (config.User !== "") resolveUser(config.User, await readAccounts(ctx, container));
         const id = randomBytes(32).toString("hex");
         const record: ExecRecord = { id, containerId: container.id, config, running: false, exitCode: null, pid: 0 };
         all.set(id, { record, claimed: false, started: Promise.withResolvers(), ended: Promise.withResolvers() });
@@ -120,6 +117,12 @@ export function openExecs(ctx: Context): OpenExecs {
       },
     },
   };
+}
+
+/** What is no matter of the executable, an unknown user say, counts as "cannot be executed". */
+function execFailure(error: unknown, { Cmd, WorkingDir }: ExecConfig): StartFailure {
+  if (error instanceof ProgramError) return programFailure(error, PREFIX, { command: Cmd[0]!, cwd: WorkingDir });
+  return fail(kindOf(error), messageOf(error), { cause: error, facts: { exitCode: NOT_EXECUTABLE } }) as StartFailure;
 }
 
 const KILLED = 137;
@@ -168,5 +171,5 @@ const withSize = (config: ExecConfig, size: [number, number] | undefined): ExecC
 async function planExec(ctx: Context, container: ContainerRecord, config: ExecConfig) {
   const accounts = await readAccounts(ctx, container);
   const [own, other] = [await specInput(ctx, container, accounts), config.User === "" ? undefined : await specInput(ctx, container, accounts, config.User)];
-  return ctx.tasks.planExec(containerSpec(own), execProcess({ ...(other ?? own), exec: config }));
+  return await ctx.tasks.planExec(containerSpec(own), execProcess({ ...(other ?? own), exec: config }), container.state.pid);
 }
