@@ -120,6 +120,8 @@ static void give_back(struct host *h) {
   if (h->now.length > KEEP) madvise(h->buffer, MAX_PROGRAM, MADV_DONTNEED);
 }
 
+int host_null = -1;
+
 int host(int fd) {
   struct host h = { .fd = fd, .buffer = mmap(NULL, MAX_PROGRAM + 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) };
   sigset_t children;
@@ -128,8 +130,9 @@ int host(int fd) {
   sigprocmask(SIG_BLOCK, &children, NULL);
   signal(SIGPIPE, SIG_IGN);
   netfilter_keeper = getpid();
+  host_null = open_null();
   int ended = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (h.buffer == MAP_FAILED || ended < 0) return 1;
+  if (h.buffer == MAP_FAILED || ended < 0 || host_null < 0) return 1;
   for (;;) {
     struct pollfd wait[2] = { { .fd = fd, .events = POLLIN }, { .fd = ended, .events = POLLIN } };
     if (poll(wait, 2, -1) < 0) continue;

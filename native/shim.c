@@ -1,9 +1,11 @@
 /* The shim's life: forked from a host, one epoll loop, its end. */
+#include "host.h"
 #include "shim.h"
 #include "sys.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -120,10 +122,14 @@ static int adopt_op(const struct op *op) {
   return 0;
 }
 
-/* 0, 1 and 2 are /dev/null, and so is shim.null; a /dev/null that is none would let a container's output go anywhere. */
-static int open_null(void) {
+/* 0, 1 and 2 are a null device, and so is shim.null; one that is none would let a container's output go anywhere. Opened
+ * anew: flags of an open file are shared by all that have it. */
+static int take_null(void) {
+  char path[40];
   struct stat st;
-  shim.null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+  snprintf(path, sizeof path, "/proc/self/fd/%d", host_null);
+  shim.null = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+  close(host_null);
   if (shim.null < 0) return errno;
   if (fstat(shim.null, &st) || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3)) return ENODEV;
   for (int fd = 0; fd < 3; fd++)
@@ -169,7 +175,7 @@ static void raise_files(void) {
 }
 
 static int come_alive(struct machine *m, const struct op *op, int report) {
-  int held[SLOTS + 1] = { report }, count = 1;
+  int held[SLOTS + 1] = { report }, kept[SLOTS + 2] = { host_null }, count = 1;
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL); /* only SIGKILL ends a shim; a broken pipe is an errno */
@@ -181,12 +187,13 @@ static int come_alive(struct machine *m, const struct op *op, int report) {
   if (chdir("/")) return errno;
   for (int i = 0; i < SLOTS; i++)
     if ((uint64_t)op->n[SHIM_HOLD] >> i & 1 && m->slot[i] >= 0) held[count++] = m->slot[i];
-  close_except(held, count);
+  memcpy(kept + 1, held, (size_t)count * sizeof *held);
+  close_except(kept, count + 1);
   int err = adopt_op(op);
   shim.held_count = count - 1;
   for (int i = 0, k = 0; i < count; i++)
     if (held[i] != report) shim.held[k++] = held[i];
-  if (err == 0) err = open_null();
+  if (err == 0) err = take_null();
   if (err == 0) err = log_open();
   if (err == 0) err = open_loop();
   return err ? err : listen_on_socket();

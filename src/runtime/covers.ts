@@ -1,10 +1,10 @@
 /**
- * Masked and read-only paths. A masked file is covered by the host's /dev/null, opened before the root is left and
- * verified (RT-04), never by the container's; a masked directory by one empty one for all (RT-18). Only what is absent is
+ * Masked and read-only paths. A masked file is covered by a null device that nobody else has and that is verified
+ * (RT-04), a masked directory by an empty one, the same for all (RT-18): `rootfs.ts` makes them. Only what is absent is
  * passed over: any other failure ends the start.
  */
 import { fail } from "#base/errors.ts";
-import { AT, ERRNO, FS_MAGIC, MOUNT_ATTR, O, OPEN_TREE_CLONE } from "#linux/constants.ts";
+import { AT, FS_MAGIC, MOUNT_ATTR, O, OPEN_TREE_CLONE } from "#linux/constants.ts";
 import type { Op } from "#linux/ops.ts";
 import type { Spec } from "#spec/oci-runtime.ts";
 import type { ContainerFacts } from "./facts.ts";
@@ -15,11 +15,9 @@ export function compileCovers(spec: Spec, facts: ContainerFacts): Op[] {
   const masked = known(spec.linux?.maskedPaths ?? [], facts);
   const readonly = known(spec.linux?.readonlyPaths ?? [], facts);
   if (masked.length === 0 && readonly.length === 0) return [];
-  const files = masked.some((path) => facts.paths[path] === "file");
   return [
     ...[...masked, ...readonly].some((path) => path.startsWith("/proc/")) ? verify("proc", FS_MAGIC.proc) : [],
     ...[...masked, ...readonly].some((path) => path.startsWith("/sys/")) ? verify("sys", FS_MAGIC.sysfs) : [],
-    ...(files ? openNothing() : []),
     ...masked.flatMap((path) => mask(path, facts.paths[path] === "file" ? SLOT.nothing : SLOT.empty)),
     ...readonly.flatMap(protect),
   ];
@@ -40,18 +38,13 @@ function verify(path: string, magic: number): Op[] {
   ];
 }
 
-function openNothing(): Op[] {
-  return [
-    { op: "open", slot: SLOT.nothing, path: "/dev/null", flags: O.PATH | O.NOFOLLOW },
-    { op: "checkDevice", slot: SLOT.nothing, major: 1, minor: 3 },
-  ];
-}
-
+/** Read-only: else the container's root could change mode and owner of what covers. */
 function mask(path: string, by: number): Op[] {
   return [
     openPlace(path),
     { op: "openTree", slot: SLOT.tree, dir: by, flags: OPEN_TREE_CLONE | AT.EMPTY_PATH },
-    { op: "moveMount", from: SLOT.tree, dir: SLOT.target, tolerate: ERRNO["EBADF"]!, note: `mask ${path}` },
+    { op: "mountSetattr", dir: SLOT.tree, flags: AT.EMPTY_PATH, set: MOUNT_ATTR.RDONLY | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC },
+    { op: "moveMount", from: SLOT.tree, dir: SLOT.target, note: `mask ${path}` },
   ];
 }
 

@@ -1,10 +1,11 @@
 /** The container's root: an overlay or a directory, mounted where only the container sees it. */
 import { fail } from "#base/errors.ts";
-import { AT, FSCONFIG, MOUNT_ATTR, MS, O, OPEN_TREE_CLONE, RESOLVE } from "#linux/constants.ts";
+import { AT, FSCONFIG, MOUNT_ATTR, MS, O, OPEN_TREE_CLONE, RESOLVE, S } from "#linux/constants.ts";
 import type { Op, Program } from "#linux/ops.ts";
 import { kernelAtLeast } from "#spec/kernel.ts";
 import type { Spec } from "#spec/oci-runtime.ts";
 import type { ContainerFacts, HostFacts, RootMount } from "./facts.ts";
+import { NAMESPACE_FLAGS } from "./namespaces.ts";
 import { SLOT } from "./slots.ts";
 
 /** The longest string that fsconfig takes. */
@@ -27,35 +28,48 @@ export type CompiledRoot = {
  * namespace may not be allowed to walk. There the tree is made before, too: its layers are the host's.
  */
 export function compileRoot(facts: ContainerFacts, spec: Spec): CompiledRoot {
-  const covers = coversDirectories(facts, spec);
+  const covers = masksAnything(facts, spec);
   const tree = rootTree(facts.root, facts.host);
-  const attach: Op = { op: "moveMount", from: SLOT.root, ...(covers ? { dir: SLOT.empty } : {}), note: "the root, at the staging directory" };
+  const attach: Op = { op: "moveMount", from: SLOT.root, ...(covers ? { dir: SLOT.masks } : {}), note: "the root, at the staging directory" };
   const early = inUserNamespace(spec);
   return {
     early: [...(early ? (tree ?? tooManyLayers()) : []), { op: "chdir", path: facts.staging }],
-    ops: [...(covers ? emptyDirectory() : []), ...(early ? [] : (tree ?? [])), ...(tree === undefined ? classicOverlay(facts.root, facts.staging) : [attach])],
+    ops: [...(covers ? coverings(early) : []), ...(early ? [] : (tree ?? [])), ...(tree === undefined ? classicOverlay(facts.root, facts.staging) : [attach])],
   };
 }
 
-function coversDirectories(facts: ContainerFacts, spec: Spec): boolean {
-  return (spec.linux?.maskedPaths ?? []).some((path) => facts.paths[path] === "directory");
+function masksAnything(facts: ContainerFacts, spec: Spec): boolean {
+  return (spec.linux?.maskedPaths ?? []).some((path) => facts.paths[path] !== undefined);
 }
 
 /**
- * One empty read-only directory for all masked ones (RT-18). It is put below the root, at the staging directory: a tree
- * can only be cloned from a mount that is attached, and this place goes away with the old root.
+ * What covers masked paths: one empty directory for all directories (RT-18), one null device for all files, on a small
+ * file system of the container's own. It is put below the root, at the staging directory: a tree can only be cloned from
+ * a mount that is attached, and this place goes away with the old root.
+ *
+ * The host's null device would do, were it not that the container's root could change its mode and owner. In a user
+ * namespace he could not, but no node could be made there either: so it is taken.
  */
-function emptyDirectory(): Op[] {
+function coverings(inUserNamespace: boolean): Op[] {
   return [
     { op: "fsopen", slot: SLOT.context, type: "tmpfs" },
-    { op: "fsconfig", slot: SLOT.context, cmd: FSCONFIG.STRING, key: "nr_inodes", value: "2" },
+    { op: "fsconfig", slot: SLOT.context, cmd: FSCONFIG.STRING, key: "nr_inodes", value: "3" },
     { op: "fsconfig", slot: SLOT.context, cmd: FSCONFIG.STRING, key: "size", value: "4096" },
-    { op: "fsconfig", slot: SLOT.context, cmd: FSCONFIG.FLAG, key: "ro" },
     { op: "fsconfig", slot: SLOT.context, cmd: FSCONFIG.CREATE },
-    { op: "fsmount", slot: SLOT.empty, from: SLOT.context, attrs: MOUNT_ATTR.RDONLY | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC },
-    { op: "moveMount", from: SLOT.empty, note: "an empty directory, to mask with" },
+    { op: "fsmount", slot: SLOT.masks, from: SLOT.context, attrs: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC },
+    { op: "moveMount", from: SLOT.masks, note: "what masks" },
+    { op: "mkdir", dir: SLOT.masks, path: "empty", mode: 0o755 },
+    { op: "open", slot: SLOT.empty, dir: SLOT.masks, path: "empty", flags: O.PATH | O.DIRECTORY | O.NOFOLLOW },
+    ...(inUserNamespace
+      ? [{ op: "open", slot: SLOT.nothing, path: "/dev/null", flags: O.PATH | O.NOFOLLOW } as const]
+      : [
+          { op: "mknod", dir: SLOT.masks, path: "null", mode: S.IFCHR | 0o666, major: 1, minor: 3 } as const,
+          { op: "open", slot: SLOT.nothing, dir: SLOT.masks, path: "null", flags: O.PATH | O.NOFOLLOW } as const,
+        ]),
+    { op: "checkDevice", slot: SLOT.nothing, major: 1, minor: 3 },
   ];
 }
+
 
 /** Undefined for what only mount(2) can do. */
 function rootTree(root: RootMount, host: HostFacts): Op[] | undefined {
@@ -74,11 +88,17 @@ function bindRoot(root: RootMount & { type: "bind" }): Op[] {
   ];
 }
 
-/** Ops that make a detached tree of an overlay or a directory in a slot; for reading a container's files from outside. */
-export function detachedRoot(root: RootMount, host: HostFacts, slot: number): Op[] {
+/**
+ * Ops that put an overlay or a directory into a slot, for reading a container's files from outside. To be performed
+ * forked "if needed": what only mount(2) can do is mounted at the staging directory, in a mount namespace of its own.
+ */
+export function viewRoot(root: RootMount, slot: number, { host, staging }: { readonly host: HostFacts; readonly staging: string }): Op[] {
   if (root.type === "bind") return [{ op: "open", slot, path: root.source, flags: O.PATH | O.DIRECTORY }];
-  const ops = detachedOverlay(root, host, slot);
-  return ops ?? tooManyLayers();
+  return detachedOverlay(root, host, slot) ?? [
+    { op: "unshare", flags: NAMESPACE_FLAGS.mount },
+    { op: "mountSetattr", path: "/", flags: AT.RECURSIVE, propagation: MS.PRIVATE },
+    ...classicOverlay(root, staging, slot),
+  ];
 }
 
 /** Undefined when the layers cannot be said to this kernel through fsconfig. */
@@ -100,7 +120,7 @@ function detachedOverlay(root: RootMount & { type: "overlay" }, host: HostFacts,
 }
 
 /** The older way: one string of at most a page. Paths are given relative to what they have in common. */
-function classicOverlay(root: RootMount, staging: string): Op[] {
+function classicOverlay(root: RootMount, staging: string, slot: number = SLOT.root): Op[] {
   if (root.type === "bind") return [];
   const all = [...root.lower, ...(root.upper === undefined ? [] : [root.upper]), ...(root.work === undefined ? [] : [root.work])];
   const base = commonFolder(all);
@@ -111,7 +131,7 @@ function classicOverlay(root: RootMount, staging: string): Op[] {
   return [
     { op: "chdir", path: base },
     { op: "mount", source: "overlay", path: staging, type: "overlay", data },
-    { op: "open", slot: SLOT.root, path: staging, flags: O.PATH | O.DIRECTORY },
+    { op: "open", slot, path: staging, flags: O.PATH | O.DIRECTORY },
   ];
 }
 

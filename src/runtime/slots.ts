@@ -8,9 +8,9 @@ export const SLOT = {
   tree: 2,
   /** The file system context that is being configured. */
   context: 3,
-  /** An empty read-only directory that covers masked ones. */
+  /** An empty directory that covers masked ones. */
   empty: 4,
-  /** The host's /dev/null that covers masked files. */
+  /** A null device that covers masked files. */
   nothing: 5,
   dev: 6,
   proc: 7,
@@ -20,7 +20,8 @@ export const SLOT = {
   hostNetwork: 11,
   network: 12,
   hostMounts: 13,
-  pidfd: 14,
+  /** The file system of `empty` and `nothing`, at the staging directory. */
+  masks: 14,
   /** The working directory. */
   folder: 15,
   /** Namespaces that are joined, from here on: at most eight. */
