@@ -1,5 +1,6 @@
 /** What follows from the end of a container's process. */
 import { formatTime } from "#base/clock.ts";
+import { failpoint } from "#base/failpoint.ts";
 import type { ContainerRecord } from "../engine.ts";
 import { publish, publishNetwork, publishVolumes, type Context } from "./context.ts";
 import type { Live } from "./live.ts";
@@ -31,6 +32,7 @@ export async function handleExit(ctx: Context, live: Live, ended: Ended): Promis
   run?.resolve(exit);
   const execs = [...live.execs];
   live.execs.clear();
+  await failpoint("exit.noted");
   if (results[0].status === "fulfilled") await ctx.tasks.forget(live.id, execs);
 }
 

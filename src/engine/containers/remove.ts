@@ -1,5 +1,6 @@
 /** remove: the container, its tree, its folder, and volumes that nobody named. */
 import { fail, kindOf, messageOf } from "#base/errors.ts";
+import { failpoint } from "#base/failpoint.ts";
 import { removeFolderProgram } from "#core/tasks/tasks.ts";
 import type { ContainerRecord } from "../engine.ts";
 import { isRunning, publish, type Context } from "./context.ts";
@@ -55,6 +56,7 @@ export async function removeLocked(ctx: Context, live: Live, { volumes, code }: 
     ctx.snapshots.remove(record.snapshotKey),
     ctx.kernel.perform(removeFolderProgram(foldersRoot(ctx), record.id)),
   ]);
+  await failpoint("remove.rows");
   for (const { Name, Anonymous } of record.mounts) {
     if (volumes && Anonymous === true && Name !== undefined) await ctx.volumes.remove(Name, { force: true }).catch(() => {});
   }
