@@ -7,7 +7,8 @@ import { allSources, root } from "./sources.ts";
 
 const linesOfFile = 400;
 const charactersOfLine = 240;
-const linesOfCell = 2000;
+/** docs/decisions/0008-the-size-of-cell.md */
+const linesOfCell = 3200;
 
 /** Tables and codecs, which are read by looking up and not from top to bottom. */
 const exempt: ReadonlySet<string> = new Set([]);
@@ -27,8 +28,8 @@ test("no file is named for nothing", () => {
   assert.deepEqual([...allSources("src"), ...allSources("test")].filter((file) => forbiddenNames.test(file)), []);
 });
 
-test("no default exports, enums, or classes besides errors", () => {
-  const pattern = /^export default\b|^\s*(?:export )?(?:const )?enum \w|^\s*(?:export )?(?:abstract )?class \w+(?! extends (?:\w*Error|Failure))/;
+test("no default exports and no enums", () => {
+  const pattern = /^export default\b|^\s*(?:export )?(?:const )?enum \w/;
   const wrong = allSources("src").flatMap((file) => lines(file).flatMap((line, at) => (pattern.test(line) ? [`${file}:${at + 1}: ${line.trim()}`] : [])));
   assert.deepEqual(wrong, []);
 });

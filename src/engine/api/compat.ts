@@ -13,7 +13,16 @@ export function translate(resource: Resource, json: object, version: number): ob
 }
 
 const RULES: readonly Rule[] = [
-  { resource: "container", below: 52, translate: (json) => ({ ...withoutKeys(json, "Storage"), GraphDriver: graphDriver(json), NetworkSettings: flatNetwork(json["NetworkSettings"] as Fields), Config: { OnBuild: null, ...(json["Config"] as Fields) } }) },
+  {
+    resource: "container",
+    below: 52,
+    translate: (json) => ({
+      ...withoutKeys(json, "Storage"),
+      GraphDriver: graphDriver(json),
+      NetworkSettings: flatNetwork(json["NetworkSettings"] as Fields),
+      Config: { OnBuild: null, ...(json["Config"] as Fields) },
+    }),
+  },
   { resource: "container", below: 48, translate: (json) => withoutKeys(json, "ImageManifestDescriptor") },
   { resource: "container-summary", below: 52, translate: (json) => withoutKeys(json, "Health") },
   { resource: "container-summary", below: 48, translate: (json) => withoutKeys(json, "ImageManifestDescriptor") },
