@@ -3,17 +3,20 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #define BELOW (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 #define HERE (RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
 enum { DEPTH = 48 }; /* folders open at once; deeper trees are handled in pieces */
 
+static int open_or_errno(int fd) { return fd < 0 ? -errno : fd; }
 static uint64_t rules(int dir) { return dir == AT_FDCWD ? 0 : BELOW; }
 
 static int give(int fd, struct owner owner) {
@@ -78,18 +81,31 @@ int make_file(int dir, const char *path, struct owner owner) {
   return err ? err : fd;
 }
 
-int change_mode(int dir, const char *path, mode_t mode) {
-  int err = (int)syscall(SYS_fchmodat2, dir, path, mode, path[0] ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH) ? -errno : 0;
-  if (err != -ENOSYS && err != -EOPNOTSUPP) return err;
-  /* Before Linux 6.6: through a descriptor of the object itself, which must not be a link. */
-  int fd = openat(dir, path[0] ? path : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+/*
+ * Before Linux 6.6: through the descriptor's name in /proc. Where that is not the kernel's (a layer's tree is the root),
+ * by its own name: nothing outside this root can be reached then.
+ */
+static int change_mode_by_name(int dir, const char *path, mode_t mode) {
+  int own = path[0] == 0 && dir >= 0, err = 0;
+  int fd = own ? dir : openat(dir, path[0] ? path : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return -errno;
   struct stat st;
-  char self[40];
-  snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-  err = fstat(fd, &st) ? -errno : S_ISLNK(st.st_mode) ? -ELOOP : chmod(self, mode) ? -errno : 0;
-  close(fd);
+  struct statfs fs;
+  char name[16];
+  snprintf(name, sizeof name, "%d", fd);
+  int self = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int kernels = self >= 0 && fstatfs(self, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+  if (fstat(fd, &st)) err = -errno;
+  else if (S_ISLNK(st.st_mode)) err = -ELOOP;
+  else if ((st.st_mode & 07777) != mode && (kernels ? fchmodat(self, name, mode, 0) : fchmodat(dir, path[0] ? path : ".", mode, 0))) err = -errno;
+  if (self >= 0) close(self);
+  if (!own) close(fd);
   return err;
+}
+
+int change_mode(int dir, const char *path, mode_t mode) {
+  int err = (int)syscall(SYS_fchmodat2, dir, path, mode, path[0] ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH) ? -errno : 0;
+  return err == -ENOSYS || err == -EOPNOTSUPP ? change_mode_by_name(dir, path, mode) : err;
 }
 
 int each_entry(int fd, int (*each)(void *context, const struct entry *entry), void *context) {
@@ -143,7 +159,21 @@ static int remove_entry(void *context, const struct entry *entry) {
 
 static int empty_dir(struct removal r) { return each_entry(r.here, remove_entry, &r); }
 
-int remove_tree(int dir, const char *path) {
+/* The folder that holds path, which may lie on another mount than dir; *name: the last component, in path. A trailing
+ * slash is an error, a path without one is fine. */
+static int open_holder(int dir, const char *path, const char **name) {
+  char holder[PATH_MAX];
+  const char *slash = strrchr(path, '/');
+  *name = slash ? slash + 1 : path;
+  if (!slash) return dir == AT_FDCWD ? open_or_errno(openat(dir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)) : open_or_errno(fcntl(dir, F_DUPFD_CLOEXEC, 3));
+  size_t n = slash == path ? 1 : (size_t)(slash - path);
+  if (!**name || n >= sizeof holder) return **name ? -ENAMETOOLONG : -EINVAL;
+  memcpy(holder, path, n);
+  holder[n] = 0;
+  return open_or_errno(sys_openat2(dir, holder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, rules(dir)));
+}
+
+static int remove_from(int dir, const char *path) {
   int fd = open_dir(dir, path);
   if (fd == -ENOENT) return 0;
   if (fd == -ENOTDIR || fd == -ELOOP) return unlinkat(dir, path, 0) && errno != ENOENT ? -errno : 0;
@@ -155,6 +185,15 @@ int remove_tree(int dir, const char *path) {
     if (err == 0 && unlinkat(dir, path, AT_REMOVEDIR) && errno != ENOENT) err = -errno;
   } while (err == -ENOTEMPTY && rounds++ < 100000);
   close(fd);
+  return err;
+}
+
+int remove_tree(int from, const char *path) {
+  const char *name;
+  int dir = open_holder(from, path, &name);
+  if (dir < 0) return dir == -ENOENT ? 0 : dir;
+  int err = remove_from(dir, name);
+  close(dir);
   return err;
 }
 
@@ -317,8 +356,10 @@ static int count_entry(void *context, const struct entry *entry) {
 }
 
 int tree_usage(int dir, const char *path, uint64_t *bytes, uint64_t *inodes) {
+  const char *name;
+  int holder = open_holder(dir, path, &name), fd = holder < 0 ? holder : open_dir(holder, name);
   *bytes = *inodes = 0;
-  int fd = open_dir(dir, path);
+  if (holder >= 0) close(holder);
   if (fd < 0) return fd;
   struct usage u = { fd, 0, bytes, inodes };
   int err = each_entry(fd, count_entry, &u);

@@ -92,6 +92,23 @@ test("removeTree never crosses a mount", async () => {
   assert.ok(existsSync(at("source/precious")));
 });
 
+test("removeTree works on a mount of its own, below it", async () => {
+  mkdirSync(at("disk"));
+  await kernel.perform(
+    [
+      { op: "unshare", flags: NEWNS },
+      { op: "mountSetattr", path: "/", flags: 0x8000, propagation: 1 << 18 },
+      { op: "mount", source: "none", path: at("disk"), type: "tmpfs" },
+      { op: "mkdirAll", path: at("disk/a/b"), mode: 0o755 },
+      { op: "removeTree", path: at("disk/a") },
+      { op: "mkdir", path: at("disk/a"), mode: 0o755 },
+      { op: "usage", path: at("disk/a") },
+    ],
+    { forked: true },
+  );
+  await assert.rejects(kernel.perform([{ op: "removeTree", path: at("disk/") }]), { code: "EINVAL" });
+});
+
 test("copyTree keeps modes, times, links and special files", async () => {
   mkdirSync(at("from/sub"), { recursive: true });
   writeFileSync(at("from/sub/file"), "content", { mode: 0o640 });
