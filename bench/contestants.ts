@@ -47,8 +47,8 @@ export async function openPodman(): Promise<Contestant | undefined> {
   return {
     name: "podman",
     version: execFileSync("podman", ["--version"], { encoding: "utf8" }).trim().split(" ").at(-1) as string,
-    run: (...argv) => run("podman", [...storage, ...argv], process.env),
-    read: (...argv) => read("podman", [...storage, ...argv], process.env),
+    run: (...argv) => run("podman", [...storage, ...withHostLimits(argv)], process.env),
+    read: (...argv) => read("podman", [...storage, ...withHostLimits(argv)], process.env),
     processes: () => [],
     async [Symbol.asyncDispose]() {
       await run("podman", [...storage, "rm", "-af"], process.env).catch(() => {});
@@ -56,6 +56,11 @@ export async function openPodman(): Promise<Contestant | undefined> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Podman raises the limit of open files by default, which a sandboxed host refuses. */
+function withHostLimits(argv: readonly string[]): string[] {
+  return argv[0] === "run" ? ["run", "--ulimit", "host", ...argv.slice(1)] : [...argv];
 }
 
 /** runc alone, with a root file system that is there already: what starting a container costs without an engine. */

@@ -89,7 +89,7 @@ export const rows: readonly Row[] = [
 function published(id: string, title: string, address: () => string): Row {
   const name = `bench-${id}`;
   return {
-    id, title, unit: "req/s", must: 1, goal: 1, moreIsBetter: true, rounds: 3,
+    id, title, unit: "req/s", must: 1, goal: 1, moreIsBetter: true, rounds: 5,
     missing: ({ nginx }) => (nginx === undefined ? "nginx is not on this machine" : !existsSync("/usr/bin/wrk") ? "wrk is not on this machine" : undefined),
     prepare: async (who, { nginx }) => {
       await who.run("load", "-q", "-i", nginx as string);
@@ -97,7 +97,7 @@ function published(id: string, title: string, address: () => string): Row {
     },
     async measure(who) {
       const port = await who.read("inspect", "-f", '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}', name);
-      const { stdout } = await promisify(execFile)("wrk", ["-c", "32", "-t", "2", "-d", "4s", `http://${address()}:${port}/`]);
+      const { stdout } = await promisify(execFile)("wrk", ["-c", "32", "-t", "2", "-d", "3s", `http://${address()}:${port}/`]);
       const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
       if (!(perSecond > 0) || /Non-2xx/.test(stdout)) throw new Error(`wrk: ${stdout}`);
       return perSecond;
