@@ -3,12 +3,30 @@ import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { fail } from "#base/errors.ts";
 import { cgroupDirectories, statFiles, type CgroupHost } from "#linux/cgroups.ts";
-import { planFreeze, planRemove } from "#linux/cgroups-plan.ts";
+import { planDelegate, planEvacuate, planFreeze, planRemove } from "#linux/cgroups-plan.ts";
+import { ProgramError } from "#linux/linux.ts";
 import type { TaskParts } from "./tasks.ts";
 
 /** v1 freezes one process after the other and says FREEZING meanwhile; v2 tells by an event. */
 const FREEZE_TRIES = 200;
 const FREEZE_PAUSE_MS = 10;
+
+const DELEGATE_TRIES = 10;
+
+/**
+ * v2, once, at start: the root's controllers are handed on. Where the engine is itself in a container the root is not the
+ * machine's, and the kernel wants it empty for that: what is in it, the engine too, moves to "/init". Some may fork
+ * meanwhile, so it is tried again. What still stands in the way is told by the first container that needs a controller.
+ */
+export async function delegate({ kernel, host: { cgroups } }: TaskParts): Promise<void> {
+  if (cgroups.version !== "v2") return;
+  for (let i = 0; i < DELEGATE_TRIES; i++) {
+    const failure = await kernel.perform(planDelegate(cgroups)).then(() => undefined, (error: unknown) => error);
+    if (!(failure instanceof ProgramError) || failure.code !== "EBUSY") return;
+    const pids = (await readFile(`${cgroupDirectories(cgroups, "")[0]?.path}/cgroup.procs`, "utf8")).split("\n").filter((pid) => Number(pid) > 0);
+    await kernel.perform(planEvacuate(cgroups, pids)).catch(() => {});
+  }
+}
 
 export async function freeze({ kernel, host }: TaskParts, cgroup: string, frozen: boolean): Promise<void> {
   await kernel.perform(planFreeze(host.cgroups, cgroup, frozen));

@@ -5,7 +5,7 @@ import type { ExitRecord, Shim } from "#linux/shim.ts";
 import { CONTAINER, connectShim, parseExitRecord } from "#linux/shim.ts";
 import { compileExec } from "#runtime/compile.ts";
 import { viewRoot } from "#runtime/rootfs.ts";
-import { cgroupFiles, freeze, movedTo, pidsOf, reap } from "./cgroups.ts";
+import { cgroupFiles, delegate, freeze, movedTo, pidsOf, reap } from "./cgroups.ts";
 import { execRecord, taskPaths, tasksFolder } from "./paths.ts";
 import { planTask } from "./plan.ts";
 import type { Task, TaskParts, Tasks } from "./tasks.ts";
@@ -19,6 +19,7 @@ export async function openTasks(parts: TaskParts): Promise<Tasks> {
   const staging = `${execRoot}/staging`;
   await mkdir(tasksFolder(execRoot), { recursive: true, mode: 0o700 });
   await mkdir(staging, { recursive: true, mode: 0o700 });
+  await delegate(parts);
   return {
     plan: (wish) => planTask(wish, { host, staging, paths: taskPaths(execRoot, wish.id) }),
     async create(id, program, onEvent) {
@@ -35,11 +36,11 @@ export async function openTasks(parts: TaskParts): Promise<Tasks> {
       return exit === undefined ? { kind: "gone" } : { kind: "exited", exit };
     },
     planExec: async (spec, process, pid) => compileExec(spec, process, { host, ...(await movedTo(host.cgroups, spec.linux?.cgroupsPath ?? "", pid)) }),
-    execExit: (id, exec) => readExit(execRecord(taskPaths(execRoot, id), exec)),
-    async forget(id, execs) {
-      const paths = taskPaths(execRoot, id);
-      const files = [paths.record, ...execs.map((exec) => execRecord(paths, exec))];
-      await Promise.all(files.map((path) => rm(path, { force: true })));
+    forget: (id) => rm(taskPaths(execRoot, id).record, { force: true }),
+    forgetExec: (id, exec) => rm(execRecord(taskPaths(execRoot, id), exec), { force: true }),
+    async forgetExecs() {
+      const names = (await readdir(tasksFolder(execRoot))).filter((name) => name.includes(".exit."));
+      await Promise.all(names.map((name) => rm(`${tasksFolder(execRoot)}/${name}`, { force: true })));
     },
     async gone(id) {
       const { socket } = taskPaths(execRoot, id);

@@ -12,7 +12,7 @@
  *     const task = await tasks.create(id, program, onEvent);     // the shim waits; clients may attach
  *     const { pid, time } = await task.shim.start();
  *     …                                                          // onEvent({ type: "exited", code, … })
- *     await tasks.forget(id, execs);                             // once the exit is in the database
+ *     await tasks.forget(id);                                    // once the exit is in the database
  *
  *     const found = await tasks.adopt(id, onEvent);              // after the engine was started anew
  */
@@ -72,10 +72,11 @@ export type Tasks = {
   adopt(id: string, onEvent: OnTaskEvent): Promise<Found>;
   /** The program of one more process in a running container with this spec, whose first process is `pid`. */
   planExec(spec: Spec, process: Process, pid: number): Promise<Program>;
-  /** How an exec'd process ended, when the engine was away. */
-  execExit(id: string, exec: string): Promise<ExitRecord | undefined>;
-  /** Removes exit records, of the container and of what was exec'd in it. */
-  forget(id: string, execs: readonly string[]): Promise<void>;
+  /** Removes the container's exit record. */
+  forget(id: string): Promise<void>;
+  /** Removes the exit record of an exec'd process; those of all, when nobody can ask for them any more. */
+  forgetExec(id: string, exec: string): Promise<void>;
+  forgetExecs(): Promise<void>;
   /** Resolves when the shim's socket is away: for one that was told to end. */
   gone(id: string): Promise<void>;
   /** Ends a task that no container has, and removes its files. `name` is as `list` says. */

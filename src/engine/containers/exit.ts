@@ -30,10 +30,8 @@ export async function handleExit(ctx: Context, live: Live, ended: Ended): Promis
   const exit = { code: ended.code, ...(ended.error === undefined ? {} : { error: ended.error }) };
   tell(live.onExit, exit);
   run?.resolve(exit);
-  const execs = [...live.execs];
-  live.execs.clear();
   await failpoint("exit.noted");
-  if (results[0].status === "fulfilled") await ctx.tasks.forget(live.id, execs);
+  if (results[0].status === "fulfilled") await ctx.tasks.forget(live.id);
 }
 
 export function exitedRecord(record: ContainerRecord, { code, time, oom, error = "" }: Ended): ContainerRecord {

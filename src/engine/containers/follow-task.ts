@@ -32,11 +32,11 @@ export function followTask(ctx: Context, live: Live): OnTaskEvent {
         if (event.id !== "") return ctx.execs.detached(live.id, event.id);
         return record && publish(ctx, record, "detach");
       case "execStarted":
-        return void live.execs.add(event.id);
-      case "execExited":
-        return ctx.execs.exited(live.id, event.id, event.code);
       case "execFailed":
         return;
+      case "execExited":
+        ctx.execs.exited(live.id, event.id, event.code);
+        return void ctx.tasks.forgetExec(live.id, event.id).catch(() => {});
       case "logError":
         return ctx.log.warn("a container's log cannot be written", { container: live.id, errno: event.errno });
     }

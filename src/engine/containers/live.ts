@@ -22,8 +22,6 @@ export type Live = {
   removing: boolean;
   /** A restart is under way: --rm does not apply to the exit in between. */
   restarting: boolean;
-  /** Exec'd processes of this run: each may have an exit record. */
-  readonly execs: Set<string>;
 };
 
 export type Lives = {
@@ -56,5 +54,4 @@ const newLive = (id: string): Live => ({
   onRemoved: new Set(),
   removing: false,
   restarting: false,
-  execs: new Set(),
 });

@@ -94,6 +94,7 @@ async function clear(ctx: Context, { snapshots, folders, tasks }: Garbage): Prom
       ctx.log.error(`remove ${what} that belongs to no container`, { error });
     }
   };
+  await quietly("exit records of execs", () => ctx.tasks.forgetExecs());
   for (const name of tasks) await quietly(`task ${name}`, () => ctx.tasks.clear(name));
   for (const name of snapshots) await quietly(`snapshot ${name}`, () => ctx.snapshots.remove(name));
   for (const name of folders) await quietly(`folder ${name}`, () => ctx.kernel.perform(removeFolderProgram(foldersRoot(ctx), name)));
