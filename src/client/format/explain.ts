@@ -7,15 +7,23 @@ import { alignColumns } from "./columns.ts";
 import { escapeControls } from "./escape.ts";
 
 export function explainPage(data: unknown, isTerminal: boolean): string {
-  const lines = section(data, "", isTerminal);
-  return `${lines.join("\n").replace(/^\n+/, "")}\n`;
+  const page = section(data, "", isTerminal).join("\n").replace(/^\n+/, "");
+  return `${withShortId(page, isObject(data) ? data["id"] : undefined)}\n`;
+}
+
+/** A container's id stands in many paths: after its first, full mention, its first digits do. */
+function withShortId(page: string, id: unknown): string {
+  if (typeof id !== "string" || !/^[0-9a-f]{64}$/.test(id)) return page;
+  const at = page.indexOf(id) + id.length;
+  return page.slice(0, at) + page.slice(at).replaceAll(id, `${id.slice(0, 12)}…`);
 }
 
 function section(data: unknown, margin: string, isTerminal: boolean): string[] {
   if (!isObject(data)) return block(data, margin, isTerminal);
   const entries = Object.entries(data).filter(([, value]) => !isEmpty(value));
   const plain = entries.filter(([, value]) => !isBig(value));
-  const big = entries.filter(([, value]) => isBig(value));
+  // What is longest comes last: the rest would be lost above it.
+  const big = entries.filter(([, value]) => isBig(value)).sort(([, a], [, b]) => Number(isLong(a)) - Number(isLong(b)));
   const lines = alignColumns(plain.map(([name, value]) => `${margin}${title(name)}\t${one(value, isTerminal)}`), { min: 0, padding: 2 });
   for (const [name, value] of big) {
     if (margin === "") lines.push("");
@@ -25,7 +33,10 @@ function section(data: unknown, margin: string, isTerminal: boolean): string[] {
 }
 
 function block(value: unknown, margin: string, isTerminal: boolean): string[] {
-  if (isObject(value)) return section(value, margin, isTerminal);
+  if (isObject(value)) {
+    const rows = Object.entries(value).map(([name, each]) => (isObject(each) ? { "": title(name), ...each } : each));
+    return tableColumns(rows) === undefined ? section(value, margin, isTerminal) : block(rows, margin, isTerminal);
+  }
   if (!Array.isArray(value)) return [`${margin}${one(value, isTerminal)}`];
   const columns = tableColumns(value);
   if (columns === undefined) {
@@ -46,6 +57,10 @@ function tableColumns(list: readonly unknown[]): string[] | undefined {
 function isBig(value: unknown): boolean {
   if (isObject(value)) return true;
   return Array.isArray(value) && (value.length > 8 || value.some((each) => typeof each === "object" || String(each).length > 60));
+}
+
+function isLong(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 40;
 }
 
 function isEmpty(value: unknown): boolean {

@@ -192,3 +192,11 @@ test("the page of explain: names and values, lists, tables", () => {
   assert.match(page, /^ {2}op 8$/m);
   assert.doesNotMatch(page, /none/i);
 });
+
+test("the page of explain: named objects of one kind are a table, the id is told in full once", () => {
+  const id = "ab".repeat(32);
+  const page = explainPage({ id, namespaces: { net: { link: "net:[1]", shared: false }, pid: { link: "pid:[2]", shared: true } }, paths: [`/x/${id}/${"y".repeat(60)}`] }, false);
+  assert.match(page, /^NAMESPACES\n {2} +LINK {5,}SHARED\n {2}Net {3}net:\[1\] {3}false\n {2}Pid {3}pid:\[2\] {3}true$/m);
+  assert.equal(page.split(id).length, 2);
+  assert.match(page, /^ {2}\/x\/abababababab…\/y+$/m);
+});
