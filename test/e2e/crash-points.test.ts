@@ -1,0 +1,98 @@
+/** The engine dies at each named point of a container's life; what is found afterwards is whole, and nothing is left. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { busyboxArchive, busyboxMissing } from "../fixtures/image.ts";
+import { peer, removeContainers } from "./harness.ts";
+import { clientsHere, openClient } from "./harness/client.ts";
+import { openEngine, type Engine } from "./harness/engine.ts";
+import { holdings, settled, type Holdings } from "./harness/leaks.ts";
+
+const why = process.getuid?.() !== 0 ? "containers need root" : peer !== "gantry" ? "the points are ours" : (busyboxMissing ?? (clientsHere().length === 0 && "no client is here"));
+const VARIABLE = "GANTRY_FAILPOINTS";
+
+let engine: Engine;
+let clean: Holdings;
+
+before(async () => {
+  if (why) return;
+  engine = await openEngine();
+  const archive = join(engine.place.folder, "busybox.tar");
+  writeFileSync(archive, busyboxArchive());
+  const cli = openClient(clientsHere()[0]!, engine);
+  await cli.ok("load", "-i", archive);
+  await cli.ok("run", "--rm", "-v", "/warm", "busybox", "true");
+  await engine.stop();
+  await engine.start();
+  clean = holdings(engine);
+});
+
+after(async () => {
+  await engine?.[Symbol.asyncDispose]();
+});
+
+type Wish = { Cmd: string[]; HostConfig?: object; Volumes?: object };
+
+async function make(wish: Wish): Promise<string> {
+  const { status, body } = await engine.api("POST", "/containers/create", { Image: "busybox", ...wish });
+  assert.equal(status, 201, JSON.stringify(body));
+  return (body as { Id: string }).Id;
+}
+
+const start = (id: string) => engine.api("POST", `/containers/${id}/start`);
+
+/** What reaches each point. The engine dies under the last request. */
+const roads: Record<string, () => Promise<unknown>> = {
+  "create.named": () => make({ Cmd: ["true"], Volumes: { "/v": {} } }),
+  "create.prepared": () => make({ Cmd: ["true"], Volumes: { "/v": {} } }),
+  "start.planned": async () => start(await make({ Cmd: ["sleep", "1000"] })),
+  "start.ready": async () => start(await make({ Cmd: ["sleep", "1000"] })),
+  "start.started": async () => start(await make({ Cmd: ["sleep", "1000"] })),
+  "exit.noted": async () => {
+    const id = await make({ Cmd: ["true"] });
+    await start(id);
+    await engine.api("POST", `/containers/${id}/wait?condition=removed`);
+  },
+  "remove.rows": async () => engine.api("DELETE", `/containers/${await make({ Cmd: ["true"], Volumes: { "/v": {} } })}?v=1`),
+};
+
+for (const [point, road] of Object.entries(roads)) {
+  test(`killed at ${point}`, { skip: why || false, timeout: 120_000 }, async () => {
+    await engine.stop();
+    process.env[VARIABLE] = `${point}=kill`;
+    try {
+      await engine.start();
+      await assert.rejects(road, "the engine died under the request");
+    } finally {
+      delete process.env[VARIABLE];
+    }
+    await engine.kill();
+    await engine.start();
+    const found = await settledContainers();
+    for (const { State, Id } of found) {
+      const { status, body } = await engine.api("GET", `/containers/${Id}/json`);
+      assert.equal(status, 200);
+      assert.equal((body as { State: { Running: boolean } }).State.Running, State === "running");
+    }
+    const states = found.map(({ State }) => State);
+    const expected: Record<string, string[]> = {
+      "create.named": [], "create.prepared": ["created"], "start.planned": ["created"], "start.ready": ["created"], "start.started": ["running"],
+      "exit.noted": ["exited"], "remove.rows": [],
+    };
+    assert.deepEqual(states, expected[point]);
+    // Doing it again works, and everything can be taken away.
+    const again = await make({ Cmd: ["true"] });
+    assert.equal((await start(again)).status, 204);
+    assert.deepEqual(((await engine.api("POST", `/containers/${again}/wait`)).body as { StatusCode: number }).StatusCode, 0);
+    await removeContainers(engine);
+    assert.deepEqual(await settled(engine, clean), {});
+  });
+}
+
+/** The list, once recovery has looked at everything: a request for a container waits for its look. */
+async function settledContainers(): Promise<{ Id: string; State: string }[]> {
+  const list = async () => (await engine.api("GET", "/containers/json?all=1")).body as { Id: string; State: string }[];
+  for (const { Id } of await list()) await engine.api("GET", `/containers/${Id}/top`);
+  return await list();
+}
