@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { installMissing } from "./packages.ts";
 import { root } from "./sources.ts";
 
-const quick = ["src/**/*.test.ts", "test/*.test.ts"];
+const quick = ["src/**/*.test.ts", "test/*.test.ts", "test/{security,suites,oci}/**/*.test.ts"];
 const stories = ["test/e2e/*.test.ts"];
 
 const [what = "test", ...rest] = process.argv.slice(2);

@@ -55,6 +55,7 @@ export function stories(title: string, options: { flags?: string[] } = {}): Stor
   });
   after(async () => {
     if (engine === undefined) return;
+    await removeImages(engine);
     const left = peer === "gantry" ? await settled(engine, before_) : {};
     await engine[Symbol.asyncDispose]();
     assert.deepEqual(left, {}, `${title}: the engine left something behind`);
@@ -92,6 +93,13 @@ export async function removeContainers(engine: Engine): Promise<void> {
   const { body } = await engine.api("GET", "/volumes");
   const volumes = (body as { Volumes?: { Name: string }[] | null }).Volumes ?? [];
   await Promise.all(volumes.map(({ Name }) => engine.api("DELETE", `/volumes/${Name}?force=1`)));
+}
+
+/** Takes away the images that stories brought: what they held has to go, too. */
+async function removeImages(engine: Engine): Promise<void> {
+  const { body } = await engine.api("GET", "/images/json");
+  const names = (body as { Id: string; RepoTags: string[] | null }[]).flatMap(({ Id, RepoTags }) => RepoTags ?? [Id]);
+  for (const name of names) if (!/^(busybox|hello):latest$/.test(name)) await engine.api("DELETE", `/images/${name}?force=1`);
 }
 
 async function loadBusybox(engine: Engine, client: Client["name"] | undefined): Promise<void> {

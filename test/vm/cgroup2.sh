@@ -130,7 +130,7 @@ check "60 layers, copied into a volume" "$(ls /tmp/root/bin | grep -c .)" "$(doc
 docker rm many >/dev/null
 
 # An engine in a container: the root of its tree holds processes, and moves them.
-docker run -d --name nested --privileged -v nested:/var/lib/gantry -v /gantry:/gantry:ro $(for d in bin lib lib64 usr; do echo -v /$d:/$d:ro; done) -v /tmp/root:/tmp/root:ro busybox \
+docker run -d --name nested --privileged -e DOCKER_HOST=unix:///run/gantry/gantry.sock -v nested:/var/lib/gantry -v /gantry:/gantry:ro $(for d in bin lib lib64 usr; do echo -v /$d:/$d:ro; done) -v /tmp/root:/tmp/root:ro busybox \
   sh -c 'cd /gantry; export NODE_COMPILE_CACHE=/tmp/cache; mkdir -p /run; node src/bin/daemon.ts >/tmp/log 2>&1 & tail -f /dev/null' >/dev/null
 for i in $(seq 60); do docker exec nested test -S /run/gantry/gantry.sock && break; sleep 1; done
 docker exec nested sh -c 'tar -c -C /tmp/root . | docker import - busybox' >/dev/null
