@@ -75,6 +75,16 @@ export function planFreeze(host: CgroupHost, path: string, frozen: boolean): Pro
   return [put(unified, "cgroup.freeze", frozen ? "1" : "0")];
 }
 
+/** v2: lets groups below the root have controllers. EBUSY when the root is not the machine's and holds processes. */
+export function planDelegate(host: CgroupHost): Program {
+  return usedDirectories(host, "").filter((one) => one.unified).map((root) => enableControllers(host, root));
+}
+
+/** v2: moves processes of the root into a group of their own. */
+export function planEvacuate(host: CgroupHost, pids: readonly string[]): Program {
+  return usedDirectories(host, "/init").flatMap((one) => [mkdir(one.path), ...pids.map((pid) => ({ ...put(one, "cgroup.procs", pid), tolerate: ERRNO["ESRCH"]! }))]);
+}
+
 function usedDirectories(host: CgroupHost, path: string): CgroupDirectory[] {
   const all = cgroupDirectories(host, path);
   return host.version === "v2" ? all : all.filter((one) => !one.unified);
@@ -135,12 +145,17 @@ function legacyLimits(host: CgroupHost, one: CgroupDirectory, controller: string
     case "pids":
       return set("pids.max", pidsMax(resources));
     case "blkio":
-      return set("blkio.bfq.weight", resources.blockIO?.weight || undefined);
+      return legacyWeight(one, resources);
     case "devices":
       return legacyDevices(one, resources);
     default:
       return [];
   }
+}
+
+/** Its file comes with an I/O scheduler, which may not be loaded: then nobody weighs, and the weight has no effect. */
+function legacyWeight(one: CgroupDirectory, { blockIO }: Resources): Op[] {
+  return blockIO?.weight ? [ifThere(put(one, "blkio.bfq.weight", String(blockIO.weight)))] : [];
 }
 
 /** The rules are written one by one: each replaces or widens what was there. */
@@ -160,11 +175,12 @@ function unifiedLimits(host: CgroupHost, one: CgroupDirectory, resources: Resour
     ["cpuset", "cpuset.mems", cpu.mems || undefined],
     ["pids", "pids.max", pidsMax(resources)],
     ["io", "io.bfq.weight", resources.blockIO?.weight ? String(resources.blockIO.weight) : undefined],
+    ["io", "io.weight", resources.blockIO?.weight ? `default ${weightOfBlockWeight(resources.blockIO.weight)}` : undefined],
   ];
   return values.flatMap(([controller, file, value]) => {
     if (value === undefined) return [];
     if (!host.controllers.includes(controller)) throw fail("invalid", `limit ${file}: the cgroup controller ${controller} is not available on this host`);
-    return [put(one, file, value)];
+    return [controller === "io" ? ifThere(put(one, file, value)) : put(one, file, value)];
   });
 }
 
@@ -204,5 +220,9 @@ export function weightOfShares(shares: number): number {
   return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34));
 }
 
+/** Docker's 10 … 1000 as io.weight's 1 … 10000. */
+const weightOfBlockWeight = (weight: number) => 1 + Math.floor(((weight - 10) * 9999) / 990);
+
+const ifThere = (op: Op): Op => ({ ...op, tolerate: ERRNO["ENOENT"]! });
 const mkdir = (path: string): Op => ({ op: "mkdir", path, mode: 0o755, tolerate: ERRNO["EEXIST"]! });
 const put = (directory: CgroupDirectory, file: string, data: string): Op => ({ op: "writeFile", path: `${directory.path}/${file}`, data });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { DeviceRule, Resources } from "#spec/oci-runtime.ts";
 import { cgroupDirectories, cgroupFactFiles, oomFile, parseCgroupHost, statFiles, type CgroupHost } from "./cgroups.ts";
 import { bpfDeviceFilter, legacyDeviceLines } from "./cgroups-devices.ts";
-import { planCgroup, planFreeze, planJoin, planRemove, weightOfShares } from "./cgroups-plan.ts";
+import { planCgroup, planDelegate, planEvacuate, planFreeze, planJoin, planRemove, weightOfShares } from "./cgroups-plan.ts";
 import type { Op } from "./ops.ts";
 
 const V2 = "30 24 0:26 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot";
@@ -134,6 +134,13 @@ test("removal kills in one hierarchy only, unless the container could make group
   assert.deepEqual(planRemove(v2, "/gantry/c1").map((op) => op.op), ["cgroupKill", "unlink"]);
 });
 
+test("v2: the root hands its controllers on, and can be emptied for that", () => {
+  assert.deepEqual(writes(planDelegate(v2)), [["/sys/fs/cgroup/cgroup.subtree_control", "+cpu +cpuset +io +memory +pids"]]);
+  assert.deepEqual(planDelegate(hybrid), []);
+  assert.deepEqual(planEvacuate(v2, ["1", "17"]).map((op) => op.op), ["mkdir", "writeFile", "writeFile"]);
+  assert.deepEqual(writes(planEvacuate(v2, ["1", "17"])), [["/sys/fs/cgroup/init/cgroup.procs", "1"], ["/sys/fs/cgroup/init/cgroup.procs", "17"]]);
+});
+
 test("files that values are read from", () => {
   assert.equal(oomFile(v2, "/gantry/c1"), "/sys/fs/cgroup/gantry/c1/memory.events");
   assert.equal(oomFile(v1, "/gantry/c1"), "/sys/fs/cgroup/memory/gantry/c1/memory.oom_control");
@@ -199,6 +206,28 @@ function runFilter(program: Buffer, context: readonly [number, number, number]):
   }
   assert.fail("the program runs off its end");
 }
+
+/** As the kernel's verifier asks: every instruction can be reached, and none runs off the end. */
+function unreached(program: Buffer): number[] {
+  const length = program.length / 8;
+  const seen = new Set<number>();
+  const next = [0];
+  for (let at = next.pop(); at !== undefined; at = next.pop()) {
+    assert.ok(at < length, "a path runs off the end");
+    if (seen.has(at)) continue;
+    seen.add(at);
+    const code = program[at * 8]!;
+    if (code === 0x95) continue;
+    next.push(at + 1);
+    if ((code & 7) === 6) next.push(at + 1 + program.readInt16LE(at * 8 + 2));
+  }
+  return [...Array(length).keys()].filter((at) => !seen.has(at));
+}
+
+test("v2: the compiled filter holds no instruction that is never reached, which the kernel refuses", () => {
+  const all: DeviceRule = { allow: true, access: "rwm" };
+  for (const rules of [[], [all], [{ ...all, allow: false }], RULES, [...RULES, all], [all, ...RULES], [all, all]]) assert.deepEqual(unreached(bpfDeviceFilter(rules)), []);
+});
 
 test("v2: the compiled filter decides every access as the rules do (ID-14)", () => {
   const lists: readonly (readonly DeviceRule[])[] = [RULES, [{ allow: true, access: "rwm" }], [], [{ allow: true, access: "rwm" }, { allow: false, type: "b" }], [...RULES, { allow: true, type: "a" }], RULES.toReversed()];

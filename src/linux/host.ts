@@ -26,8 +26,9 @@ export async function openKernel(options: HostOptions): Promise<Kernel> {
   return {
     perform: async (program, { forked = false, signal } = {}) => {
       if (!forked) refuseLasting(program);
+      const fork = forked === "if needed" ? lastingOp(program) !== undefined : forked;
       const host = await pool.take(signal);
-      const done = host.run({ ops: flatten(program), before: 0 }, encodeProgram(program), forked ? FORKED : 0);
+      const done = host.run({ ops: flatten(program), before: 0 }, encodeProgram(program), fork ? FORKED : 0);
       return done.finally(() => pool.give(host));
     },
     stream: async ({ signal }: PerformOptions = {}) => openStream(pool, await pool.take(signal)),
@@ -36,9 +37,11 @@ export async function openKernel(options: HostOptions): Promise<Kernel> {
 }
 
 function refuseLasting(program: Program): void {
-  const op = program.find((op) => LASTING.has(op.op));
+  const op = lastingOp(program);
   if (op !== undefined) throw new TypeError(`perform ${op.op}: it changes the process for good, so the program must be forked`);
 }
+
+const lastingOp = (program: Program) => program.find((op) => LASTING.has(op.op));
 
 /** Hosts that are free, and those who wait for one. */
 type Pool = {

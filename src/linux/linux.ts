@@ -30,7 +30,8 @@ export type Kernel = AsyncDisposable & {
   stream(options?: PerformOptions): Promise<ProgramStream>;
 };
 
-export type PerformOptions = { forked?: boolean; signal?: AbortSignal };
+/** `forked`: "if needed" forks when an op of the program changes the process for good. */
+export type PerformOptions = { forked?: boolean | "if needed"; signal?: AbortSignal };
 
 export type Outputs = ReadonlyMap<number, Buffer>;
 

@@ -12,7 +12,11 @@ import { compileProcess, enterFolder } from "./process.ts";
 import { IN_ROOT } from "./rootfs.ts";
 import { SLOT } from "./slots.ts";
 
-export type ExecFacts = { readonly host: HostFacts };
+export type ExecFacts = {
+  readonly host: HostFacts;
+  /** Where the container's first process is now, if it has moved to a group below the container's own. */
+  readonly cgroup?: string;
+};
 
 /**
  * The program of EXEC: `spec` is the container's, `process` what runs in it. The filter is the container's, whatever the
@@ -20,13 +24,13 @@ export type ExecFacts = { readonly host: HostFacts };
  *
  * The process cannot be traced from inside until it execs (ID-04); the pid namespace is entered by the fork.
  */
-export function compileExec(spec: Spec, process: Process, { host }: ExecFacts): Program {
+export function compileExec(spec: Spec, process: Process, { host, cgroup }: ExecFacts): Program {
   const types = (spec.linux?.namespaces ?? []).map((one) => one.type).filter((type) => type !== "time" || kernelAtLeast(host, 5, 8));
   const flags = types.reduce((all, type) => all | NAMESPACE_FLAGS[type], 0);
   const forks = types.includes("pid") || types.includes("time");
   return [
     { op: "prctl", option: PR.SET_DUMPABLE, a: 0, note: "nobody may trace this process before exec" },
-    ...planJoin(host.cgroups, checkCgroupPath(spec.linux?.cgroupsPath ?? "")),
+    ...planJoin(host.cgroups, cgroup ?? checkCgroupPath(spec.linux?.cgroupsPath ?? "")),
     ...oomScore(process),
     { op: "setns", slot: INIT_PIDFD, flags, note: types.join(" ") },
     ...(forks ? [{ op: "fork" } as const] : []),

@@ -33,7 +33,7 @@ export function ofImage(ctx: Context, snapshot: string, mounts: Mounts): Promise
 async function read(ctx: Context, open: Program): Promise<Accounts> {
   const program = readFilesProgram(open, ["etc/passwd", "etc/group"], USER_FILE_LIMIT);
   try {
-    const outputs = await ctx.kernel.perform(program);
+    const outputs = await ctx.kernel.perform(program, { forked: "if needed" });
     const [passwd = "", group = ""] = [2, 1].map((back) => outputs.get(program.length - back)?.toString("utf8") ?? "");
     return { passwd, group };
   } catch (error) {

@@ -12,7 +12,7 @@ export async function fillVolumes(ctx: Context, record: ContainerRecord, mounts:
   for (const { Type, copyUp, Source, Destination } of mounts) {
     if (Type !== "volume" || !copyUp) continue;
     try {
-      await ctx.kernel.perform(copyUpProgram({ openRoot: ctx.tasks.openRoot(image, 0), destination: Destination, volume: Source }));
+      await ctx.kernel.perform(copyUpProgram({ openRoot: ctx.tasks.openRoot(image, 0), destination: Destination, volume: Source }), { forked: "if needed" });
     } catch (error) {
       const problem = nothingThere(error);
       if (problem === "file") throw fail("invalid", `cannot mount volume over existing file, file exists ${Destination}`, { cause: error });
