@@ -31,6 +31,7 @@ export function checkConfig(body: CreateBody, host: Pick<CreateHost, "logDriver"
   checkPortBindings(given.PortBindings);
   for (const host of given.ExtraHosts ?? []) checkExtraHost(host);
   for (const address of given.Dns ?? []) if (isIP(address) === 0) throw fail("invalid", `invalid DNS server ${JSON.stringify(address)}: it needs to be an IP address`);
+  for (const word of [...(given.DnsSearch ?? []), ...(given.DnsOptions ?? [])]) if (/[\s\0]/.test(word)) throw fail("invalid", `invalid DNS search domain or option ${JSON.stringify(word)}: it needs to be one word`);
   for (const ulimit of given.Ulimits ?? []) checkUlimit(ulimit);
   for (const option of given.SecurityOpt ?? []) checkSecurityOption(option);
   for (const from of given.VolumesFrom ?? []) checkVolumesFrom(from);
