@@ -1,6 +1,6 @@
 /** The engine dies at each named point of a container's life; what is found afterwards is whole, and nothing is left. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { busyboxArchive, busyboxMissing } from "../fixtures/image.ts";
@@ -96,3 +96,19 @@ async function settledContainers(): Promise<{ Id: string; State: string }[]> {
   for (const { Id } of await list()) await engine.api("GET", `/containers/${Id}/top`);
   return await list();
 }
+
+test("a shim is killed: its container is ended, and can be started again", { skip: why || false, timeout: 120_000 }, async () => {
+  const id = await make({ Cmd: ["sh", "-c", "sleep 1000 & sleep 1000"] });
+  await start(id);
+  const inspect = async () => (await engine.api("GET", `/containers/${id}/json`)).body as { State: { Pid: number; Status: string; ExitCode: number; Error: string } };
+  const { Pid } = (await inspect()).State;
+  const shim = Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${Pid}/status`, "utf8"))![1]);
+  process.kill(shim, "SIGKILL");
+  const { body } = await engine.api("POST", `/containers/${id}/wait`);
+  assert.equal((body as { StatusCode: number }).StatusCode, 255);
+  const { Status, Error } = (await inspect()).State;
+  assert.deepEqual([Status, Error], ["exited", "shim lost"]);
+  assert.equal((await start(id)).status, 204);
+  await removeContainers(engine);
+  assert.deepEqual(await settled(engine, clean), {});
+});

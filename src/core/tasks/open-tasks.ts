@@ -33,6 +33,8 @@ export async function openTasks(parts: TaskParts): Promise<Tasks> {
       // A shim that was never told to start ends when this connection does.
       await shim?.[Symbol.asyncDispose]();
       const exit = await readExit(paths.record);
+      // Nobody listens any more, but the name of a socket outlives who was killed.
+      await rm(paths.socket, { force: true });
       return exit === undefined ? { kind: "gone" } : { kind: "exited", exit };
     },
     planExec: async (spec, process, pid) => compileExec(spec, process, { host, ...(await movedTo(host.cgroups, spec.linux?.cgroupsPath ?? "", pid)) }),
