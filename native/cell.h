@@ -23,6 +23,7 @@ struct op {
 struct machine {
   int slot[SLOTS];
   int status; /* init and exec: SEQPACKET to the shim, else -1 */
+  int marked; /* all descriptors but stdio close on exec */
   void (*emit)(struct machine *m, uint32_t index, const void *data, size_t len); /* an op's output; may be NULL */
   void *owner;
 };

@@ -403,7 +403,17 @@ static int set_groups(struct str gids) {
   return code(setgroups(gids.len / 4, list));
 }
 
-static int seccomp_op(const struct op *op) {
+/* Every op opens with O_CLOEXEC; this is for whatever was open before. */
+static int mark_descriptors(struct machine *m) {
+  if (!m->marked && syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC)) return -errno;
+  m->marked = 1;
+  return 0;
+}
+
+/* The filter may know nothing of close_range: profiles are older than that call. */
+static int seccomp_op(struct machine *m, const struct op *op) {
+  int err = mark_descriptors(m);
+  if (err) return err;
   if (LEN(SECCOMP_DATA) % 8 || LEN(SECCOMP_DATA) / 8 > 4096) return -EINVAL;
   struct sock_fprog program = { (unsigned short)(LEN(SECCOMP_DATA) / 8), (struct sock_filter *)(void *)(uintptr_t)S(SECCOMP_DATA) };
   return code(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, N(SECCOMP_FLAGS), &program));
@@ -441,13 +451,14 @@ static char **vector(struct str list) {
   return v;
 }
 
-static int exec_op(const struct op *op) {
-  int err = -ENOENT;
+static int exec_op(struct machine *m, const struct op *op) {
+  int err;
   for (int i = 0; i < 3; i++)
     if (LEN(i) && S(i)[LEN(i) - 1] != 0) return -EINVAL;
   char **candidates = vector(op->s[EXEC_CANDIDATES]), **argv = vector(op->s[EXEC_ARGV]), **env = vector(op->s[EXEC_ENV]);
   if (!candidates || !argv || !env) return -ENOMEM;
-  if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC)) return -errno;
+  if ((err = mark_descriptors(m))) return err;
+  err = -ENOENT;
   for (; *candidates; candidates++) {
     execve(*candidates, argv, env);
     if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) return -errno;
@@ -721,9 +732,9 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_CAP_SET: return set_caps(op);
   case OP_CAP_AMBIENT: return ambient_caps((uint64_t)N(CAP_AMBIENT_MASK));
   case OP_RLIMIT: return code(setrlimit((unsigned)N(RLIMIT_RESOURCE), &(struct rlimit){ (rlim_t)N(RLIMIT_SOFT), (rlim_t)N(RLIMIT_HARD) }));
-  case OP_SECCOMP: return seccomp_op(op);
+  case OP_SECCOMP: return seccomp_op(m, op);
   case OP_PTY: return terminal(m, op);
-  case OP_EXEC: return exec_op(op);
+  case OP_EXEC: return exec_op(m, op);
 
   case OP_NETLINK: return netlink_op(m, op, index);
   case OP_CGROUP_KILL: return cgroup_kill(S(CGROUP_KILL_PATH));
