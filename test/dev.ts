@@ -1,8 +1,9 @@
 /**
  * What the scripts of package.json run (`gantry --dev …`):
  *   ok     types, layers, budgets and the tests beside the sources: a minute
- *   test   all of it and the stories, having installed what these need; the last lines are the summary
+ *   test   all of it, the stories and the attacks, having installed what these need; the last lines are the summary
  *   e2e    the stories alone; PEER=dockerd points them at the reference
+ *   security  the attacks alone
  *   bench  Gantry beside its peers
  */
 import { spawnSync } from "node:child_process";
@@ -13,6 +14,7 @@ import { root } from "./sources.ts";
 
 const quick = ["src/**/*.test.ts", "test/*.test.ts", "test/{security,suites,oci}/**/*.test.ts"];
 const stories = ["test/e2e/*.test.ts"];
+const attacks = ["test/security/*.test.ts"];
 
 const [what = "test", ...rest] = process.argv.slice(2);
 process.chdir(root);
@@ -24,7 +26,7 @@ function act(): number {
       return runTests(globSync(quick), ["--test-concurrency=2"]);
     case "test":
       installMissing();
-      return runTests([...globSync(quick), ...globSync(stories)], ["--test-concurrency=2"]);
+      return runTests([...globSync(quick), ...globSync(stories), ...globSync(attacks)], ["--test-concurrency=2"]);
     case "e2e":
       installMissing();
       // The reference shares iptables with whoever else is on the host: one engine at a time.

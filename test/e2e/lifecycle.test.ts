@@ -131,7 +131,8 @@ story("inspect: the fields that programs read", async ({ cli }) => {
 });
 
 story("events: what happened, in order, with attributes", async ({ cli }) => {
-  const following = cli.spawn("events", "--filter", "container=watched", "--format", "{{.Type}} {{.Action}} {{.Actor.Attributes.name}}");
+  // From a moment ago on: the client may take its time to connect.
+  const following = cli.spawn("events", "--since", String(Math.floor(Date.now() / 1000)), "--filter", "container=watched", "--format", "{{.Type}} {{.Action}} {{.Actor.Attributes.name}}");
   await cli.ok("run", "--rm", "--name", "watched", "busybox", "true");
   await following.until(/destroy/);
   following.child.kill();
