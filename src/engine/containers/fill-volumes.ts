@@ -9,10 +9,11 @@ import type { PlannedMount } from "./mounts.ts";
 
 export async function fillVolumes(ctx: Context, record: ContainerRecord, mounts: readonly PlannedMount[]): Promise<void> {
   const image = readOnly(ctx.snapshots.mounts(record.snapshotKey));
-  for (const { Type, copyUp, Source, Destination } of mounts) {
-    if (Type !== "volume" || !copyUp) continue;
+  for (const { Name, copyUp, Source, Destination } of mounts) {
+    if (Name === undefined || !copyUp) continue;
     try {
-      await ctx.kernel.perform(copyUpProgram({ openRoot: ctx.tasks.openRoot(image, 0), destination: Destination, volume: Source }), { forked: "if needed" });
+      const program = copyUpProgram({ openRoot: ctx.tasks.openRoot(image, 0), destination: Destination, volume: Source });
+      await ctx.volumes.exclusively(Name, () => ctx.kernel.perform(program, { forked: "if needed" }));
     } catch (error) {
       const problem = nothingThere(error);
       if (problem === "file") throw fail("invalid", `cannot mount volume over existing file, file exists ${Destination}`, { cause: error });

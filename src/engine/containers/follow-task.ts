@@ -8,15 +8,17 @@ import type { Live } from "./live.ts";
 /** What a container whose end nobody saw shows. */
 export const LOST_CODE = 255;
 
+export type Following = { readonly on: OnTaskEvent; /** What its shim says from now on is of no interest. */ stop(): void };
+
 /** For one run: an exit waits for the lock, and so for the start that it ends. */
-export function followTask(ctx: Context, live: Live): OnTaskEvent {
+export function followTask(ctx: Context, live: Live): Following {
   let over = false;
   const end = (work: () => Promise<void>) => {
     if (over) return;
     over = true;
     live.lock.run(work).catch((error: unknown) => ctx.log.error("note the end of a container", { container: live.id, error }));
   };
-  return (event) => {
+  const on: OnTaskEvent = (event) => {
     const record = ctx.store.get(live.id);
     switch (event.type) {
       case "exited":
@@ -41,6 +43,7 @@ export function followTask(ctx: Context, live: Live): OnTaskEvent {
         return ctx.log.warn("a container's log cannot be written", { container: live.id, errno: event.errno });
     }
   };
+  return { on, stop: () => void (over = true) };
 }
 
 export const endedOf = ({ code, time, oom }: ExitRecord): Ended => ({ code, time: parseTime(time) ?? nowNanos(), oom });

@@ -51,7 +51,7 @@ function needsLook(ctx: Context, record: ContainerRecord, traces: ReadonlySet<st
 async function recoverOne(ctx: Context, live: Live): Promise<void> {
   const record = ctx.store.get(live.id);
   if (record === undefined) return;
-  const found = await ctx.tasks.adopt(live.id, followTask(ctx, live));
+  const found = await ctx.tasks.adopt(live.id, followTask(ctx, live).on);
   if (found.kind === "running") {
     live.task = found.task;
     live.run = Promise.withResolvers();

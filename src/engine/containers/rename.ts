@@ -11,7 +11,15 @@ export async function rename(ctx: Context, ref: string, wanted: string): Promise
     if (record.name === name) throw fail("invalid", "Renaming a container with the same name as its current name");
     ctx.store.reserve(name, id);
     const renamed = { ...record, name };
-    await ctx.store.put(renamed);
+    try {
+      await ctx.store.put(renamed);
+    } catch (error) {
+      // The row has the old name still; so has what is seen.
+      ctx.store.remember(record);
+      ctx.store.release(name, id);
+      ctx.store.reserve(record.name, id);
+      throw error;
+    }
     publish(ctx, renamed, "rename", { oldName: `/${record.name}` });
   });
 }

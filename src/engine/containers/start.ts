@@ -72,7 +72,8 @@ function joinNetwork(ctx: Context, record: ContainerRecord): Joined | undefined 
 async function run(ctx: Context, live: Live, given: ContainerRecord, joined: Joined | undefined): Promise<void> {
   const { record, program } = await planStart(ctx, given, joined?.attachment);
   await failpoint("start.planned");
-  const task = await ctx.tasks.create(record.id, program, followTask(ctx, live));
+  const following = followTask(ctx, live);
+  const task = await ctx.tasks.create(record.id, program, following.on);
   live.task = task;
   let started = false;
   let streams: Connected | undefined;
@@ -96,6 +97,7 @@ async function run(ctx: Context, live: Live, given: ContainerRecord, joined: Joi
     if (started) await task.shim.signal(CONTAINER, 9).catch(() => {});
     else {
       streams?.drop();
+      following.stop();
       await abandon(ctx, live, task);
     }
     throw error;

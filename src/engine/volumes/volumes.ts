@@ -33,6 +33,8 @@ export type VolumeParts = {
 export type VolumeStore = Volumes & {
   /** Makes a volume if there is none of that name. `made`: it is new. */
   ensure(options: { name?: string; labels?: Record<string, string>; anonymous: boolean }): Promise<{ record: VolumeRecord; made: boolean }>;
+  /** Work on a volume that nobody else may do meanwhile: filling it, removing it. */
+  exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
   /** Removes folders that no record names. */
   sweep(): Promise<void>;
 };
@@ -99,6 +101,7 @@ export function openVolumes(parts: VolumeParts): VolumeStore {
 
   return {
     ensure,
+    exclusively: locked,
     get,
     async create({ name, driver = "local", labels = {}, options = {} }) {
       if (driver !== "" && driver !== "local") throw fail("not-found", `create ${name ?? ""}: error looking up volume plugin ${driver}: plugin "${driver}" not found`);
