@@ -102,6 +102,8 @@ static _Noreturn void become(const struct proc *p, const int his[ENDS]) {
   int err = failpoint("shim-init");
   struct result r = { -1, err };
   if (err == 0) r = perform(&m, first ? (const uint8_t *)shim.init.p : p->program, first ? shim.init.len : p->program_len);
+  /* Of a process that is exiting the kernel forgets that nobody may trace it, before it closes what it has open. */
+  close_except(&m.status, 1);
   struct status failed = { STATUS_FAILED, r.index, r.err ? r.err : ENOEXEC };
   if (send(m.status, &failed, sizeof failed, MSG_NOSIGNAL) < 0) _exit(2);
   _exit(1);

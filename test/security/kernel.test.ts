@@ -102,7 +102,7 @@ attack("a privileged container is one on purpose, and its exec is not more than 
 
 attack("a filter from before close_range, or one that kills for it, is no obstacle", async ({ cli, engine }) => {
   const profile = join(engine.place.folder, "old.json");
-  const without = { ...DEFAULT_PROFILE, syscalls: DEFAULT_PROFILE.syscalls.map((rule) => ({ ...rule, names: rule.names.filter((name) => name !== "close_range") })) };
+  const without = { ...DEFAULT_PROFILE, syscalls: (DEFAULT_PROFILE.syscalls ?? []).map((rule) => ({ ...rule, names: (rule.names ?? []).filter((name) => name !== "close_range") })) };
   for (const changed of [without, { ...without, syscalls: [...without.syscalls, { names: ["close_range"], action: "SCMP_ACT_KILL_PROCESS" }] }]) {
     writeFileSync(profile, JSON.stringify(changed));
     assert.equal(await cli.ok("run", "--rm", "--security-opt", `seccomp=${profile}`, "box", "sh", "-c", "ls /proc/self/fd | wc -l"), "4");

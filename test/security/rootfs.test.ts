@@ -49,7 +49,7 @@ attack("RT-03 nothing is mounted over /proc", async ({ cli, evil, canary }) => {
   await cli.refused("run", "--rm", declared, "true");
   const linked = await evil([{ path: "trick", link: "/proc" }, { path: "way/" }, { path: "way/on", link: "../proc" }]);
   for (const place of ["/trick/sys", "/way/on/self", "/trick/sysrq-trigger"]) {
-    const { code, stdout } = await cli("run", "--rm", "-v", `${canary}/dir:${place}`, linked, "sh", "-c", "ls /proc/sys | grep -c kernel; ls /proc/self | grep -c status; cat /proc/self/comm; ls -d /proc/inner /proc/*/inner");
+    const { code, stdout } = await cli("run", "--rm", "-v", `${canary}/dir:${place}`, linked, "sh", "-c", "ls /proc/sys | grep -c kernel; ls /proc/self | grep -cx status; cat /proc/self/comm; ls -d /proc/inner /proc/*/inner");
     if (code === 0 || stdout !== "") assert.equal(stdout, "1\n1\ncat\n", place);
   }
 });
