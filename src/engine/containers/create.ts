@@ -28,6 +28,7 @@ export async function create(ctx: Context, request: CreateRequest, options: Crea
   ctx.store.reserve(record.name, record.id);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => ctx.store.release(record.name, record.id));
+  undo.defer(() => ctx.lives.drop(record.id));
   for (const { Name } of mounts) if (Name !== undefined) ctx.claimedVolumes.set(`${record.id} ${Name}`, Name);
   undo.defer(() => {
     for (const { Name } of mounts) ctx.claimedVolumes.delete(`${record.id} ${Name}`);
