@@ -3,7 +3,7 @@
  *   ok     types, layers, budgets and the tests beside the sources: a minute
  *   test   all of it, the stories and the attacks, having installed what these need; the last lines are the summary
  *   e2e    the stories alone; PEER=dockerd points them at the reference
- *   security  the attacks alone
+ *   attack the attacks alone
  *   bench  Gantry beside its peers
  */
 import { spawnSync } from "node:child_process";
@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { installMissing } from "./packages.ts";
 import { root } from "./sources.ts";
 
-const quick = ["src/**/*.test.ts", "test/*.test.ts", "test/{security,suites,oci}/**/*.test.ts"];
+const quick = ["src/**/*.test.ts", "test/*.test.ts", "test/{suites,oci}/**/*.test.ts"];
 const stories = ["test/e2e/*.test.ts"];
 const attacks = ["test/security/*.test.ts"];
 
@@ -31,10 +31,13 @@ function act(): number {
       installMissing();
       // The reference shares iptables with whoever else is on the host: one engine at a time.
       return runTests(globSync(stories), [`--test-concurrency=${process.env["PEER"] === undefined ? 2 : 1}`]);
+    case "attack":
+      installMissing();
+      return runTests(globSync(attacks), ["--test-concurrency=2"]);
     case "bench":
       return run([join(root, "bench/bench.ts"), ...rest]);
     default:
-      process.stderr.write(`gantry --dev: ok, test, e2e or bench is expected, not ${what}\n`);
+      process.stderr.write(`gantry --dev: ok, test, e2e, attack or bench is expected, not ${what}\n`);
       return 2;
   }
 }
