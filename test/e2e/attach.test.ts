@@ -73,6 +73,9 @@ story("--no-stdin and --sig-proxy=false", async ({ cli }) => {
   const attached = cli.spawn("attach", "--no-stdin", "--sig-proxy=false", id);
   await attached.until(/tick/);
   attached.child.kill("SIGTERM");
+  const ticks = (await cli.ok("logs", id)).length;
+  while ((await cli.ok("logs", id)).length < ticks + 15);
+  attached.child.kill("SIGKILL");
   await attached.ended;
   assert.doesNotMatch(await cli.ok("logs", id), /told/);
   assert.equal(await cli.ok("inspect", "-f", "{{.State.Running}}", id), "true");

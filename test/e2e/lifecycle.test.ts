@@ -132,15 +132,15 @@ story("inspect: the fields that programs read", async ({ cli }) => {
 
 story("events: what happened, in order, with attributes", async ({ cli }) => {
   // From a moment ago on: the client may take its time to connect.
-  const following = cli.spawn("events", "--since", String(Math.floor(Date.now() / 1000)), "--filter", "container=watched", "--format", "{{.Type}} {{.Action}} {{.Actor.Attributes.name}}");
-  await cli.ok("run", "--rm", "--name", "watched", "busybox", "true");
+  const following = cli.spawn("events", "--since", String(Math.floor(Date.now() / 1000)), "--filter", `container=watched-${cli.name}`, "--format", "{{.Type}} {{.Action}} {{.Actor.Attributes.name}}");
+  await cli.ok("run", "--rm", "--name", `watched-${cli.name}`, "busybox", "true");
   await following.until(/destroy/);
   following.child.kill();
   const actions = following.stdout.trim().split("\n").map((line) => line.split(" ")[1]);
   for (const [before, after] of [["create", "start"], ["start", "die"], ["die", "destroy"]] as const) {
     assert.ok(actions.indexOf(before) >= 0 && actions.indexOf(before) < actions.indexOf(after), `${before} before ${after}: ${actions}`);
   }
-  const past = await cli.ok("events", "--since", "5m", "--until", String(Math.ceil(Date.now() / 1000)), "--filter", "container=watched", "--filter", "event=die", "--format", "{{.Actor.Attributes.exitCode}}");
+  const past = await cli.ok("events", "--since", "5m", "--until", String(Math.ceil(Date.now() / 1000)), "--filter", `container=watched-${cli.name}`, "--filter", "event=die", "--format", "{{.Actor.Attributes.exitCode}}");
   assert.equal(past, "0");
 });
 

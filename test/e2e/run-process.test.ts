@@ -37,10 +37,10 @@ story("--rm removes it when it has ended", async ({ cli }) => {
   await cli.ok("run", "--rm", "--name", "short", "busybox", "true");
   assert.equal(await cli.ok("ps", "-aq"), "");
   await cli.ok("run", "-d", "--rm", "--name", "short", "busybox", "sleep", "1000");
-  const removed = cli.spawn("events", "--filter", "container=short", "--filter", "event=destroy", "--format", "{{.Action}}");
+  const removed = cli.spawn("events", "--since", String(Math.floor(Date.now() / 1000)), "--filter", "container=short", "--filter", "event=destroy", "--format", "{{.Action}}");
   await cli.ok("kill", "short");
-  await removed.until(/destroy/).catch(() => {});
-  removed.child.kill();
+  await removed.until(/destroy/);
+  removed.child.kill("SIGKILL");
   assert.equal(await cli.ok("ps", "-aq", "--filter", "name=short"), "");
 });
 
