@@ -4,7 +4,7 @@ import { OPS, type Op, type Program } from "./ops.ts";
 
 const OCTAL = new Set(["mode"]);
 const HEX = new Set(["flags", "cloneFlags", "attrs", "set", "clr", "mask", "effective", "permitted", "inheritable", "magic", "magic2", "resolve"]);
-const LONGEST = 96;
+const LONGEST = 160;
 
 /** One line: `mount "proc" on "/proc" (nosuid)`: name, fields that are set, note. */
 export function describeOp(op: Op): string {
@@ -52,8 +52,10 @@ function printable(bytes: Uint8Array): string | undefined {
   return clip(items.slice(0, -1).map((item) => JSON.stringify(item)).join(" "));
 }
 
+/** Ids by their first digits; what is still too long loses its middle: both ends of a path or a list say most. */
 function clip(line: string): string {
-  return line.length <= LONGEST ? line : `${line.slice(0, LONGEST)}… (${line.length} characters)`;
+  const short = line.replace(/[0-9a-f]{64}/g, (id) => `${id.slice(0, 12)}…`);
+  return short.length <= LONGEST ? short : `${short.slice(0, LONGEST / 2)} … ${short.slice(-LONGEST / 2)}`;
 }
 
 function number(name: string, value: number | bigint): string {

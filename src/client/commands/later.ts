@@ -31,6 +31,7 @@ const command = define({
   flags: {},
   raw: true,
   async run(cli) {
-    throw fail("not-implemented", `${cli.path}: this Gantry does not have it yet`);
+    const instead = /^gantry (image )?(pull|push)$/.test(cli.path) ? ": bring images as archives (gantry load, gantry import)" : "";
+    throw fail("not-implemented", `${cli.path}: this Gantry does not have it yet${instead}`);
   },
 });

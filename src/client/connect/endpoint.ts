@@ -44,7 +44,7 @@ export function resolveEndpoint(globals: Globals, env: Env, config: () => Config
     const chosen = globals.host[0] ?? env["DOCKER_HOST"] ?? "";
     const tls = tlsOf(globals, env, config);
     const endpoint = parseHost(chosen || DEFAULT_HOST, tls !== undefined);
-    return { ...endpoint, isDefault: chosen === "", ...(tls === undefined ? {} : { tls }) };
+    return { ...endpoint, isDefault: chosen === "" || chosen === DEFAULT_HOST, ...(tls === undefined ? {} : { tls }) };
   }
   const context = readContext(config().folder, name);
   const tls = context.tlsFiles(context.skipVerify);

@@ -8,7 +8,7 @@ import { escapeControls } from "./escape.ts";
 
 export function explainPage(data: unknown, isTerminal: boolean): string {
   const page = section(data, "", isTerminal).join("\n").replace(/^\n+/, "");
-  return `${withShortId(page, isObject(data) ? data["id"] : undefined)}\n`;
+  return `${withShortId(page, isObject(data) ? (data["Id"] ?? data["id"]) : undefined)}\n`;
 }
 
 /** A container's id stands in many paths: after its first, full mention, its first digits do. */

@@ -43,6 +43,10 @@ async function read(ctx: Context, open: Program): Promise<Accounts> {
 }
 
 /** Read-only views: of the layers below the container's own, and of these with its own on top. */
-const withoutUpper = (mounts: Mounts): Mounts => (mounts.type === "overlay" ? { type: "overlay", lower: mounts.lower } : mounts);
+const withoutUpper = (mounts: Mounts): Mounts => {
+  if (mounts.type !== "overlay") return mounts;
+  // Overlay wants two at least.
+  return mounts.lower.length === 1 ? { type: "bind", source: mounts.lower[0]!, readOnly: true } : { type: "overlay", lower: mounts.lower };
+};
 const withUpper = (mounts: Mounts): Mounts =>
   mounts.type === "overlay" ? { type: "overlay", lower: [...(mounts.upper === undefined ? [] : [mounts.upper]), ...mounts.lower] } : mounts;

@@ -8,6 +8,7 @@ import { isRunning, type Context } from "./context.ts";
 import { planRecord, type CreateOptions } from "./create.ts";
 import { planProgram } from "./plan-start.ts";
 import { listProcesses } from "./ps.ts";
+import { joinNetwork } from "./start.ts";
 
 export type Explanation = {
   readonly id: string;
@@ -92,20 +93,27 @@ export function inet6Addresses(text: string): string[] {
   });
 }
 
-/** What create and start would perform, one line an op. Nothing is made; addresses are not given out. */
+/** What create and start would perform, one line an op. Nothing is made; an address is held only meanwhile. */
 export async function plan(ctx: Context, request: CreateRequest, options: CreateOptions): Promise<string[]> {
   const image = await ctx.images.resolve(request.config.Image, options.platform === undefined ? {} : { platform: options.platform });
   const { record } = await planRecord(ctx, request, { image, ...options });
   const root = imageMounts(ctx, image.snapshot, record.id);
-  const accounts = root.type === "overlay" && root.lower.length > 0 ? await ofImage(ctx, image.snapshot ?? "", root) : { passwd: "", group: "" };
-  return ctx.describe(await planProgram(ctx, record, { accounts, files: { hostname: "", hosts: "", "resolv.conf": "" }, attachment: undefined, root }));
+  const accounts = root.type === "overlay" && image.snapshot !== undefined ? await ofImage(ctx, image.snapshot, root) : { passwd: "", group: "" };
+  const files = { hostname: "", hosts: "", "resolv.conf": "" };
+  const joined = joinNetwork(ctx, record);
+  try {
+    await joined?.saved;
+    return ctx.describe(await planProgram(ctx, record, { accounts, files, attachment: joined?.attachment, root }));
+  } finally {
+    if (joined !== undefined) await ctx.network.leave(record.id);
+  }
 }
 
 /** As the container's tree would be mounted. */
 function imageMounts(ctx: Context, snapshot: string | undefined, id: string): Mounts {
-  const lower: string[] = [];
+  const lower: string[] = [`${ctx.config.dataRoot}/snapshots/init/fs`];
   for (let name = snapshot; name !== undefined; name = ctx.snapshots.stat(name)?.parent) lower.push(ctx.snapshots.tree(name));
   const own = `${ctx.config.dataRoot}/snapshots/${id.slice(0, 12)}`;
-  return { type: "overlay", lower, upper: `${own}/upper`, work: `${own}/work` };
+  return { type: "overlay", lower, upper: `${own}/fs`, work: `${own}/work` };
 }
 

@@ -2,6 +2,7 @@
  * Why a container could not be started, in Docker's words: clients look for them, and the client of Docker derives the
  * exit codes 126 and 127 from them.
  */
+import { getSystemErrorMessage } from "node:util";
 import { Failure, fail, kindOf, messageOf } from "#base/errors.ts";
 import { ProgramError } from "#core/tasks/tasks.ts";
 import type { ContainerRecord, StartFailure } from "../engine.ts";
@@ -33,7 +34,7 @@ export function programFailure(error: ProgramError, prefix: string, { command, c
     }
     if (error.code === "EACCES" || error.code === "EPERM") return make(`exec: "${command}": permission denied`, NOT_EXECUTABLE);
     if (error.code === "ENOEXEC") return make(`exec ${command}: exec format error`, NOT_EXECUTABLE);
-    return make(`exec: "${command}": ${error.message}`, NOT_EXECUTABLE);
+    return make(`exec: "${command}": ${getSystemErrorMessage(-error.errno)}`, NOT_EXECUTABLE);
   }
   const folder = name === "chdir" || name === "fchdir" || ((name === "mkdirAll" || name === "open") && error.op?.path === cwd);
   if (folder && cwd !== "") {

@@ -54,7 +54,7 @@ async function startWithNetwork(ctx: Context, live: Live, record: ContainerRecor
 
 type Joined = { readonly attachment: Attachment; readonly saved: Promise<void> };
 
-function joinNetwork(ctx: Context, record: ContainerRecord): Joined | undefined {
+export function joinNetwork(ctx: Context, record: ContainerRecord): Joined | undefined {
   const name = networkOf(record.hostConfig.NetworkMode);
   if (name === undefined || name === "host" || name === "none" || record.config.NetworkDisabled === true) return undefined;
   const settings = record.networking[name] ?? record.networking["default"];

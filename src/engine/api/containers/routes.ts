@@ -130,7 +130,7 @@ export function containerRoutes(parts: ApiParts): ApiRoute[] {
         return ok({ Lines: await containers.plan(request, options) });
       },
     },
-    { method: "GET", path: "/gantry/containers/{id}/explain", run: async ({ params }) => ok(await containers.explain(params["id"]!)) },
+    { method: "GET", path: "/gantry/containers/{id}/explain", run: async ({ params }) => ok(capitalised(await containers.explain(params["id"]!))) },
   ];
 }
 
@@ -143,4 +143,9 @@ function stopOptions({ query, version }: ApiCall): { timeout?: number; signal?: 
 
 export function sizeOf({ query }: ApiCall): { rows: number; cols: number } {
   return { rows: size(query, "h"), cols: size(query, "w") };
+}
+
+/** Keys as they are everywhere else in the API: `{{.Pid}}`, not `{{.pid}}`. */
+function capitalised(facts: unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(facts as Record<string, unknown>).map(([name, value]) => [name[0]!.toUpperCase() + name.slice(1), value]));
 }
