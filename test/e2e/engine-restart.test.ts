@@ -7,6 +7,9 @@ import { stories, type Scene } from "./harness.ts";
 
 const { story } = stories("the engine killed and started again");
 
+/** dockerd 20.10 does not always keep these promises. */
+const better = { only: "gantry-engine" } as const;
+
 const count = Number(process.env["RESTART_CONTAINERS"] ?? 50);
 
 async function again({ engine }: Pick<Scene, "engine">): Promise<void> {
@@ -100,7 +103,7 @@ story("a client that waits sees the engine go, and the container lives", async (
   assert.notEqual((await waiting.ended).code, 0);
   await engine.start();
   assert.equal(await cli.ok("inspect", "-f", "{{.State.Running}}", "waited"), "true");
-});
+}, better);
 
 story("created, stopped and paused containers are as they were", async ({ cli, engine }) => {
   await cli.ok("create", "--name", "created", "busybox", "true");
@@ -135,4 +138,4 @@ story("killed in the midst of starting containers: each is whole or not there", 
     else await cli.ok("start", name);
     await cli.ok("rm", "-f", name);
   }
-});
+}, better);

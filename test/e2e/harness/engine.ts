@@ -1,6 +1,6 @@
 /** An engine for a test file: ours, or with PEER=dockerd the reference, at a place of its own. */
 import { spawn, execFileSync, type ChildProcess } from "node:child_process";
-import { openSync, closeSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -41,6 +41,7 @@ export async function openEngine(flags: readonly string[] = [], kind: EngineKind
     },
     async kill() {
       await end(child, "SIGKILL");
+      if (kind === "dockerd") await killContainerd(place);
     },
     async stop() {
       return await end(child, "SIGTERM");
@@ -101,6 +102,13 @@ async function untilListening(child: ChildProcess, place: Place): Promise<void> 
     }
     await pause(20);
   }
+}
+
+/** A dockerd that was killed leaves its containerd behind, and the next one does not get along with it. */
+async function killContainerd(place: Place): Promise<void> {
+  const pid = Number(readFileSync(join(place.execRoot, "containerd/containerd.pid"), "utf8"));
+  process.kill(pid, "SIGKILL");
+  while (existsSync(`/proc/${pid}`)) await pause(20);
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<number | null> {
