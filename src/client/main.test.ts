@@ -125,6 +125,11 @@ for (const [line, words] of completions) {
   });
 }
 
+test("completion asks the engine that the line names", async () => {
+  const { out } = await gantry("-H", "unix:///nothing", "__complete", "--", ...engine, "stop", "");
+  assert.match(out, /^web\t/);
+});
+
 test("completion without an engine is silent", async () => {
   assert.deepEqual(await gantry("-H", `unix://${folder}/nothing`, "__complete", "--", "stop", ""), { code: 0, out: "", err: "" });
 });

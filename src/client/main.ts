@@ -64,11 +64,23 @@ async function runEntry(
     return say(outputs.out, renderCommand(entry, command.flags, path, outputs.out.columns));
   }
   checkArity(entry, path, usage, parsed.args.length);
-  const cli = await makeCli(path, globals, options, outputs);
+  const cli = await makeCli(path, path === COMPLETE ? globalsOfWords(globals, args) : globals, options, outputs);
   try {
     return (await command.run(cli, parsed.options as never, parsed.args)) ?? 0;
   } finally {
     cli.close();
+  }
+}
+
+const COMPLETE = "gantry __complete";
+
+/** A line that is being completed names its engine itself. */
+function globalsOfWords(globals: Globals, words: readonly string[]): Globals {
+  try {
+    const given = readGlobals(words[0] === "--" ? words.slice(1) : words).options;
+    return given.host.length > 0 || given.context !== "" ? given : globals;
+  } catch {
+    return globals;
   }
 }
 
@@ -97,7 +109,7 @@ async function makeCli(
     }
     const startEngine = options.startEngine;
     // A shell that only asks what may follow must not bring an engine up.
-    const mayStart = startEngine !== undefined && process.geteuid?.() === 0 && path !== "gantry __complete";
+    const mayStart = startEngine !== undefined && process.geteuid?.() === 0 && path !== COMPLETE;
     opened = await openApi(endpoint, {
       userAgent: `Gantry-Client/${VERSION} (${process.platform})`,
       headers: readOnce().headers,

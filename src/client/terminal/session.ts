@@ -24,7 +24,8 @@ export async function runSession(cli: Cli, stream: Duplex, options: SessionOptio
     return await Promise.race([detached, showOutput(cli, stream, options)]);
   } finally {
     restore();
-    process.stdin.pause();
+    // Asking for it would open it: only where it was used.
+    if (options.stdin) process.stdin.pause();
     stream.destroy();
   }
 }
