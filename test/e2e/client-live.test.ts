@@ -16,7 +16,7 @@ import { type Engine, openEngine } from "./harness/engine.ts";
 const noDockerd = onPath("dockerd") ? undefined : "dockerd is not on this machine";
 const why = process.getuid?.() !== 0 ? "containers need root" : (noDocker ?? noDockerd ?? busyboxMissing);
 
-const long = `@ run -d --name kx -l a=b --network none -v vv:/data busybox sh -c 'echo one; echo two >&2; echo three; exec sleep 1000'`;
+const long = `@ run -d --name kx -l a=b --network none -v vv:/data busybox sh -c 'echo one; usleep 300000; echo two >&2; usleep 300000; echo three; exec sleep 1000'`;
 
 const groups: Readonly<Record<string, readonly string[]>> = {
   "run: outputs and exit codes": [
