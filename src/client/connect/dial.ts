@@ -97,16 +97,29 @@ async function dialSsh(endpoint: Endpoint & { transport: "ssh" }): Promise<Duple
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(-4096);
   });
-  const stream = Duplex.from({ readable: child.stdout, writable: child.stdin } as unknown as AsyncIterable<Buffer>);
+  // What could not be written to a program that ended is told by how it ended.
+  child.stdin.on("error", () => {});
+  const stream = new Duplex({
+    read: () => void child.stdout.resume(),
+    write: (chunk: Buffer, _, done) => void child.stdin.write(chunk, () => done()),
+    final: (done) => void child.stdin.end(() => done()),
+    destroy: (error, done) => {
+      child.kill();
+      done(error);
+    },
+  });
   stream.on("error", () => {});
+  child.stdout.on("data", (chunk: Buffer) => {
+    if (!stream.push(chunk)) child.stdout.pause();
+  });
   child.once("error", (error) => {
     stream.destroy(fail("unavailable", `error during connect: ssh: ${error.message}`, { cause: error }));
   });
   child.once("close", (code) => {
-    if (code === 0) return;
+    if (code === 0) return void stream.push(null);
     const detail = said.trim() === "" ? "" : `, stderr=${said.trim()}`;
-    stream.destroy(fail("unavailable", `error during connect: command [ssh ${args.slice(0, -1).join(" ")}] has exited with exit status ${code}${detail}`));
+    const program = ["ssh", ...args.slice(0, -1)].join(" ");
+    stream.destroy(fail("unavailable", `error during connect: command [${program}] has exited with exit status ${code}${detail}`));
   });
-  child.unref();
   return stream;
 }

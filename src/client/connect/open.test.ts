@@ -1,12 +1,12 @@
 /** Our HTTP against Node's server: what an engine may answer, in every shape it may come in. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createRaw, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { test, type TestContext } from "node:test";
 import type { Api } from "./connect.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { type Endpoint, parseHost } from "./endpoint.ts";
 import { gather, isBelow, openApi } from "./open.ts";
 
 type Serve = (request: IncomingMessage, response: ServerResponse) => void;
@@ -156,7 +156,7 @@ test("what is no HTTP, and an answer cut short, are errors", async (context) => 
     ["HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhel", /unexpected EOF/],
     ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", /unexpected EOF/],
     ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", /malformed chunked encoding/],
-    ["", /unexpected EOF/],
+    ["", /^Failure: error during connect: EOF$/],
   ] as const) {
     const endpoint = await place(context);
     const server = createRaw((socket) => socket.once("data", () => socket.end(answer))).listen((endpoint as { path: string }).path);
@@ -165,6 +165,26 @@ test("what is no HTTP, and an answer cut short, are errors", async (context) => 
     api.close();
     server.close();
   }
+});
+
+test("over ssh: the far side's standard streams, and its words when it fails", async (context) => {
+  const folder = mkdtempSync("/tmp/open-");
+  context.after(() => rmSync(folder, { recursive: true }));
+  const server = createServer((request, response) => void (request.url === "/_ping" ? response.setHeader("Api-Version", "1.41").end() : response.end("far")));
+  await new Promise<void>((resolve) => server.listen(`${folder}/s`, resolve));
+  context.after(() => void (server.closeAllConnections(), server.close()));
+  const join = `const s=require("net").connect({path:"${folder}/s",allowHalfOpen:true});process.stdin.pipe(s).pipe(process.stdout)`;
+  const before = process.env["PATH"];
+  process.env["PATH"] = `${folder}:${before}`;
+  context.after(() => void (process.env["PATH"] = before));
+  const ssh = (text: string) => writeFileSync(`${folder}/ssh`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  ssh(`echo "$@" > ${folder}/args; exec ${process.execPath} -e '${join}'`);
+  const api = await openApi(parseHost("ssh://me@host:2222"), { userAgent: "", headers: {} });
+  assert.equal(await api.text("GET", "/x"), "far");
+  api.close();
+  assert.match(readFileSync(`${folder}/args`, "utf8"), /^-l me -p 2222 -o ConnectTimeout=30 -T -- host command -v gantry .* exec gantry system dial-stdio \|\| exec docker system dial-stdio$/m);
+  ssh("echo no route >&2; exit 255");
+  await assert.rejects(openApi(parseHost("ssh://host"), { userAgent: "", headers: {} }), /has exited with exit status 255, stderr=no route$/);
 });
 
 test("versions are compared by number", () => {

@@ -1,6 +1,6 @@
 /** Makes an Api of an endpoint: negotiates the version, keeps one connection for the next request, words failures. */
 import type { Duplex } from "node:stream";
-import { fail, type Kind } from "#base/errors.ts";
+import { Failure, fail, type Kind } from "#base/errors.ts";
 import type { Answer, Api, Query, RequestOptions } from "./connect.ts";
 import { dial } from "./dial.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -67,7 +67,7 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
       return { status: answer.status, headers: answer.headers, body: afterwards(answer.body, keep) };
     } catch (error) {
       socket.destroy();
-      throw error;
+      throw lost(error);
     }
   };
 
@@ -82,7 +82,10 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
   const hijack = async (path: string, request: RequestOptions = {}): Promise<Duplex> => {
     const socket = await connect(request.signal);
     const target = `${base}/v${version}${path}${queryOf(request.query)}`;
-    const head = await upgrade(socket, prepare("POST", target, request));
+    const head = await upgrade(socket, prepare("POST", target, request)).catch((error: unknown) => {
+      socket.destroy();
+      throw lost(error);
+    });
     if (head.status === 101 || head.status === 200) return socket;
     const chunks: Buffer[] = [];
     const length = Number(head.headers["content-length"] ?? Number.POSITIVE_INFINITY);
@@ -131,6 +134,13 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
       for (const each of idle.splice(0)) each.socket.destroy();
     },
   };
+}
+
+/** A connection that broke before the answer came. */
+function lost(error: unknown): unknown {
+  if (error instanceof Failure) return error.facts["eof"] ? fail("unavailable", "error during connect: EOF", { cause: error }) : error;
+  const { reason, message } = error as Error & { reason?: string };
+  return fail("unavailable", `error during connect: ${reason ?? message}`, { cause: error });
 }
 
 async function startWhenAbsent<T>(endpoint: Endpoint, options: OpenOptions, work: () => Promise<T>): Promise<T> {
