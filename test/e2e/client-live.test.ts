@@ -42,6 +42,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   ],
   "a container's life": [
     long,
+    "@ exec kx sleep 1", // until it has said its three lines, in order
     "@ ps --format '{{.Names}} {{.Image}} {{.State}} {{.Labels}} {{.Mounts}} {{.Networks}}'",
     "@ logs kx",
     "@ logs --tail 1 kx",
