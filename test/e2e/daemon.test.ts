@@ -11,9 +11,9 @@ const skip = process.env["PEER"] !== undefined ? "it is Gantry's own" : process.
 
 let place: Place;
 let flags: string[];
-before(() => {
+before(async () => {
   if (skip !== false) return;
-  place = makePlace();
+  place = await makePlace();
   flags = ["--data-root", place.dataRoot, "--exec-root", place.execRoot, "--config-file", place.config, "--bridge", place.bridge, "--bip", `${place.subnet}.1/24`];
 });
 after(async () => {

@@ -11,7 +11,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { busyboxArchive, busyboxMissing } from "../fixtures/image.ts";
 import { clientsHere, openClient, type Client } from "./harness/client.ts";
 import { openEngine, peer, type Engine } from "./harness/engine.ts";
@@ -45,28 +45,31 @@ export function stories(title: string, options: { flags?: string[] } = {}): Stor
   if (clientsHere().length === 0) test(title, { skip: "no client is here: neither docker nor gantry" }, () => {});
   const why = process.getuid?.() !== 0 ? "containers need root" : busyboxMissing;
   const clients = clientsHere();
-  let engine: Engine | undefined;
-  let before_: Holdings = {};
-  before(async () => {
-    if (why !== undefined) return;
-    engine = await openEngine(options.flags);
-    await loadBusybox(engine, clients[0]);
-    before_ = await warm(engine, clients[0]);
-  });
+  let opening: Promise<{ engine: Engine; before: Holdings }> | undefined;
+  let current: Engine | undefined;
+  // At the first story that is told, so that a file whose stories are all skipped starts nothing.
+  const open = (): Promise<{ engine: Engine; before: Holdings }> => {
+    opening ??= (async () => {
+      current = await openEngine(options.flags);
+      await loadBusybox(current, clients[0]);
+      return { engine: current, before: await warm(current, clients[0]) };
+    })();
+    return opening;
+  };
   after(async () => {
-    if (engine === undefined) return;
-    await removeImages(engine);
-    const left = peer === "gantry" ? await settled(engine, before_) : {};
-    await engine[Symbol.asyncDispose]();
+    const opened = await opening?.catch(() => undefined);
+    if (opened !== undefined) await removeImages(opened.engine);
+    const left = opened !== undefined && peer === "gantry" ? await settled(opened.engine, opened.before) : {};
+    await current?.[Symbol.asyncDispose]();
     assert.deepEqual(left, {}, `${title}: the engine left something behind`);
   });
   return {
-    engine: () => engine as Engine,
+    engine: () => current as Engine,
     story(name, tell, { only, skip } = {}) {
       for (const client of clients) {
         if (only === "gantry-engine" && peer !== "gantry") continue;
         if ((only === "docker" || only === "gantry") && only !== client) continue;
-        test(`${title}: ${name} (${client})`, { skip: (why ?? skip) || false, timeout: 300_000 }, () => perform(engine as Engine, client, tell));
+        test(`${title}: ${name} (${client})`, { skip: (why ?? skip) || false, timeout: 300_000 }, async () => perform((await open()).engine, client, tell));
       }
     },
   };

@@ -27,7 +27,7 @@ export type Engine = AsyncDisposable & {
 
 /** `flags`: more of the engine's flags. */
 export async function openEngine(flags: readonly string[] = [], kind: EngineKind = peer): Promise<Engine> {
-  const place = makePlace();
+  const place = await makePlace();
   let child: ChildProcess | undefined;
   const engine: Engine = {
     place,

@@ -1,7 +1,7 @@
 /** A place for one engine: folders, socket, bridge, subnet and cgroup of its own, so that many engines run side by side. */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 export type Place = {
   readonly folder: string;
@@ -22,13 +22,19 @@ export type Place = {
 };
 
 /** Paths are short: a unix socket's has 107 bytes. */
-export function makePlace(): Place {
-  const folder = mkdtempSync("/tmp/ge-");
-  const tag = folder.slice("/tmp/ge-".length);
-  const subnet = freeSubnet();
-  const cell = join(trackingRoot(), `ge-${tag}`);
-  mkdirSync(cell);
-  writeFileSync(join(folder, "daemon.json"), "{}");
+export async function makePlace(): Promise<Place> {
+  await sweep();
+  const place = placeAt(mkdtempSync(`${prefix}`), freeSubnet());
+  writeFileSync(join(place.folder, "owner"), String(process.pid));
+  mkdirSync(place.cell);
+  writeFileSync(place.config, "{}");
+  return place;
+}
+
+const prefix = "/tmp/ge-";
+
+function placeAt(folder: string, subnet: string): Place {
+  const tag = folder.slice(prefix.length);
   return {
     folder,
     dataRoot: join(folder, "d"),
@@ -40,8 +46,16 @@ export function makePlace(): Place {
     bridge: `ge${tag}`,
     subnet,
     cgroupParent: `/gp-${tag}`,
-    cell,
+    cell: join(trackingRoot(), `ge-${tag}`),
   };
+}
+
+/** Takes away places whose test was ended before it could. */
+async function sweep(): Promise<void> {
+  for (const name of readdirSync("/tmp").filter((entry) => entry.startsWith(basename(prefix)))) {
+    const owner = join("/tmp", name, "owner");
+    if (existsSync(owner) && !existsSync(`/proc/${readFileSync(owner, "utf8")}`)) await removePlace(placeAt(join("/tmp", name), ""));
+  }
 }
 
 /** Processes that the engine started and that have not ended, itself among them. */
