@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "#base/errors.ts";
@@ -24,7 +25,9 @@ const BUILD = fileURLToPath(new URL("../../build", import.meta.url));
 
 export type Engine = { close(): Promise<void>; reload(config: Config): Promise<void> };
 
-export async function serve(config: Config): Promise<Engine> {
+export async function serve(given: Config): Promise<Engine> {
+  // Parts read what a reload may change where they use it, from this one value.
+  const config = structuredClone(given);
   const log = openLog({ level: config.logLevel, format: config.logFormat });
   await using opening = new AsyncDisposableStack();
   await mkdir(config.dataRoot, { recursive: true, mode: 0o710 });
@@ -58,7 +61,26 @@ export async function serve(config: Config): Promise<Engine> {
   const opened = opening.move();
   return {
     close: () => opened.disposeAsync(),
-    reload: async () => undefined,
+    async reload(fresh) {
+      Object.assign(config, { ...fresh, network: config.network, containers: Object.assign(config.containers, fresh.containers) });
+      Object.assign(facts, { labels: fresh.labels, liveRestore: fresh.liveRestore, debug: fresh.debug });
+      log.setLevel(fresh.logLevel);
+      events.publish({ Type: "daemon", Action: "reload", Actor: { ID: facts.id, Attributes: reloadable(fresh) } });
+    },
+  };
+}
+
+/** What the event of a reload tells: the values in effect. */
+function reloadable({ debug, labels, liveRestore, shutdownTimeout, defaultStopTimeout, containers }: Config): Record<string, string> {
+  return {
+    name: hostname(),
+    debug: String(debug),
+    labels: JSON.stringify(labels),
+    "live-restore": String(liveRestore),
+    "shutdown-timeout": String(shutdownTimeout),
+    "default-stop-timeout": String(defaultStopTimeout),
+    "default-shm-size": String(containers.shmSize),
+    "default-ipc-mode": containers.ipcMode,
   };
 }
 

@@ -66,6 +66,8 @@ test("SIGHUP reads the file again", { skip }, async () => {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   assert.match(readFileSync(log, "utf8"), /needs a restart.*mtu/);
+  const client = { ...process.env, DOCKER_HOST: `unix://${place.execRoot}/gantry.sock` };
+  assert.match((await run(join(root, "gantry"), ["info", "--format", "{{json .Labels}}"], { env: client })).stdout, /fresh=1/);
   writeFileSync(place.config, "{}");
 });
 

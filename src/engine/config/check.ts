@@ -63,10 +63,6 @@ const checks: Readonly<Record<string, Check>> = {
   "host-gateway-ips": allAddresses,
   "default-address-pools": checkPools,
   hosts: checkHosts,
-  proxies: (map: Record<string, unknown>) =>
-    Object.entries(map).every(([key, value]) => ["http-proxy", "https-proxy", "no-proxy"].includes(key) && typeof value === "string")
-      ? undefined
-      : "http-proxy, https-proxy and no-proxy are expected",
 };
 
 function oneOf(...words: string[]): Check {

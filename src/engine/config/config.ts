@@ -32,7 +32,6 @@ export type Config = {
   readonly defaultStopTimeout: number;
   readonly containers: ContainerDefaults;
   readonly network: NetworkDefaults;
-  readonly proxies: { readonly http: string; readonly https: string; readonly none: string };
 };
 
 export type Host =

@@ -72,7 +72,6 @@ export function compileConfig(values: Values): Config {
   const get = getter(values);
   const execRoot = get<string>("exec-root");
   const hosts = get<string[]>("hosts");
-  const proxies = get<Record<string, string>>("proxies");
   return {
     dataRoot: get("data-root"),
     execRoot,
@@ -101,11 +100,6 @@ export function compileConfig(values: Values): Config {
       noNewPrivileges: get("no-new-privileges"),
     },
     network: checkNetwork(compileNetwork(values)),
-    proxies: {
-      http: proxies["http-proxy"] ?? "",
-      https: proxies["https-proxy"] ?? "",
-      none: proxies["no-proxy"] ?? "",
-    },
   };
 }
 

@@ -71,7 +71,6 @@ export const settings: readonly Setting[] = [
   list("dns-opt", "dns-opts", "Resolver options of containers"),
   list("dns-search", "dns-search", "Search domains of containers"),
   list("host-gateway-ip", "host-gateway-ips", "What host-gateway stands for in --add-host"),
-  { key: "proxies", kind: "object", fallback: {}, help: "Outgoing proxies" },
 
   // Known, and not acted on yet.
   ...refused("bool", false, "tls tlsverify experimental selinux-enabled allow-direct-routing ip-forward-no-drop cri-containerd raw-logs rootless"),
@@ -79,7 +78,7 @@ export const settings: readonly Setting[] = [
   ...refused("int", 0, "cpu-rt-period cpu-rt-runtime network-control-plane-mtu network-diagnostic-port"),
   ...refused("int", 3, "max-concurrent-downloads"),
   ...refused("int", 5, "max-concurrent-uploads max-download-attempts"),
-  ...refused("object", {}, "builder runtimes nri-opts"),
+  ...refused("object", {}, "builder: runtimes: nri-opts: proxies:"),
   ...refused("list", [], "registry-mirrors:registry-mirror insecure-registries:insecure-registry"),
   ...refused("list", [], "storage-opts:storage-opt exec-opts:exec-opt authorization-plugins:authorization-plugin cdi-spec-dirs:cdi-spec-dir node-generic-resources:node-generic-resource"),
   { flag: "add-runtime", kind: "list", fallback: [], help: "Register another OCI runtime", state: "refused" },
@@ -109,11 +108,11 @@ function list(flag: string, key: string, help: string): Setting {
   return many(flag, key, "list", [], help);
 }
 
-/** Names are "key", or "key:flag" where they differ. */
+/** Names are "key", or "key:flag" where they differ, or "key:" where there is no flag. */
 function refused(kind: ValueKind, fallback: Value, names: string): Setting[] {
   return names.split(" ").map((name) => {
     const [key, flag] = name.split(":") as [string, string?];
-    return { key, flag: flag ?? key, kind, fallback, help: "Not acted on yet", state: "refused" };
+    return { key, ...(flag !== "" && { flag: flag ?? key }), kind, fallback, help: "Not acted on yet", state: "refused" };
   });
 }
 
