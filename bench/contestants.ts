@@ -58,9 +58,9 @@ export async function openPodman(): Promise<Contestant | undefined> {
   };
 }
 
-/** Podman raises the limit of open files by default, which a sandboxed host refuses. */
+/** Podman raises limits by default, which a sandboxed host refuses. */
 function withHostLimits(argv: readonly string[]): string[] {
-  return argv[0] === "run" ? ["run", "--ulimit", "host", ...argv.slice(1)] : [...argv];
+  return argv[0] === "run" ? ["run", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096", ...argv.slice(1)] : [...argv];
 }
 
 /** runc alone, with a root file system that is there already: what starting a container costs without an engine. */
@@ -105,6 +105,6 @@ function ended(child: ReturnType<typeof spawn>, what: string): Promise<void> {
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (stderr = (stderr + chunk).slice(-2000)));
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code) => (code === 0 ? resolve() : reject(new Error(`${what}: code ${code}: ${stderr}`))));
+    child.once("close", (code) => (code === 0 ? resolve() : reject(new Error(stderr.trim().split("\n").at(-1) || `${what}: code ${code}`))));
   });
 }
