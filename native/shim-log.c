@@ -13,7 +13,8 @@ enum { PAGE = 4096, PIECE = 16384, BUFFER = 6 * PIECE + MAX_ATTRS + PAGE + 65536
 struct line {
   uint32_t len;     /* of its beginning, in part */
   uint8_t pieces;   /* pieces of it are written: they share the time of the first */
-  char time[31];
+  uint32_t tail_len;
+  uint8_t tail[MAX_ATTRS + 128]; /* what follows the text of an entry, with its time: the same for all that is read at once */
   uint8_t part[PIECE];
 } __attribute__((aligned(PAGE)));
 
@@ -166,23 +167,29 @@ static uint8_t *escape(uint8_t *out, const uint8_t *p, const uint8_t *end) {
   return out;
 }
 
-static void entry(int stream, const uint8_t *data, size_t len, int whole) {
+/* Gives the entries to come their time. */
+static void stamp(int stream, const char *time) {
   struct line *line = &lines[stream - 1];
-  if (shim.log_max > 0 && size >= (uint64_t)shim.log_max) rotate();
-  if (BUFFER - used < 6 * len + shim.attrs.len + 256) log_flush();
-  uint8_t *out = buffer + used, *start = out;
-  out = copy(out, "{\"log\":\"", 8);
-  out = escape(out, data, data + len);
-  if (whole) out = copy(out, "\\n", 2);
-  out = copy(out, stream == 1 ? "\",\"stream\":\"stdout\"," : "\",\"stream\":\"stderr\",", 20);
+  uint8_t *out = copy(line->tail, stream == 1 ? "\",\"stream\":\"stdout\"," : "\",\"stream\":\"stderr\",", 20);
   if (shim.attrs.len > 0) {
     out = copy(out, "\"attrs\":", 8);
     out = copy(out, shim.attrs.p, shim.attrs.len);
     *out++ = ',';
   }
   out = copy(out, "\"time\":\"", 8);
-  out = copy(out, line->time, strlen(line->time));
-  out = copy(out, "\"}\n", 3);
+  out = copy(out, time, strlen(time));
+  line->tail_len = (uint32_t)(copy(out, "\"}\n", 3) - line->tail);
+}
+
+static void entry(int stream, const uint8_t *data, size_t len, int whole) {
+  struct line *line = &lines[stream - 1];
+  if (shim.log_max > 0 && size >= (uint64_t)shim.log_max) rotate();
+  if (BUFFER - used < 6 * len + line->tail_len + 64) log_flush();
+  uint8_t *out = buffer + used, *start = out;
+  out = copy(out, "{\"log\":\"", 8);
+  out = escape(out, data, data + len);
+  if (whole) out = copy(out, "\\n", 2);
+  out = copy(out, line->tail, line->tail_len);
   used += (size_t)(out - start);
   size += (size_t)(out - start);
   line->pieces = !whole;
@@ -190,6 +197,7 @@ static void entry(int stream, const uint8_t *data, size_t len, int whole) {
 
 void log_output(int stream, const uint8_t *p, size_t n) {
   struct line *line = &lines[stream - 1];
+  int stamped = 0;
   char now[31];
   if (fd < 0) return;
   format_time(now, unix_ns(), 1);
@@ -198,7 +206,7 @@ void log_output(int stream, const uint8_t *p, size_t n) {
     const uint8_t *end = memchr(p, '\n', most);
     size_t take = end ? (size_t)(end - p) : most;
     int done = end || line->len + take == PIECE;
-    if (done && !line->pieces) memcpy(line->time, now, sizeof now);
+    if (done && !line->pieces && !stamped) stamp(stream, now), stamped = 1;
     if (line->len > 0 || !done) {
       memcpy(line->part + line->len, p, take);
       line->len += (uint32_t)take;
@@ -214,8 +222,10 @@ void log_output(int stream, const uint8_t *p, size_t n) {
 
 void log_end(int stream) {
   struct line *line = &lines[stream - 1];
+  char now[31];
   if (fd < 0 || line->len == 0) return;
-  if (!line->pieces) format_time(line->time, unix_ns(), 1);
+  format_time(now, unix_ns(), 1);
+  if (!line->pieces) stamp(stream, now);
   entry(stream, line->part, line->len, 0);
   line->len = 0;
 }

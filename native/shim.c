@@ -36,7 +36,8 @@ static int64_t clock_ns(clockid_t clock) {
 }
 
 int64_t unix_ns(void) { return clock_ns(CLOCK_REALTIME); }
-int64_t monotonic_ms(void) { return clock_ns(CLOCK_MONOTONIC) / 1000000; }
+int64_t monotonic_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+int64_t monotonic_ms(void) { return monotonic_ns() / 1000000; }
 
 void watch(int fd, uint32_t *have, uint32_t want, enum source source, int index) {
   if (*have == want || fd < 0) return;

@@ -26,6 +26,8 @@ enum { M_OK = 20, M_ERROR, M_ATTACHED, M_STATE = 30, M_STARTED, M_FAILED, M_EXIT
 enum source { FROM_LISTENER, FROM_SIGNALS, FROM_CGROUP, FROM_CLIENT, FROM_STATUS, FROM_OUT, FROM_ERR, FROM_IN };
 
 /* A process: the container's own (procs[0]) or an exec'd one. */
+struct pace { int64_t at, due; }; /* of an output, monotonic ns: when it was read last, and should be next; 0: at once */
+
 struct proc {
   enum { UNUSED, MADE, STARTING, RUNNING, ENDED } life;
   char id[MAX_ID + 1];
@@ -45,6 +47,7 @@ struct proc {
   uint64_t ticks;
   int64_t deadline;        /* monotonic ms; ENDED: for the end of its outputs; before: to try a hung-up terminal again, or 0 */
   int oom;
+  struct pace pace[2];
 };
 
 struct client {
@@ -88,6 +91,7 @@ extern int proc_count, client_count; /* one more than the last used */
 
 /* shim.c */
 int64_t unix_ns(void);
+int64_t monotonic_ns(void);
 int64_t monotonic_ms(void);
 /* Tells epoll what is awaited of fd; want 0: nothing, not even a hang-up. */
 void watch(int fd, uint32_t *have, uint32_t want, enum source source, int index);
