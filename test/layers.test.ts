@@ -12,7 +12,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   linux: ["base"],
   runtime: ["base", "spec", "linux"],
   core: ["base", "spec", "linux", "runtime"],
-  transfer: ["base", "spec", "core/content"],
+  transfer: ["base", "spec", "core/content", "core/leases"],
   network: ["base", "spec", "linux"],
   volumes: ["base", "spec", "linux"],
   plugins: ["base", "spec"],
