@@ -29,6 +29,7 @@ import type { Log } from "#base/log.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Descriptor } from "#spec/image.ts";
 import type { Platform } from "#spec/platform.ts";
+import type { Session } from "./session.ts";
 
 export { openTransfer } from "./open-transfer.ts";
 
@@ -49,7 +50,25 @@ export type TransferOptions = {
   readonly settings: () => TransferSettings;
   readonly content: Content;
   readonly log: Log;
+  /** What is waited for and how often; for tests. */
+  readonly limits?: Partial<Limits>;
 };
+
+export type Limits = {
+  readonly connectMs: number;
+  /** Without a byte, of the head and of the body. */
+  readonly idleMs: number;
+  /** Fewer bytes than this a second, over `rateMs` of waiting: the connection is given up. */
+  readonly bytesPerSecond: number;
+  readonly rateMs: number;
+  readonly redirects: number;
+  /** The most that a server may ask us to wait before the next attempt. */
+  readonly retryAfterMs: number;
+  /** Before the second attempt, with jitter; doubled for each further one. */
+  readonly backoffMs: number;
+};
+
+export const LIMITS: Limits = { connectMs: 15_000, idleMs: 30_000, bytesPerSecond: 512, rateMs: 60_000, redirects: 5, retryAfterMs: 60_000, backoffMs: 500 };
 
 export type TransferSettings = {
   /** "host:port", or CIDR of addresses: plain HTTP and unverified TLS are allowed there. Loopback always is, as in Docker. */
@@ -84,11 +103,20 @@ export type Access = { readonly credentials?: Credentials | undefined };
 /** One repository of one registry. */
 export type Remote = {
   readonly repository: Repository;
-  /** A tag ("latest") or a digest. The descriptor's digest is of the bytes that came, unless the request was for a digest: then they must agree. */
-  resolve(tagOrDigest: string, signal: AbortSignal): Promise<{ descriptor: Descriptor; bytes: Buffer }>;
+  /**
+   * What a tag ("latest") or a digest leads to, by HEAD where the registry says it all, so that nothing is counted as a pull.
+   * @throws not-found, forbidden, invalid (schema 1), unavailable.
+   */
+  resolve(tagOrDigest: string, signal: AbortSignal): Promise<{ descriptor: Descriptor }>;
+  /** The document itself, of at most 4 MiB. The digest is of the bytes that came, unless one was asked for: then they must agree. */
+  manifest(tagOrDigest: string, signal: AbortSignal): Promise<{ descriptor: Descriptor; bytes: Buffer }>;
+  /** A blob's bytes, verified: ends happily only if size and digest hold; goes on by range where a connection was cut. */
+  blob(descriptor: Descriptor, signal: AbortSignal): AsyncIterable<Buffer>;
   tags(signal: AbortSignal): AsyncIterable<string>;
   referrers(digest: Digest, signal: AbortSignal, artifactType?: string): Promise<readonly Descriptor[]>;
   delete(tagOrDigest: string, signal: AbortSignal): Promise<void>;
+  /** Requests to this repository's hosts: for this folder. */
+  readonly session: Session;
 };
 
 export type FetchOptions = {
@@ -118,7 +146,10 @@ export type FetchEvent =
 
 export type PushOptions = {
   readonly tag?: string;
-  /** "all" that are in the store; an index of which some are missing is pushed whole or not at all. */
+  /**
+   * "all": an index goes whole; if only one image of it is in the store, that one goes (the descriptor that `push` resolves
+   * to is then the manifest's); if several but not all are, that is a conflict. A platform: its manifest, without the index.
+   */
   readonly platforms: "all" | readonly Platform[];
   readonly signal: AbortSignal;
   readonly progress?: (event: PushEvent) => void;
