@@ -45,7 +45,7 @@ async function stop(argv: string[]): Promise<void> {
   }
   process.kill(pid, "SIGTERM");
   while (holderOf(config) !== undefined) await pause(20);
-  process.stdout.write(`Stopped (pid ${pid})${config.liveRestore ? "; containers go on" : ""}\n`);
+  process.stdout.write(`Stopped (pid ${pid})${config.liveRestore ? "; running containers go on" : ""}\n`);
 }
 
 async function status(argv: string[]): Promise<void> {

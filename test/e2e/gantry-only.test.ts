@@ -23,6 +23,8 @@ story("--dry-run prints the program, an op a line, and makes nothing", async ({ 
     assert.equal(await cli.ok("ps", "-aq"), "");
   }
   await cli.fails(125, /unknown flag: --nope/, "run", "--dry-run", "--nope", "busybox");
+  await cli.ok("create", "--name", "there", "busybox");
+  await cli.fails(125, /The container name "\/there" is already in use/, "run", "--dry-run", "--name", "there", "busybox");
 }, gantry);
 
 story("explain: a container as it stands in the kernel", async ({ cli }) => {

@@ -105,7 +105,8 @@ story("-p udp: answers come back", async ({ cli }) => {
 
 story("a published port on ::1 and from a container through the host's address", async ({ cli }) => {
   const base = 29900 + Math.floor(Math.random() * 99);
-  await cli.ok("run", "-d", "-p", `${base}:80`, ...answering("everywhere"));
+  const id = await cli.ok("run", "-d", "-p", `${base}:80`, ...answering("everywhere"));
+  assert.equal(await cli.ok("port", id), `80/tcp -> 0.0.0.0:${base}\n80/tcp -> [::]:${base}`);
   await answers("127.0.0.1", base, "everywhere");
   await answers("::1", base, "everywhere");
   assert.equal(await cli.ok("run", "--rm", "busybox", "nc", "-w", "2", hostAddress(), String(base)), "everywhere");

@@ -1,5 +1,5 @@
 /** From a request to its handler and back: versions, headers, routes, errors. */
-import { fail, messageOf } from "#base/errors.ts";
+import { Failure, fail, messageOf } from "#base/errors.ts";
 import { compileRoutes, type Call } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
 import { type ApiCall, type ApiRoute, statusOf, writeAnswer, writeError } from "./answer.ts";
@@ -59,6 +59,13 @@ function withParams(call: Call, version: number, params: Readonly<Record<string,
 function report(log: Log, call: Call, error: unknown): void {
   const status = statusOf(error);
   const fields = { method: call.method, path: call.path, status, error: error instanceof Error ? error : messageOf(error) };
-  if (status === 500) log.error("request failed", { ...fields, stack: error instanceof Error ? error.stack : undefined });
-  else log.debug("request refused", fields);
+  if (status !== 500) log.debug("request refused", fields);
+  else if (isForeseen(error)) log.info("request failed", fields);
+  else log.error("request failed", { ...fields, stack: error instanceof Error ? error.stack : undefined });
+}
+
+/** Docker answers 500 to much that is nobody's fault: a port in use. What somebody has put into words needs no stack. */
+function isForeseen(error: unknown): boolean {
+  if (!(error instanceof Failure)) return false;
+  return error.cause === undefined || isForeseen(error.cause);
 }

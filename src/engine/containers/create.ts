@@ -63,8 +63,8 @@ export type Planned = { readonly record: ContainerRecord; readonly mounts: reado
 
 /** What `create` would make: checks all, makes nothing. */
 export async function planRecord(ctx: Context, request: CreateRequest, { image, name }: CreateOptions & { image: ResolvedImage }): Promise<Planned> {
-  const config = mergeConfig(request.config, image.config);
   const hostConfig = resolveReferences(ctx, request.hostConfig);
+  const config = withNetworkDisabled(ctx, mergeConfig(request.config, image.config), hostConfig);
   checkLogging(hostConfig.LogConfig);
   await checkSources(hostConfig);
   const id = newId();
@@ -127,6 +127,11 @@ function withHostname(config: ContainerConfig, { NetworkMode, UTSMode }: HostCon
   return { ...config, Hostname: NetworkMode === "host" || UTSMode === "host" ? hostname() : id.slice(0, 12) };
 }
 
+/** As Docker: without a bridge ("bridge": "none") a container of the default network has loopback only. */
+function withNetworkDisabled(ctx: Context, config: ContainerConfig, { NetworkMode }: HostConfig): ContainerConfig {
+  return ctx.config.network.bridge === "none" && networkOf(NetworkMode) === "bridge" ? { ...config, NetworkDisabled: true } : config;
+}
+
 /** The name of the network that a mode stands for; undefined when the container has none of its own. */
 export function networkOf(mode: string): string | undefined {
   if (mode.startsWith("container:")) return undefined;
@@ -135,7 +140,9 @@ export function networkOf(mode: string): string | undefined {
 
 function endpointsOf(ctx: Context, mode: string): ContainerRecord["endpoints"] {
   const name = networkOf(mode);
-  return name === undefined ? {} : { [name]: emptyEndpoint(ctx.network.get(name).id) };
+  if (name === undefined) return {};
+  const missing = name === "bridge" && ctx.config.network.bridge === "none";
+  return { [name]: emptyEndpoint(missing ? "" : ctx.network.get(name).id) };
 }
 
 async function makeVolume(ctx: Context, mount: PlannedMount): Promise<() => Promise<void>> {

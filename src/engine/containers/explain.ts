@@ -1,6 +1,7 @@
 /** What a container is made of, as it stands in the kernel; and what one would be made of. */
 import { readFile, readlink } from "node:fs/promises";
 import type { CreateRequest } from "#spec/docker.ts";
+import { formatAddress } from "#network/addresses.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
 import type { ContainerRecord } from "../engine.ts";
 import { ofImage, readAccounts } from "./accounts.ts";
@@ -89,7 +90,7 @@ export function localAddresses(fib: string): string[] {
 export function inet6Addresses(text: string): string[] {
   return text.split("\n").flatMap((line) => {
     const [digits = "", , prefix = "", , , name = ""] = line.trim().split(/\s+/);
-    return digits.length === 32 ? [`${(digits.match(/.{4}/g) ?? []).join(":")}/${Number.parseInt(prefix, 16)} ${name}`] : [];
+    return digits.length === 32 ? [`${formatAddress(Buffer.from(digits, "hex"))}/${Number.parseInt(prefix, 16)} ${name}`] : [];
   });
 }
 
@@ -97,6 +98,8 @@ export function inet6Addresses(text: string): string[] {
 export async function plan(ctx: Context, request: CreateRequest, options: CreateOptions): Promise<string[]> {
   const image = await ctx.images.resolve(request.config.Image, options.platform === undefined ? {} : { platform: options.platform });
   const { record } = await planRecord(ctx, request, { image, ...options });
+  ctx.store.reserve(record.name, record.id);
+  ctx.store.release(record.name, record.id);
   const root = imageMounts(ctx, image.snapshot, record.id);
   const accounts = root.type === "overlay" && image.snapshot !== undefined ? await ofImage(ctx, image.snapshot, root) : { passwd: "", group: "" };
   const files = { hostname: "", hosts: "", "resolv.conf": "" };

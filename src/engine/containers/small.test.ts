@@ -91,5 +91,5 @@ test("ps: options that are not understood are refused", () => {
 test("addresses of a namespace", () => {
   const fib = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 172.17.0.2\n        /32 host LOCAL\n     |-- 172.17.255.255\n        /32 link BROADCAST\nLocal:\n     |-- 127.0.0.1\n        /32 host LOCAL\n     |-- 172.17.0.2\n        /32 host LOCAL\n";
   assert.deepEqual(localAddresses(fib), ["172.17.0.2", "127.0.0.1"]);
-  assert.deepEqual(inet6Addresses("fe80000000000000004211fffe110002 02 40 20 80     eth0\n"), ["fe80:0000:0000:0000:0042:11ff:fe11:0002/64 eth0"]);
+  assert.deepEqual(inet6Addresses("fe80000000000000004211fffe110002 02 40 20 80     eth0\n"), ["fe80::42:11ff:fe11:2/64 eth0"]);
 });

@@ -5,6 +5,8 @@ import { containerPath } from "../each.ts";
 
 type Binding = { readonly HostIp: string; readonly HostPort: string };
 
+const RUNS = /\d+|\D+/g;
+
 export const command = define({
   flags: {},
   async run(cli, _options, [name = "", wanted]) {
@@ -39,6 +41,13 @@ function parsePort(text: string): string {
   return `${Number(port)}/${protocol}`;
 }
 
+/** Numbers by their value, all else byte by byte: "0.0.0.0" comes before "[::]". */
 function naturally(a: string, b: string): number {
-  return a.localeCompare(b, "en", { numeric: true });
+  const [left, right] = [a.match(RUNS) ?? [], b.match(RUNS) ?? []];
+  const at = left.findIndex((run, i) => run !== right[i]);
+  if (at < 0) return left.length - right.length;
+  const [x, y = ""] = [left[at]!, right[at]];
+  const byValue = Number(x) - Number(y);
+  if (y !== "" && byValue !== 0 && !Number.isNaN(byValue)) return byValue;
+  return x < y ? -1 : 1;
 }
