@@ -1,0 +1,74 @@
+import type { Call } from "#base/http.ts";
+import type { Log } from "#base/log.ts";
+import type { Access } from "./access/access.ts";
+import type { Upstreams } from "./cache/cache.ts";
+import type { Events } from "./events/events.ts";
+import type { Storage } from "./storage/storage.ts";
+
+export type Registry = AsyncDisposable & {
+  /** Answers a request: of the distribution API, or of one of the doors. */
+  serve(call: Call): Promise<void>;
+};
+
+export type RegistryOptions = {
+  readonly storage: Storage;
+  readonly access: Access;
+  readonly events: Events;
+  readonly upstreams: Upstreams;
+  readonly settings: RegistrySettings;
+  readonly log: Log;
+  /** More paths that are answered here ("/token", "/metrics"), by exact match. They check their callers themselves. */
+  readonly doors?: Readonly<Record<string, (call: Call) => Promise<void>>>;
+};
+
+export type RegistrySettings = {
+  /** Whether manifests, tags and blobs may be deleted; otherwise 405 (RS-04). */
+  readonly deletes: boolean;
+  /** Tags that are never overwritten, in repositories of these patterns ("team/*", "**"): 409 (RS-04). */
+  readonly createOnly: readonly string[];
+  /** An index may name manifests that the repository does not have. */
+  readonly sparseIndexes: boolean;
+  readonly quotas: readonly Quota[];
+  /** Names a browser may ask us by, beside loopback's and those in `Host` of other clients (RS-09); empty: any. */
+  readonly hosts: readonly string[];
+  readonly collect: CollectSettings;
+  /** Keep `index.json` telling of all tags, so that other tools read the folder as an OCI layout. */
+  readonly layoutIndex: boolean;
+};
+
+/** The bytes that repositories whose name begins so may hold together, each blob counted once. */
+export type Quota = { readonly prefix: string; readonly bytes: number };
+
+export type CollectSettings = {
+  /** Between collections, in milliseconds; 0: never by itself. */
+  readonly everyMs: number;
+  /** What is younger is never taken: as long as the longest push. */
+  readonly graceMs: number;
+  /** Uploads that nobody went on with (RS-06). */
+  readonly uploadsMs: number;
+  /** Manifests without a tag, an index or a subject that needs them; undefined: they are kept. */
+  readonly untaggedMs?: number | undefined;
+  readonly retention: readonly Retention[];
+};
+
+/** Which tags go. A tag is kept when any rule that has it keeps it, and when no rule has it. */
+export type Retention = {
+  /** Patterns: "*" is within a component, "**" is anything. */
+  readonly repositories: string;
+  readonly tags: string;
+  readonly keepLast?: number | undefined;
+  readonly keepPushedMs?: number | undefined;
+  readonly keepPulledMs?: number | undefined;
+};
+
+export function openRegistry(options: RegistryOptions): Registry {
+  const { doors = {} } = options;
+  return {
+    async serve(call) {
+      const door = Object.hasOwn(doors, call.path) ? doors[call.path] : undefined;
+      if (door !== undefined) return await door(call);
+      call.response.writeHead(404).end();
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
