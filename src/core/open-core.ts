@@ -2,11 +2,14 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openDatabase } from "#base/sqlite.ts";
+import { openCheck } from "./check/check.ts";
 import { openContent } from "./content/store.ts";
 import type { Core, CoreOptions } from "./core.ts";
 import { openCollector } from "./gc/gc.ts";
+import { readGraph } from "./gc/graph.ts";
 import { openImages } from "./images/store.ts";
 import { openLayers } from "./layers/unpack.ts";
+import { openKept } from "./leases/kept.ts";
 import { openLeases } from "./leases/leases.ts";
 import { migrations } from "./schema.ts";
 import { openSnapshots } from "./snapshots/store.ts";
@@ -22,6 +25,8 @@ export async function openCore({ root, kernel, driver = "overlay" }: CoreOptions
   const leases = openLeases();
   const collector = openCollector({ db, content, snapshots, leases });
   await collector.collect();
+  const images = openImages(db);
+  const graph = readGraph(db);
   opened.move();
   return {
     root,
@@ -29,10 +34,14 @@ export async function openCore({ root, kernel, driver = "overlay" }: CoreOptions
     content,
     snapshots,
     leases,
-    images: openImages(db),
+    kept: openKept(db),
+    images,
     layers: openLayers({ kernel, content, snapshots, root }),
     link: (source, targets) => db.write(() => collector.link(source, targets)),
+    unlink: (source, targets) => db.write(() => collector.unlink(source, targets)),
+    graph,
     collect: () => collector.collect(),
+    check: openCheck({ db, kernel, root, content, snapshots, images, leases, collector }),
     [Symbol.asyncDispose]: async () => db.close(),
   };
 }

@@ -83,4 +83,17 @@ export const migrations: Migrations = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX endpoints_container ON endpoints (container);
   `,
+  `
+  -- core: what interrupted work brought, kept for the next attempt. Unix nanoseconds.
+  CREATE TABLE kept (node TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  -- engine: repositories ("docker.io/library/busybox") that have a blob, so that a push may mount it from there.
+  CREATE TABLE origins (
+    digest TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    PRIMARY KEY (digest, repository)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER origins_go AFTER DELETE ON blobs BEGIN
+    DELETE FROM origins WHERE digest = old.digest;
+  END;
+  `,
 ];

@@ -1,11 +1,13 @@
 /**
  * What keeps what alive, and the collection of the rest: mark and sweep over one graph of blobs and snapshots.
  *
- * Roots: the targets of images, active snapshots and views, and whatever a lease holds. Edges: what `link` recorded
- * (index → manifests, manifest → configuration and layers, configuration → topmost snapshot), and snapshot → parent.
+ * Roots: the targets of images, active snapshots and views, whatever a lease holds, and what is kept for another attempt.
+ * Edges: what `link` recorded (index → manifests, manifest → configuration and layers, configuration → topmost
+ * snapshot), and snapshot → parent.
  * Marking and forgetting are one transaction and read the leases in the same turn of the event loop, so that a blob is
  * either held before the mark, or found to be gone by whoever comes after it. Files go after the rows.
  */
+import { nowNanos } from "#base/clock.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { Database } from "#base/sqlite.ts";
 import type { Digest } from "#spec/digest.ts";
@@ -18,12 +20,15 @@ const LIVE = `
     SELECT 'content/' || digest FROM images
     UNION SELECT 'snapshot/' || name FROM snapshots WHERE kind <> 'committed'
     UNION SELECT value FROM json_each(?)
+    UNION SELECT node FROM kept
     UNION SELECT e.target FROM live JOIN edges e ON e.source = live.node
     UNION SELECT 'snapshot/' || s.parent FROM live JOIN snapshots s ON live.node = 'snapshot/' || s.name WHERE s.parent IS NOT NULL
   )`;
 
 const statements = {
+  expire: "DELETE FROM kept WHERE until <= ?",
   link: "INSERT INTO edges (source, target) VALUES (?, ?) ON CONFLICT DO NOTHING",
+  unlink: "DELETE FROM edges WHERE source = ? AND target = ?",
   deadBlobs: `${LIVE} SELECT digest, size FROM blobs WHERE 'content/' || digest NOT IN live`,
   deadSnapshots: `${LIVE} SELECT name, bytes FROM snapshots WHERE kind = 'committed' AND 'snapshot/' || name NOT IN live`,
   deadEdges: `DELETE FROM edges WHERE
@@ -34,6 +39,11 @@ const statements = {
 export type Collector = {
   /** Records edges: inside a write. */
   link(source: Node, targets: readonly Node[]): void;
+  unlink(source: Node, targets: readonly Node[]): void;
+  /** What a collection would take now. */
+  garbage(): Node[];
+  /** Resolves when no collection is under way. */
+  idle(): Promise<void>;
   collect(): Promise<{ bytes: number }>;
 };
 
@@ -47,6 +57,16 @@ export function openCollector({ db, content, snapshots, leases }: CollectorParts
   return {
     link(source, targets) {
       for (const target of targets) q.link.run(source, target);
+    },
+    unlink(source, targets) {
+      for (const target of targets) q.unlink.run(source, target);
+    },
+    garbage() {
+      const { blobs, snapshots: trees } = findGarbage();
+      return [...blobs.map(({ digest }): Node => `content/${digest}`), ...trees.map(({ name }): Node => `snapshot/${name}`)];
+    },
+    async idle() {
+      while (running !== undefined) await running.catch(() => undefined);
     },
     collect() {
       if (running === undefined) return start();
@@ -81,10 +101,17 @@ export function openCollector({ db, content, snapshots, leases }: CollectorParts
     return { bytes: [...blobs.map((blob) => blob.size), ...trees.map((tree) => tree.bytes)].reduce((sum, size) => sum + size, 0) };
   }
 
-  function forgetGarbage() {
+  function findGarbage() {
     const held = JSON.stringify([...leases.held()]);
-    const blobs = q.deadBlobs.all<{ digest: Digest; size: number }>(held);
-    const names = q.deadSnapshots.all<{ name: string; bytes: number }>(held);
+    return {
+      blobs: q.deadBlobs.all<{ digest: Digest; size: number }>(held),
+      snapshots: q.deadSnapshots.all<{ name: string; bytes: number }>(held),
+    };
+  }
+
+  function forgetGarbage() {
+    q.expire.run(nowNanos());
+    const { blobs, snapshots: names } = findGarbage();
     content.forget(blobs.map((blob) => blob.digest));
     const trees = snapshots.forget(names.map((row) => row.name)).map((id, index) => ({ id, bytes: names[index]!.bytes }));
     if (blobs.length + names.length > 0) q.deadEdges.run();

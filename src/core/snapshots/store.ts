@@ -28,18 +28,27 @@ export type SnapshotStore = Snapshots & {
   /** Forgets committed snapshots: inside a write. Returns their folders' ids. Names must come with all their children. */
   forget(names: readonly string[]): number[];
   removeFolders(ids: readonly number[]): Promise<void>;
+  /** Forgets one snapshot that is damaged, whatever it is: inside a write. */
+  drop(name: string): void;
+  /** Ids of the folders that are there, and of those that are being made or removed now. */
+  folders(): Promise<{ readonly all: readonly number[]; readonly underWay: ReadonlySet<number> }>;
+  /** Whether the snapshot's tree is there, and how many files are in it. Undefined: no tree. */
+  measure(name: string): Promise<Usage | undefined>;
 };
 
 export type SnapshotOptions = { db: Database; kernel: Kernel; folder: string; driver: "overlay" | "vfs" };
 
 /** The init layer's folder; all others are called by a number. */
 const INIT = "init";
+const ENOENT = 2;
 
 export async function openSnapshots({ db, kernel, folder, driver: driverName }: SnapshotOptions): Promise<SnapshotStore> {
   const q = db.prepare(statements);
   const driver: Driver = drivers[driverName]!;
   const folderOf = (id: number | string) => join(folder, String(id));
   await prepareRoot(kernel, folder, driver);
+  /** Folders that are being filled, or removed by name: they have no row, and are no garbage. */
+  const underWay = new Set<number>();
   let lastId = Math.max(q.lastId.get<{ id: number | null }>()?.id ?? 0, ...(await folderIds(folder)));
 
   const store: SnapshotStore = {
@@ -58,6 +67,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
       try {
         await failpoint("snapshots.row");
         await insert({ name, id: draft.id, kind: "active", parent, init });
+        underWay.delete(draft.id);
       } catch (error) {
         await remove(draft.id);
         throw error;
@@ -74,6 +84,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
 
     async commit(commits) {
       const spare = await db.write(() => commits.filter((commit) => !insertCommitted(commit)));
+      for (const commit of commits) if (!spare.includes(commit)) underWay.delete(commit.draft.id);
       // They are committed: a spare folder that will not go is swept at the next start.
       await Promise.allSettled(spare.map(({ draft }) => remove(draft.id)));
     },
@@ -85,6 +96,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
         const child = q.children.get<{ name: string }>(name);
         if (child !== undefined) throw fail("conflict", `remove snapshot ${name}: snapshot ${child.name} is made on it`);
         q.remove.run(name);
+        underWay.add(snapshot.id);
       });
       await failpoint("snapshots.folder");
       await remove(snapshot.id);
@@ -108,6 +120,13 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
       return ids;
     },
     removeFolders: async (ids) => void (await Promise.all(ids.map(remove))),
+    drop: (name) => void q.remove.run(name),
+    folders: async () => ({ all: await folderIds(folder), underWay }),
+    async measure(name) {
+      const path = driver.tree(folderOf(need(name).id));
+      const output = (await kernel.perform([{ op: "usage", path, tolerate: ENOENT }])).get(0);
+      return output === undefined || output.length === 0 ? undefined : readUsage(output);
+    },
   };
   return store;
 
@@ -154,12 +173,18 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
     const id = ++lastId;
     const made = folderOf(id);
     const program = driver.create(made, foldersFrom(parent), init ? folderOf(INIT) : undefined);
-    await diskFailure("make a snapshot", kernel.perform(program));
-    const tree = driver.tree(made);
-    if (init && driver.whiteouts === "removal") {
-      await diskFailure("make a snapshot", kernel.perform([...enterFolder(tree), ...applyInitLayer()], { forked: true }));
+    underWay.add(id);
+    try {
+      await diskFailure("make a snapshot", kernel.perform(program));
+      const tree = driver.tree(made);
+      if (init && driver.whiteouts === "removal") {
+        await diskFailure("make a snapshot", kernel.perform([...enterFolder(tree), ...applyInitLayer()], { forked: true }));
+      }
+      return { id, tree };
+    } catch (error) {
+      underWay.delete(id);
+      throw error;
     }
-    return { id, tree };
   }
 
   function insert(row: { name: string; id: number; kind: Kind; parent: string | undefined; init: boolean }): Promise<void> {
@@ -181,7 +206,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
   }
 
   async function remove(id: number): Promise<void> {
-    await kernel.perform(removeFolder(folderOf(id)));
+    await kernel.perform(removeFolder(folderOf(id))).finally(() => underWay.delete(id));
   }
 }
 

@@ -1,0 +1,53 @@
+/**
+ * The graph that collection walks, as a value: to say what an image holds, what it shares and what would be freed,
+ * without asking the database again for each.
+ */
+import type { Database } from "#base/sqlite.ts";
+import type { Node } from "../leases/leases.ts";
+
+export type Graph = {
+  /** Bytes of each node that is there: of a blob, or of one snapshot without its parents. */
+  readonly sizes: ReadonlyMap<Node, number>;
+  targets(node: Node): readonly Node[];
+};
+
+const statements = {
+  blobs: "SELECT 'content/' || digest AS node, size FROM blobs",
+  snapshots: "SELECT 'snapshot/' || name AS node, bytes AS size, parent FROM snapshots",
+  edges: "SELECT source, target FROM edges",
+} as const;
+
+export function readGraph(db: Database): () => Graph {
+  const q = db.prepare(statements);
+  return () => {
+    const sizes = new Map<Node, number>();
+    const edges = new Map<Node, Node[]>();
+    const add = (source: Node, target: Node) => {
+      const known = edges.get(source);
+      if (known === undefined) edges.set(source, [target]);
+      else known.push(target);
+    };
+    for (const { node, size } of q.blobs.all<{ node: Node; size: number }>()) sizes.set(node, size);
+    for (const { node, size, parent } of q.snapshots.all<{ node: Node; size: number; parent: string | null }>()) {
+      sizes.set(node, size);
+      if (parent !== null) add(node, `snapshot/${parent}`);
+    }
+    for (const { source, target } of q.edges.all<{ source: Node; target: Node }>()) add(source, target);
+    return { sizes, targets: (node) => edges.get(node) ?? [] };
+  };
+}
+
+/** Everything the roots lead to that is there, themselves included. */
+export function reach(graph: Graph, roots: Iterable<Node>): Set<Node> {
+  const found = new Set<Node>();
+  for (const root of roots) if (graph.sizes.has(root)) found.add(root);
+  // A set's iteration meets what is added on the way.
+  for (const node of found) for (const target of graph.targets(node)) if (graph.sizes.has(target)) found.add(target);
+  return found;
+}
+
+export function sizeOf(graph: Graph, nodes: Iterable<Node>): number {
+  let bytes = 0;
+  for (const node of nodes) bytes += graph.sizes.get(node) ?? 0;
+  return bytes;
+}
