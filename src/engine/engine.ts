@@ -41,6 +41,8 @@ export type ContainerRecord = {
     readonly finishedAt: string;
   };
   readonly restartCount: number;
+  /** A user has stopped or killed it since its last start: its restart policy rests. */
+  readonly manuallyStopped?: boolean;
   readonly driver: string;
   readonly snapshotKey: string;
   readonly logPath: string;

@@ -4,6 +4,8 @@ import { stopNow } from "./stop.ts";
 
 /** With live-restore containers go on, and are found again; else they are stopped, all at once. */
 export async function closeContainers(ctx: Context): Promise<void> {
+  ctx.closing.now = true;
+  for (const live of ctx.lives.all()) clearTimeout(live.restart);
   if (!ctx.config.liveRestore) await stopAll(ctx);
   const tasks = [...ctx.lives.all()].flatMap((live) => {
     const { task } = live;

@@ -1,4 +1,5 @@
 /** What the functions of this folder work with, and what they say to the world. */
+import { fail } from "#base/errors.ts";
 import type { Profile } from "#spec/seccomp-profile.ts";
 import type { ContainerRecord } from "../engine.ts";
 import type { ContainerParts } from "./containers.ts";
@@ -19,6 +20,8 @@ export type Context = ContainerParts & {
   readonly settled: (id: string) => Promise<void> | undefined;
   readonly seccomp: Profile | "unconfined" | undefined;
   readonly pruning: { busy: boolean };
+  /** The engine stops: what ends now is not started again by it. */
+  readonly closing: { now: boolean };
 };
 
 export type Accounts = { readonly passwd: string; readonly group: string };
@@ -31,7 +34,19 @@ export type ExecHooks = {
   allEnded(container: string): void;
 };
 
+/** Has a process. */
 export const isRunning = ({ state }: ContainerRecord): boolean => state.status === "running" || state.status === "paused";
+
+/** Between two runs: its policy starts it again. */
+export const isRestarting = ({ state }: ContainerRecord): boolean => state.status === "restarting";
+
+/** Runs, or will again by itself: what Docker calls running. */
+export const isUp = ({ state }: ContainerRecord): boolean => state.status === "running" || state.status === "paused" || state.status === "restarting";
+
+/** A process of it cannot be reached just now. */
+export function refuseRestarting(record: ContainerRecord): void {
+  if (isRestarting(record)) throw fail("conflict", `container ${record.id} is restarting, wait until the container is running`);
+}
 
 /** An event of a container, with its labels, image and name, as Docker's are. */
 export function publish(ctx: Pick<Context, "events">, record: ContainerRecord, action: string, more: Record<string, string> = {}): void {

@@ -5,6 +5,8 @@ import type { ContainerRecord } from "../engine.ts";
 import { publish, publishNetwork, publishVolumes, type Context } from "./context.ts";
 import type { Live } from "./live.ts";
 import { removeLocked } from "./remove.ts";
+import { restartDelay } from "./restart-policy.ts";
+import { scheduleRestart } from "./restarting.ts";
 import { tell } from "./wait.ts";
 
 /** How a run ended. `error`: what to show beside the code. */
@@ -14,7 +16,8 @@ export type Ended = { readonly code: number; readonly time: bigint; readonly oom
 export async function handleExit(ctx: Context, live: Live, ended: Ended): Promise<void> {
   const record = ctx.store.get(live.id);
   if (record === undefined) return;
-  const after = exitedRecord(record, ended);
+  const delay = ctx.closing.now || live.removing || live.restarting ? undefined : restartDelay(record, { code: ended.code, lasted: lastedMs(record, ended), waited: live.waited });
+  const after = exitedRecord(record, ended, delay === undefined ? "exited" : "restarting");
   const saved = ctx.store.put(after);
   const left = ctx.network.leave(live.id);
   publish(ctx, record, "die", { exitCode: String(ended.code), execDuration: String(duration(record, ended)) });
@@ -28,16 +31,19 @@ export async function handleExit(ctx: Context, live: Live, ended: Ended): Promis
   const results = await Promise.allSettled([saved, left, removed, task?.[Symbol.asyncDispose]()]);
   for (const result of results) if (result.status === "rejected") ctx.log.error("a container has ended, but not all of it could be noted", { container: live.id, error: result.reason });
   const exit = { code: ended.code, ...(ended.error === undefined ? {} : { error: ended.error }) };
-  tell(live.onExit, exit);
+  if (delay === undefined) tell(live.onExit, exit);
   run?.resolve(exit);
   await failpoint("exit.noted");
   if (results[0].status === "fulfilled") await ctx.tasks.forget(live.id);
+  if (delay === undefined || ctx.closing.now) return;
+  live.waited = delay;
+  scheduleRestart(ctx, live, delay);
 }
 
-export function exitedRecord(record: ContainerRecord, { code, time, oom, error = "" }: Ended): ContainerRecord {
+export function exitedRecord(record: ContainerRecord, { code, time, oom, error = "" }: Ended, status: "exited" | "restarting" = "exited"): ContainerRecord {
   return {
     ...record,
-    state: { ...record.state, status: "exited", pid: 0, exitCode: code, oomKilled: oom, error, finishedAt: formatTime(time) },
+    state: { ...record.state, status, pid: 0, exitCode: code, oomKilled: oom, error, finishedAt: formatTime(time) },
     endpoints: Object.fromEntries(Object.entries(record.endpoints).map(([name, endpoint]) => [name, emptyEndpoint(endpoint.networkId, endpoint.aliases)])),
     ports: {},
     sandboxKey: "",
@@ -49,4 +55,5 @@ export const emptyEndpoint = (networkId: string, aliases: readonly string[] = []
   networkId, endpointId: "", gateway: "", address: "", prefixLength: 0, gateway6: "", address6: "", prefixLength6: 0, mac: "", aliases,
 });
 
-const duration = ({ state }: ContainerRecord, { time }: Ended) => Math.max(0, Math.floor((Number(time / 1_000_000n) - Date.parse(state.startedAt)) / 1000));
+const lastedMs = ({ state }: ContainerRecord, { time }: Ended) => Math.max(0, Number(time / 1_000_000n) - Date.parse(state.startedAt));
+const duration = (record: ContainerRecord, ended: Ended) => Math.floor(lastedMs(record, ended) / 1000);

@@ -2,8 +2,7 @@
 import { fail } from "#base/errors.ts";
 import type { ContainerRecord, Filters, ListOptions } from "../engine.ts";
 import { booleanFilter, matchesLabels, matchesPattern } from "../filters.ts";
-import type { Context } from "./context.ts";
-import { isRunning } from "./context.ts";
+import { isUp, type Context } from "./context.ts";
 
 const STATUSES = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 const HEALTHS = ["starting", "healthy", "unhealthy", "none"];
@@ -13,7 +12,7 @@ export function list(ctx: Context, { all, limit, filters }: ListOptions): Contai
   const everyone = all || limit !== undefined || ["status", "exited"].some((key) => (filters.get(key) ?? []).length > 0);
   const newest = ctx.store.all().reverse();
   const bounds = boundsOf(ctx, filters, newest);
-  const shown = newest.slice(bounds.from, bounds.to).filter((record) => (everyone || isRunning(record)) && test(record));
+  const shown = newest.slice(bounds.from, bounds.to).filter((record) => (everyone || isUp(record)) && test(record));
   return limit === undefined || limit <= 0 ? shown : shown.slice(0, limit);
 }
 
@@ -39,7 +38,7 @@ function compileFilters(ctx: Context, filters: Filters): (record: ContainerRecor
   const any = <T>(list: readonly T[], holds: (value: T) => boolean) => list.length === 0 || list.some(holds);
   return (record) =>
     any(values("status"), (status) => record.state.status === status) &&
-    any(codes, (code) => !isRunning(record) && record.state.status !== "created" && record.state.exitCode === code) &&
+    any(codes, (code) => !isUp(record) && record.state.status !== "created" && record.state.exitCode === code) &&
     any(values("id"), (id) => matchesPattern(id, [record.id]) || record.id.startsWith(id)) &&
     any(values("name"), (name) => matchesPattern(name, [record.name, `/${record.name}`])) &&
     any(values("health"), (health) => health === "none") &&

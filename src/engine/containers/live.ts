@@ -22,6 +22,10 @@ export type Live = {
   removing: boolean;
   /** A restart is under way: --rm does not apply to the exit in between. */
   restarting: boolean;
+  /** Until its policy starts it again; see restarting.ts. */
+  restart: NodeJS.Timeout | undefined;
+  /** The last such wait, in milliseconds; 0 when somebody started it. */
+  waited: number;
 };
 
 export type Lives = {
@@ -54,4 +58,6 @@ const newLive = (id: string): Live => ({
   onRemoved: new Set(),
   removing: false,
   restarting: false,
+  restart: undefined,
+  waited: 0,
 });

@@ -6,7 +6,7 @@ import { openExecs } from "../exec/exec.ts";
 import { attach } from "./attach.ts";
 import { closeContainers } from "./close.ts";
 import type { ContainerParts, OpenContainers } from "./containers.ts";
-import { isRunning, type Context } from "./context.ts";
+import { isUp, type Context } from "./context.ts";
 import { create } from "./create.ts";
 import { explain, plan } from "./explain.ts";
 import { list } from "./list.ts";
@@ -37,6 +37,7 @@ export async function openContainers(parts: ContainerParts): Promise<OpenContain
     claimedVolumes: new Map(),
     accounts: new Map(),
     pruning: { busy: false },
+    closing: { now: false },
     seccomp: await readProfile(parts.config.containers.seccompProfile),
     cgroupOf: ({ id, hostConfig }) => cgroupPath(hostConfig.CgroupParent || parts.config.containers.cgroupParent, id),
     settled: (id) => settling.get(id),
@@ -84,14 +85,14 @@ export async function openContainers(parts: ContainerParts): Promise<OpenContain
       const used = new Map<string, { running: boolean; ids: string[] }>();
       for (const record of store.all()) {
         const before = used.get(record.imageId) ?? { running: false, ids: [] };
-        used.set(record.imageId, { running: before.running || isRunning(record), ids: [...before.ids, record.id] });
+        used.set(record.imageId, { running: before.running || isUp(record), ids: [...before.ids, record.id] });
       }
       return used;
     },
     counts() {
       const all = store.all();
       const paused = all.filter(({ state }) => state.status === "paused").length;
-      const running = all.filter(isRunning).length;
+      const running = all.filter(isUp).length;
       return { running: running - paused, paused, stopped: all.length - running };
     },
     recover: recovery.run,

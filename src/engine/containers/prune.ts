@@ -2,7 +2,7 @@ import { messageOf, fail } from "#base/errors.ts";
 import { parseTime } from "#base/clock.ts";
 import type { Filters } from "../engine.ts";
 import { checkFilters, matchesLabels, untilFilter } from "../filters.ts";
-import { isRunning, type Context } from "./context.ts";
+import { isUp, type Context } from "./context.ts";
 import { remove } from "./remove.ts";
 import { size } from "./size.ts";
 
@@ -16,7 +16,7 @@ export async function prune(ctx: Context, filters: Filters): Promise<{ deleted: 
   let reclaimed = 0;
   try {
     for (const record of ctx.store.all()) {
-      if (isRunning(record) || !matchesLabels(filters, record.config.Labels)) continue;
+      if (isUp(record) || !matchesLabels(filters, record.config.Labels)) continue;
       if (until !== undefined && (parseTime(record.created) ?? 0n) >= until) continue;
       try {
         const { rw } = await size(ctx, record);

@@ -14,6 +14,8 @@ import { foldersRoot } from "./folders.ts";
 import { endedOf, endLost, followTask } from "./follow-task.ts";
 import type { Live } from "./live.ts";
 import { removeLocked } from "./remove.ts";
+import { wantsStart } from "./restart-policy.ts";
+import { scheduleRestart } from "./restarting.ts";
 import { runningRecord } from "./start.ts";
 
 export type Recovery = { run(): Promise<void> };
@@ -45,7 +47,7 @@ export async function prepareRecovery(ctx: Context, settling: Map<string, Promis
 
 function needsLook(ctx: Context, record: ContainerRecord, traces: ReadonlySet<string>): boolean {
   const { status } = record.state;
-  return isRunning(record) || traces.has(shortTaskId(record.id)) || (record.hostConfig.AutoRemove && status === "exited") || ctx.snapshots.stat(record.snapshotKey) === undefined;
+  return isRunning(record) || wantsStart(record) || traces.has(shortTaskId(record.id)) || (record.hostConfig.AutoRemove && status === "exited") || ctx.snapshots.stat(record.snapshotKey) === undefined;
 }
 
 async function recoverOne(ctx: Context, live: Live): Promise<void> {
@@ -64,7 +66,8 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
   if (found.kind === "exited") return await handleExit(ctx, live, endedOf(found.exit));
   if (isRunning(record)) return await handleExit(ctx, live, await endLost(ctx, live));
   const unfinished = ctx.snapshots.stat(record.snapshotKey) === undefined || (record.hostConfig.AutoRemove && record.state.status === "exited");
-  if (unfinished) await removeLocked(ctx, live, { volumes: record.hostConfig.AutoRemove, code: record.state.exitCode });
+  if (unfinished) return await removeLocked(ctx, live, { volumes: record.hostConfig.AutoRemove, code: record.state.exitCode });
+  if (wantsStart(record)) scheduleRestart(ctx, live, 0);
 }
 
 /** It was started, and nobody could note that any more. */

@@ -3,9 +3,10 @@ import { fail, kindOf, messageOf } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import { removeFolderProgram } from "#core/tasks/tasks.ts";
 import type { ContainerRecord } from "../engine.ts";
-import { isRunning, publish, type Context } from "./context.ts";
+import { isRestarting, isUp, publish, type Context } from "./context.ts";
 import { foldersRoot } from "./folders.ts";
 import type { Live } from "./live.ts";
+import { cancelRestart } from "./restarting.ts";
 import { killAndWait } from "./stop.ts";
 import { tell } from "./wait.ts";
 
@@ -13,10 +14,11 @@ export async function remove(ctx: Context, ref: string, options: { force: boolea
   const record = ctx.store.find(ref);
   const live = ctx.lives.of(record.id);
   if (live.removing) throw fail("conflict", `removal of container ${record.id} is already in progress`);
-  if (isRunning(record)) {
+  if (isUp(record)) {
     if (!options.force) throw stillRunning(record);
     live.removing = true;
     try {
+      if (isRestarting(record)) await cancelRestart(ctx, live);
       await killAndWait(ctx, record.id);
     } catch (error) {
       live.removing = false;
@@ -29,7 +31,7 @@ export async function remove(ctx: Context, ref: string, options: { force: boolea
       const now = ctx.store.get(record.id);
       if (now === undefined) return;
       // It may have been started since: the lock is what counts.
-      if (isRunning(now)) throw stillRunning(now);
+      if (isUp(now)) throw stillRunning(now);
       await removeLocked(ctx, live, { volumes: options.volumes, code: now.state.exitCode });
     });
   } finally {

@@ -10,13 +10,14 @@ import type { Program } from "#linux/ops.ts";
 import type { Attachment } from "#network/network.ts";
 import type { ContainerRecord, EndpointRecord } from "../engine.ts";
 import { connectWaiting, type Connected } from "./attach.ts";
-import { isRunning, publish, publishNetwork, publishVolumes, type Context } from "./context.ts";
+import { isRunning, isUp, publish, publishNetwork, publishVolumes, type Context } from "./context.ts";
 import { networkOf } from "./create.ts";
 import { followTask } from "./follow-task.ts";
 import type { Live } from "./live.ts";
 import { planStart } from "./plan-start.ts";
 import { removeLocked } from "./remove.ts";
 import { startFailure } from "./start-failure.ts";
+import { tell } from "./wait.ts";
 
 /** @throws not-modified when it runs; conflict when it is paused or being removed; a StartFailure */
 export async function start(ctx: Context, ref: string): Promise<void> {
@@ -25,14 +26,30 @@ export async function start(ctx: Context, ref: string): Promise<void> {
   await live.lock.run(async () => {
     const record = ctx.store.find(id);
     if (record.state.status === "paused") throw fail("conflict", "cannot start a paused container, try unpause instead");
-    if (isRunning(record)) throw fail("not-modified", `container ${id} is already running`);
+    if (isUp(record)) throw fail("not-modified", `container ${id} is already running`);
     if (live.removing) throw fail("conflict", "container is marked for removal and cannot be started");
-    try {
-      await startWithNetwork(ctx, live, record);
-    } catch (error) {
-      throw await noteFailure(ctx, live, record, error);
-    }
+    live.waited = 0;
+    const { manuallyStopped: _, ...fresh } = { ...record, restartCount: 0 };
+    await startLocked(ctx, live, fresh);
   });
+}
+
+/** By its policy, or because the engine has started. As Docker: a start that fails is the last. */
+export async function startAgain(ctx: Context, live: Live): Promise<void> {
+  await live.lock.run(async () => {
+    const record = ctx.store.get(live.id);
+    if (record === undefined || live.removing || ctx.closing.now || isRunning(record)) return;
+    const count = record.state.status === "restarting" && live.waited > 0 ? 1 : 0;
+    await startLocked(ctx, live, { ...record, restartCount: record.restartCount + count });
+  });
+}
+
+async function startLocked(ctx: Context, live: Live, record: ContainerRecord): Promise<void> {
+  try {
+    await startWithNetwork(ctx, live, record);
+  } catch (error) {
+    throw await noteFailure(ctx, live, record, error);
+  }
 }
 
 const NETWORK_TRIES = 5;
@@ -149,7 +166,9 @@ async function noteFailure(ctx: Context, live: Live, record: ContainerRecord, er
   live.waiting.clear();
   if (live.task !== undefined) return failure;
   try {
-    await ctx.store.put({ ...record, state: { ...record.state, exitCode, error: failure.message } });
+    const status = record.state.status === "restarting" ? "exited" : record.state.status;
+    await ctx.store.put({ ...record, state: { ...record.state, status, exitCode, error: failure.message } });
+    if (status !== record.state.status) tell(live.onExit, { code: exitCode });
     if (record.hostConfig.AutoRemove) await removeLocked(ctx, live, { volumes: true, code: exitCode });
   } catch (problem) {
     ctx.log.error("note that a container could not be started", { container: record.id, error: problem });

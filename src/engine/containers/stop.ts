@@ -4,7 +4,8 @@ import { fail, kindOf } from "#base/errors.ts";
 import { CONTAINER } from "#core/tasks/tasks.ts";
 import { signalNumber } from "#spec/api-names.ts";
 import type { ContainerRecord } from "../engine.ts";
-import { isRunning, publish, type Context } from "./context.ts";
+import { isRunning, isRestarting, publish, type Context } from "./context.ts";
+import { cancelRestart } from "./restarting.ts";
 import { start } from "./start.ts";
 
 const SIGKILL = 9;
@@ -15,10 +16,25 @@ export type StopOptions = { timeout?: number; signal?: string };
 
 /** @throws not-modified when it does not run. */
 export async function stop(ctx: Context, ref: string, options: StopOptions): Promise<void> {
-  const record = ctx.store.find(ref);
+  const { id } = ctx.store.find(ref);
+  if (await endRestarting(ctx, id)) return;
+  const record = ctx.store.find(id);
   if (!isRunning(record)) throw fail("not-modified", `container ${record.id} is not running`);
-  await stopNow(ctx, record, options);
+  await stopNow(ctx, await noteManual(ctx, record), options);
   publish(ctx, record, "stop");
+}
+
+/** Whether it was between two runs, and has ended for good now. */
+async function endRestarting(ctx: Context, id: string): Promise<boolean> {
+  return isRestarting(ctx.store.find(id)) && (await cancelRestart(ctx, ctx.lives.of(id)));
+}
+
+/** What a user stops stays stopped. Without a policy there is nothing to note. */
+async function noteManual(ctx: Context, record: ContainerRecord): Promise<ContainerRecord> {
+  if (["", "no"].includes(record.hostConfig.RestartPolicy.Name)) return record;
+  const noted = { ...record, manuallyStopped: true };
+  await ctx.store.put(noted);
+  return noted;
 }
 
 export async function restart(ctx: Context, ref: string, options: StopOptions): Promise<void> {
@@ -26,7 +42,9 @@ export async function restart(ctx: Context, ref: string, options: StopOptions): 
   const live = ctx.lives.of(record.id);
   live.restarting = true;
   try {
-    if (isRunning(record)) await stopNow(ctx, record, options);
+    await endRestarting(ctx, record.id);
+    const now = ctx.store.find(record.id);
+    if (isRunning(now)) await stopNow(ctx, now, options);
     await start(ctx, record.id);
   } finally {
     live.restarting = false;
@@ -38,9 +56,13 @@ export async function restart(ctx: Context, ref: string, options: StopOptions): 
 export async function kill(ctx: Context, ref: string, signal: string): Promise<void> {
   const number = signalNumber(signal);
   if (number === undefined) throw fail("invalid", `invalid signal: ${signal}`);
-  const record = ctx.store.find(ref);
+  const { id } = ctx.store.find(ref);
+  if (await endRestarting(ctx, id)) return;
+  const record = ctx.store.find(id);
   if (!isRunning(record)) throw notRunning(record);
-  if (number === SIGKILL) return await killAndWait(ctx, record.id);
+  const { StopSignal: own = "" } = record.config;
+  if (own === "" || number === SIGKILL || number === signalNumber(own)) await noteManual(ctx, record);
+  if (number === SIGKILL) return await killAndWait(ctx, id);
   await send(ctx, record, number);
 }
 

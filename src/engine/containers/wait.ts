@@ -1,6 +1,5 @@
 /** wait: for the end of a run, or of the container. */
-import type { Context } from "./context.ts";
-import { isRunning } from "./context.ts";
+import { isUp, type Context } from "./context.ts";
 import type { Exit } from "./live.ts";
 
 export type Condition = "not-running" | "next-exit" | "removed";
@@ -9,7 +8,7 @@ export type Condition = "not-running" | "next-exit" | "removed";
 export async function wait(ctx: Context, ref: string, condition: Condition, signal: AbortSignal): Promise<Exit> {
   const record = ctx.store.find(ref);
   const live = ctx.lives.of(record.id);
-  if (condition === "not-running" && !isRunning(record)) {
+  if (condition === "not-running" && !isUp(record)) {
     const { exitCode, error } = record.state;
     return { code: exitCode, ...(error === "" ? {} : { error }) };
   }

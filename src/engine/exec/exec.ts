@@ -11,7 +11,7 @@ import { fail, kindOf, messageOf } from "#base/errors.ts";
 import { ProgramError, type Task } from "#core/tasks/tasks.ts";
 import { readAccounts } from "../containers/accounts.ts";
 import { openLatch } from "../containers/attach-latch.ts";
-import { isRunning, publish, type Context, type ExecHooks } from "../containers/context.ts";
+import { isRunning, refuseRestarting, publish, type Context, type ExecHooks } from "../containers/context.ts";
 import { parseDetachKeys } from "../containers/detach-keys.ts";
 import { specInput } from "../containers/plan-start.ts";
 import { containerSpec, execProcess } from "../containers/spec.ts";
@@ -137,6 +137,7 @@ type Stdio = {
 function runningContainer(ctx: Context, ref: string): { container: ContainerRecord; task: Task } {
   const container = ctx.store.find(ref);
   const { task } = ctx.lives.of(container.id);
+  refuseRestarting(container);
   if (!isRunning(container) || task === undefined) throw fail("conflict", `container ${container.id} is not running`);
   if (container.state.status === "paused") throw fail("conflict", `container ${container.name} is paused, unpause the container before exec`);
   return { container, task };

@@ -22,7 +22,6 @@ const CONFIG: readonly Rule<CreateBody>[] = [
 ];
 
 const HOST: readonly Rule<HostConfigBody>[] = [
-  { field: "RestartPolicy", what: "restart policies", isDefault: (value) => oneOf("", "no")((value as { Name: string }).Name) },
   { field: "VolumeDriver", what: "volume drivers other than local", isDefault: oneOf("", "local") },
   { field: "Links", what: "links" },
   { field: "Isolation", what: "isolation technologies", isDefault: oneOf("", "default") },
