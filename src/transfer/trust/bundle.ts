@@ -20,6 +20,7 @@ export function parseRoot(json: unknown): TrustMaterial {
   return material;
 }
 
+/** The door for keys, shut. */
 const noKeys = (): never => {
   throw fail("invalid", "it is signed by a key, and an identity is asked for");
 };
@@ -38,7 +39,9 @@ export type Identity = { readonly issuer: string; readonly identity: string };
 /** @throws invalid */
 export function verifyWithRoot(json: unknown, root: unknown, wanted: Identity): void {
   const verifier = new Verifier(root as TrustMaterial, { tlogThreshold: 1, ctlogThreshold: 1, timestampThreshold: 1 });
-  const { identity } = verifier.verify(toSignedEntity(read(json)));
+  const bundle = read(json);
+  if (bundle.verificationMaterial.content.$case !== "certificate") noKeys();
+  const { identity } = verifier.verify(toSignedEntity(bundle));
   const [who, issuer] = [identity?.subjectAlternativeName, identity?.extensions?.issuer];
   if (who !== wanted.identity || issuer !== wanted.issuer) throw fail("invalid", `it is signed by ${who} of ${issuer}`);
 }
