@@ -14,11 +14,13 @@ import type { Config, Host } from "#engine/config/config.ts";
 import { openContainers, type OpenContainers } from "#engine/containers/open.ts";
 import { openEvents } from "#engine/events/events.ts";
 import { openImages } from "#engine/images/images.ts";
+import { openRegistries } from "#engine/registries/registries.ts";
 import { openVolumes } from "#engine/volumes/volumes.ts";
 import { describeProgram } from "#linux/describe.ts";
 import { openKernel } from "#linux/host.ts";
 import { openNetwork, readHostFacts as readNetworkFacts } from "#network/network.ts";
 import { readHostFacts, type HostFacts } from "#runtime/facts.ts";
+import { openTransfer } from "#transfer/transfer.ts";
 import packageJson from "../../package.json" with { type: "json" };
 
 const BUILD = fileURLToPath(new URL("../../build", import.meta.url));
@@ -42,6 +44,8 @@ export async function serve(given: Config): Promise<Engine> {
   // Containers use images and volumes, which ask who uses them: joined by name here, used only when all are open.
   const users = (): OpenContainers => open;
   const images = openImages({ core, users: { usedImages: () => users().usedImages() }, publish: events.publish });
+  const transfer = opening.use(openTransfer({ settings: () => config.registries, content: core.content, log }));
+  const registries = openRegistries({ core, transfer, settings: () => config.registries, publish: events.publish, log });
   const volumes = openVolumes({ db: core.db, kernel, root: join(config.dataRoot, "volumes"), events, usersOf: (name) => users().users(name), log });
   const tasks = await openTasks({ kernel, execRoot: config.execRoot, host });
   const open = await openContainers({
@@ -53,7 +57,7 @@ export async function serve(given: Config): Promise<Engine> {
   await images.addBuiltin("hello:latest", join(BUILD, "hello"));
   await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
   const facts = await engineFacts(config, host, network.warnings());
-  const api = openApi({ containers: open.containers, execs: open.execs, volumes, events, images, networks: network, facts, containerDefaults: config.containers, log });
+  const api = openApi({ containers: open.containers, execs: open.execs, volumes, events, images, registries, networks: network, facts, containerDefaults: config.containers, log });
   opening.defer(() => api.close());
   for (const address of config.hosts) await api.listen(toAddress(address, config));
   void open.recover().catch((error: unknown) => log.error("look for running containers", { error: String(error) }));

@@ -1,7 +1,7 @@
 /**
  * What interrupted work brought, kept for the next attempt: unlike a lease it outlives the engine, and ends by itself.
  *
- *     await kept.keep(nodes, 24 * 3600);     // before the work begins: a kill at any moment loses nothing that came
+ *     await kept.keep(nodes, 7 * 24 * 3600); // before the work begins: a kill at any moment loses nothing that came
  *     …
  *     await kept.drop(nodes);                // done, or given up for good
  *

@@ -13,6 +13,7 @@
 import type { Address } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
 import type { ContainerDefaults } from "../config/config.ts";
+import type { Registries } from "../registries/registries.ts";
 import type { Containers, Events, Execs, Filters, Volumes } from "../engine.ts";
 
 export { openApi } from "./open-api.ts";
@@ -23,6 +24,7 @@ export type ApiParts = {
   readonly volumes: Volumes;
   readonly events: Events;
   readonly images: Images;
+  readonly registries: Registries;
   readonly networks: Networks;
   readonly facts: Facts;
   /** What a create request means when it does not say. */

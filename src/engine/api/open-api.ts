@@ -6,6 +6,7 @@ import { execRoutes } from "./exec/routes.ts";
 import { imageRoutes } from "./images/routes.ts";
 import { laterRoutes } from "./later.ts";
 import { networkRoutes } from "./networks/routes.ts";
+import { registryRoutes } from "./registries/routes.ts";
 import { serving } from "./serve.ts";
 import { systemRoutes } from "./system/routes.ts";
 import { volumeRoutes } from "./volumes/routes.ts";
@@ -17,6 +18,7 @@ export function openApi(parts: ApiParts): Api {
     ...containerStreamRoutes(parts),
     ...execRoutes(parts),
     ...imageRoutes(parts),
+    ...registryRoutes(parts),
     ...networkRoutes(parts),
     ...volumeRoutes(parts),
     ...laterRoutes(),

@@ -32,6 +32,19 @@ export type Config = {
   readonly defaultStopTimeout: number;
   readonly containers: ContainerDefaults;
   readonly network: NetworkDefaults;
+  readonly registries: RegistrySettings;
+};
+
+/** See TransferSettings of src/transfer, which they become. */
+export type RegistrySettings = {
+  readonly insecureRegistries: readonly string[];
+  readonly mirrors: readonly string[];
+  /** Where certificates and mirrors of hosts are looked for, a folder a host. */
+  readonly hostFolders: readonly string[];
+  readonly proxies: { readonly http: string; readonly https: string; readonly no: string };
+  readonly maxDownloads: number;
+  readonly maxUploads: number;
+  readonly maxAttempts: number;
 };
 
 export type Host =

@@ -4,6 +4,7 @@ import { fail, messageOf } from "#base/errors.ts";
 import { checkNetwork, checkStorage, checkValues } from "./check.ts";
 import type { Config, Loaded, NetworkDefaults } from "./config.ts";
 import { readConfigFile } from "./file.ts";
+import { compileRegistries } from "./registries.ts";
 import { parseFlags } from "./flags.ts";
 import { parseHost } from "./hosts.ts";
 import { settings, type Setting } from "./settings.ts";
@@ -46,6 +47,7 @@ export async function reloadConfig(argv: readonly string[], running: Config): Pr
       ipcMode: fresh.containers.ipcMode,
       shmSize: fresh.containers.shmSize,
     },
+    registries: { ...fresh.registries, proxies: running.registries.proxies },
   };
   return { config, ignored: differences(config, fresh) };
 }
@@ -100,6 +102,7 @@ export function compileConfig(values: Values): Config {
       noNewPrivileges: get("no-new-privileges"),
     },
     network: checkNetwork(compileNetwork(values)),
+    registries: compileRegistries(get),
   };
 }
 
@@ -156,7 +159,7 @@ function differences(now: Config, fresh: Config): string[] {
   return Object.entries(now).flatMap(([key, value]) => {
     const other = fresh[key as keyof Config];
     if (isDeepStrictEqual(value, other)) return [];
-    if (key !== "containers" && key !== "network") return [key];
+    if (key !== "containers" && key !== "network" && key !== "registries") return [key];
     return Object.keys(value as object).filter(
       (inner) => !isDeepStrictEqual((value as Record<string, unknown>)[inner], (other as Record<string, unknown>)[inner]),
     );

@@ -72,14 +72,22 @@ export const settings: readonly Setting[] = [
   list("dns-search", "dns-search", "Search domains of containers"),
   list("host-gateway-ip", "host-gateway-ips", "What host-gateway stands for in --add-host"),
 
+  // Registries.
+  { ...list("insecure-registry", "insecure-registries", "Registries (host:port, or addresses as CIDR) that may be reached without TLS, or with a certificate of anybody's"), reload: true },
+  { ...list("registry-mirror", "registry-mirrors", "Mirrors of Docker Hub, asked before it"), reload: true },
+  { ...both("max-concurrent-downloads", "int", 3, "Layers that are pulled side by side"), reload: true },
+  { ...both("max-concurrent-uploads", "int", 5, "Layers that are pushed side by side"), reload: true },
+  { ...both("max-download-attempts", "int", 5, "Attempts for each layer of a pull"), reload: true },
+  own("http-proxy", "string", "", "Proxy for registries that are reached over HTTP (default HTTP_PROXY)"),
+  own("https-proxy", "string", "", "Proxy for registries that are reached over HTTPS (default HTTPS_PROXY)"),
+  own("no-proxy", "string", "", "Hosts and addresses that are reached without a proxy (default NO_PROXY)"),
+  { key: "proxies", kind: "object", fallback: {}, help: "http-proxy, https-proxy, no-proxy" },
+
   // Known, and not acted on yet.
   ...refused("bool", false, "tls tlsverify experimental selinux-enabled allow-direct-routing ip-forward-no-drop cri-containerd raw-logs rootless"),
-  ...refused("string", "", "tlscacert tlscert tlskey metrics-addr userns-remap userland-proxy-path firewall-backend containerd bridge-accept-fwmark swarm-default-advertise-addr http-proxy https-proxy no-proxy min-api-version"),
+  ...refused("string", "", "tlscacert tlscert tlskey metrics-addr userns-remap userland-proxy-path firewall-backend containerd bridge-accept-fwmark swarm-default-advertise-addr min-api-version"),
   ...refused("int", 0, "cpu-rt-period cpu-rt-runtime network-control-plane-mtu network-diagnostic-port"),
-  ...refused("int", 3, "max-concurrent-downloads"),
-  ...refused("int", 5, "max-concurrent-uploads max-download-attempts"),
-  ...refused("object", {}, "builder: runtimes: nri-opts: proxies:"),
-  ...refused("list", [], "registry-mirrors:registry-mirror insecure-registries:insecure-registry"),
+  ...refused("object", {}, "builder: runtimes: nri-opts:"),
   ...refused("list", [], "storage-opts:storage-opt exec-opts:exec-opt authorization-plugins:authorization-plugin cdi-spec-dirs:cdi-spec-dir node-generic-resources:node-generic-resource"),
   { flag: "add-runtime", kind: "list", fallback: [], help: "Register another OCI runtime", state: "refused" },
   { flag: "default-network-opt", key: "default-network-opts", kind: "object", fallback: {}, help: "Default options of networks", state: "refused" },

@@ -1,14 +1,15 @@
-/** /images. Pulling and pushing come with the registry client. */
-import { fail, kindOf } from "#base/errors.ts";
+/** /images. What goes to registries is in ../registries. */
+import { fail } from "#base/errors.ts";
 import { type Answer, type ApiCall, type ApiRoute, empty, ok } from "../answer.ts";
 import type { ApiParts, LoadProgress, Platform, RemovedImage } from "../api.ts";
 import { bytesOf } from "../body.ts";
 import { translate } from "../compat.ts";
 import { filters, flag, platformsJson, platformText, text } from "../query.ts";
+import { pull } from "../registries/routes.ts";
 import { sendBytes, sendProgress } from "../streaming.ts";
 import { inspectImage, summarizeImage } from "./inspect.ts";
 
-export function imageRoutes({ images, facts }: ApiParts): ApiRoute[] {
+export function imageRoutes({ images, registries, facts }: ApiParts): ApiRoute[] {
   async function list({ query, version }: ApiCall): Promise<Answer> {
     if (flag(query, "manifests")) throw fail("not-implemented", "listing the manifests of images: not there yet in this version of Gantry");
     const given = filters(query, ["before", "dangling", "label", "label!", "reference", "since", "until"]);
@@ -63,7 +64,7 @@ export function imageRoutes({ images, facts }: ApiParts): ApiRoute[] {
   /** Pull (fromImage) or import (fromSrc). */
   async function create(call: ApiCall): Promise<Answer> {
     const { query } = call;
-    return text(query, "fromImage") === "" ? await importArchive(call) : await pull(query, call);
+    return text(query, "fromImage") === "" ? await importArchive(call) : await pull({ registries }, call);
   }
 
   async function importArchive(call: ApiCall): Promise<Answer> {
@@ -82,23 +83,6 @@ export function imageRoutes({ images, facts }: ApiParts): ApiRoute[] {
         signal: call.signal,
       });
       yield { status: id };
-    }
-    return await sendProgress(call, messages());
-  }
-
-  async function pull(query: URLSearchParams, call: ApiCall): Promise<Answer> {
-    const name = pulledName(query);
-    const unknown = () => fail("not-implemented", `pull ${name}: Gantry has no registry client yet; bring the image as an archive (docker load, docker import)`);
-    // No tag means all that the registry has.
-    if (!/[:@][^/]*$/.test(name)) throw unknown();
-    try {
-      await images.get(name);
-    } catch (error) {
-      if (kindOf(error) !== "not-found") throw error;
-      throw unknown();
-    }
-    async function* messages() {
-      yield { status: `Status: ${name} is here already; Gantry has no registry client yet to look for a newer one` };
     }
     return await sendProgress(call, messages());
   }
@@ -141,10 +125,4 @@ function targetOf(query: URLSearchParams): string {
   const [repo, tag] = [text(query, "repo"), text(query, "tag")];
   if (repo.includes("@") || tag.includes(":")) throw fail("invalid", "refusing to create a tag with a digest reference");
   return tag === "" ? repo : `${repo}:${tag}`;
-}
-
-function pulledName(query: URLSearchParams): string {
-  const [image, tag] = [text(query, "fromImage"), text(query, "tag")];
-  if (tag === "") return image;
-  return tag.includes(":") ? `${image}@${tag}` : `${image}:${tag}`;
 }

@@ -1,0 +1,29 @@
+/** Joins what is done with registries. See registries.ts. */
+import { openDocuments } from "../images/documents.ts";
+import { type Brought, pullImages } from "../images/pull.ts";
+import { pushImages } from "../images/push.ts";
+import { copyImage } from "./copy.ts";
+import { inspectRemote } from "./inspect.ts";
+import { login } from "./login.ts";
+import { openOrigins } from "./origins.ts";
+import type { Registries, RegistryParts } from "./registries.ts";
+import { openShared } from "./shared.ts";
+
+export function openRegistries(given: RegistryParts): Registries {
+  const { core, transfer, settings } = given;
+  const parts = {
+    ...given,
+    documents: openDocuments(core.content),
+    origins: openOrigins(core.db),
+    shared: openShared<Brought>(),
+    maxDownloads: () => settings().maxDownloads,
+    maxUploads: () => settings().maxUploads,
+  };
+  return {
+    pull: (name, options) => pullImages(parts, name, options),
+    push: (name, options) => pushImages(parts, name, options),
+    login: (server, credentials, signal) => login(transfer, server, credentials, signal),
+    inspect: (name, access) => inspectRemote(transfer, name, access),
+    copy: (source, target, options) => copyImage(parts, source, target, options),
+  };
+}
