@@ -9,6 +9,9 @@
  * Life of a blob: bytes go to a file of their own in `ingest/` while they are hashed; at their end size and digest are
  * compared, the file is synced, renamed to `blobs/sha256/DIGITS`, the folder synced, the row written. A crash leaves at
  * most a file that no row names; it is removed at the next start. A blob is held by the lease from before it exists.
+ *
+ * A download that was cut goes on later (`resume`), also after a crash: what came is kept in `partial/DIGITS`, which is no
+ * blob and which nobody can read but the next attempt. Kept are at most 7 days and 32 GiB of them, the newest.
  */
 import type { Digest } from "#spec/digest.ts";
 import type { Lease } from "../leases/leases.ts";
@@ -28,13 +31,19 @@ export type Content = {
   ingest(lease: Lease, source: Bytes, expected?: Expected): Promise<Blob>;
   /** The same for bytes that come piece by piece. Give up with `abort`; after a failed `write` it has given up already. */
   writer(lease: Lease, expected?: Expected): Promise<BlobWriter>;
+  /** The same for a blob that is known beforehand and may come in several attempts. */
+  resume(lease: Lease, blob: Blob): Promise<ResumableWriter>;
+  /** What attempts that ended left, with the bytes that came of each. */
+  partials(): Promise<readonly Partial[]>;
+  /** Removes what attempts left, but for those under way; with `before`, only the older ones. */
+  dropPartials(before?: Date): Promise<{ bytes: number }>;
   /** Holds the blob if it is there. Undefined if not. */
   find(lease: Lease, digest: Digest): Blob | undefined;
   stat(digest: Digest): Blob | undefined;
   /** The whole of a small blob, compared with its digest. @throws not-found; invalid when it is longer than limit (4 MiB). */
   read(digest: Digest, limit?: number): Promise<Buffer>;
-  /** Chunks of 1 MiB. Not verified: hash it, or have it hashed on its way. @throws not-found. */
-  stream(digest: Digest): AsyncIterable<Buffer>;
+  /** Chunks of 1 MiB, from that byte on. Not verified: hash it, or have it hashed on its way. @throws not-found. */
+  stream(digest: Digest, from?: number): AsyncIterable<Buffer>;
   list(): Blob[];
 };
 
@@ -42,4 +51,15 @@ export type BlobWriter = {
   write(chunk: Uint8Array): Promise<void>;
   commit(): Promise<Blob>;
   abort(): Promise<void>;
+};
+
+export type Partial = { readonly digest: Digest; readonly size: number; readonly modified: Date };
+
+export type ResumableWriter = BlobWriter & {
+  /** Bytes that are here of earlier attempts: what is written goes on there. */
+  readonly offset: number;
+  /** Those bytes, in order. To be read to its end before the first `write` or `commit`: they are hashed on this way. */
+  replay(): AsyncIterable<Buffer>;
+  /** Ends this attempt; what came is kept for the next one. */
+  suspend(): Promise<void>;
 };

@@ -1,17 +1,20 @@
 /** The content store on a file system. See content.ts. */
-import { constants } from "node:fs";
-import { mkdir, open, readdir, rename, unlink, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { nowNanos } from "#base/clock.ts";
 import { hasher } from "#base/digest.ts";
 import { fail } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { Database } from "#base/sqlite.ts";
-import { CHUNK, gather } from "#base/streams.ts";
+import { gather } from "#base/streams.ts";
 import { type Digest, digits } from "#spec/digest.ts";
 import { MAX_DOCUMENT } from "#spec/image.ts";
 import { diskFailure } from "../disk.ts";
-import type { Blob, BlobWriter, Content, Expected } from "./content.ts";
+import type { Lease } from "../leases/leases.ts";
+import type { Blob, Content } from "./content.ts";
+import { openPartials } from "./partials.ts";
+import { readChunks } from "./read-chunks.ts";
+import { blobWriter, syncFolder } from "./writer.ts";
 
 const statements = {
   get: "SELECT digest, size FROM blobs WHERE digest = ?",
@@ -39,6 +42,7 @@ export async function openContent(db: Database, folder: string): Promise<Content
   const pathOf = (digest: Digest) => join(blobs, digits(digest));
   /** Blobs being removed, from the row on: one that comes back meanwhile waits until its old file is gone. */
   const leaving = new Map<Digest, PromiseWithResolvers<void>>();
+  const partials = await openPartials(join(folder, "partial"));
   let next = 0;
 
   const store: ContentStore = {
@@ -67,32 +71,27 @@ export async function openContent(db: Database, folder: string): Promise<Content
       if (expected.digest !== undefined) lease.hold(`content/${expected.digest}`);
       const path = join(ingests, String(next++));
       const file = await diskFailure("store a blob", open(path, "wx", 0o600));
-      return blobWriter({ path, file, expected, finish });
-
-      async function finish(blob: Blob): Promise<void> {
-        lease.hold(`content/${blob.digest}`);
-        await leaving.get(blob.digest)?.promise;
-        if (store.stat(blob.digest) !== undefined) return unlink(path);
-        await failpoint("content.rename");
-        await rename(path, pathOf(blob.digest));
-        await syncFolder(blobs);
-        await failpoint("content.row");
-        await db.write(() => q.put.run(blob.digest, blob.size, nowNanos()));
-      }
+      return blobWriter({ path, file, expected, finish: (blob) => keep(lease, blob, path) });
     },
+    resume(lease, blob) {
+      lease.hold(`content/${blob.digest}`);
+      return partials.resume(blob, (path) => keep(lease, blob, path));
+    },
+    partials: () => partials.list(),
+    dropPartials: (before) => partials.drop(before),
     async read(digest, limit = MAX_DOCUMENT) {
       const blob = store.stat(digest);
       if (blob === undefined) throw missing(digest);
       if (blob.size > limit) throw fail("invalid", `read ${digest}: ${blob.size} bytes, more than the limit of ${limit}`);
-      const bytes = await readAll(pathOf(digest), digest);
+      const bytes = await readAll(read(digest, 0));
       const hash = hasher();
       hash.update(bytes);
       if (hash.digest() !== digest) throw fail("internal", `read ${digest}: the stored blob is damaged; remove the image and load or pull it again`);
       return bytes;
     },
-    stream(digest) {
+    stream(digest, from = 0) {
       if (store.stat(digest) === undefined) throw missing(digest);
-      return readChunks(pathOf(digest), digest);
+      return read(digest, from);
     },
     forget(digests) {
       for (const digest of digests) {
@@ -108,6 +107,7 @@ export async function openContent(db: Database, folder: string): Promise<Content
     },
     async sweep() {
       for (const name of await readdir(ingests)) await unlink(join(ingests, name));
+      await partials.sweep();
       const files = new Set(await readdir(blobs));
       const rows = new Set(store.list().map((blob) => digits(blob.digest)));
       for (const name of files) if (!rows.has(name)) await unlink(join(blobs, name));
@@ -116,6 +116,22 @@ export async function openContent(db: Database, folder: string): Promise<Content
     },
   };
   return store;
+
+  function read(digest: Digest, from: number): AsyncIterable<Buffer> {
+    return readChunks(pathOf(digest), from, () => missing(digest));
+  }
+
+  /** A file that is complete and synced becomes the blob. */
+  async function keep(lease: Lease, { digest, size }: Blob, path: string): Promise<void> {
+    lease.hold(`content/${digest}`);
+    await leaving.get(digest)?.promise;
+    if (store.stat(digest) !== undefined) return unlink(path);
+    await failpoint("content.rename");
+    await rename(path, pathOf(digest));
+    await syncFolder(blobs);
+    await failpoint("content.row");
+    await db.write(() => q.put.run(digest, size, nowNanos()));
+  }
 
   async function remove(digest: Digest): Promise<void> {
     await unlink(pathOf(digest))
@@ -131,105 +147,10 @@ export async function openContent(db: Database, folder: string): Promise<Content
   }
 }
 
-type Open = { path: string; file: FileHandle; expected: Expected; finish: (blob: Blob) => Promise<void> };
-
-function blobWriter({ path, file, expected, finish }: Open): BlobWriter {
-  const hash = hasher();
-  const limit = expected.limit ?? expected.size ?? Infinity;
-  let size = 0;
-  let open = true;
-  const abort = async () => {
-    if (!open) return;
-    open = false;
-    await file.close();
-    await unlink(path);
-  };
-  const guarded = async <T>(act: () => Promise<T>): Promise<T> => {
-    try {
-      return await diskFailure("store a blob", act());
-    } catch (error) {
-      await abort();
-      throw error;
-    }
-  };
-
-  return {
-    abort,
-    write: (chunk) =>
-      guarded(async () => {
-        size += chunk.length;
-        if (size > limit) throw fail("invalid", `store a blob: more than ${limit} bytes`);
-        await failpoint("content.write");
-        // Written by another thread while this one hashes.
-        const written = file.writeFile(chunk);
-        hash.update(chunk);
-        await written;
-      }),
-    commit: () =>
-      guarded(async () => {
-        const blob = { digest: hash.digest(), size };
-        compare(blob, expected);
-        await file.datasync();
-        await file.close();
-        open = false;
-        try {
-          await finish(blob);
-        } catch (error) {
-          await unlink(path).catch(() => undefined);
-          throw error;
-        }
-        return blob;
-      }),
-  };
-}
-
-function compare(blob: Blob, expected: Expected): void {
-  if (expected.size !== undefined && expected.size !== blob.size) {
-    throw fail("invalid", `store ${expected.digest ?? "a blob"}: ${blob.size} bytes came, ${expected.size} were announced`);
-  }
-  if (expected.digest !== undefined && expected.digest !== blob.digest) {
-    throw fail("invalid", `store ${expected.digest}: what came has the digest ${blob.digest}`);
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-async function readAll(path: string, digest: Digest): Promise<Buffer> {
+async function readAll(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const chunk of readChunks(path, digest)) parts.push(chunk);
+  for await (const chunk of chunks) parts.push(chunk);
   return Buffer.concat(parts);
-}
-
-async function* readChunks(path: string, digest: Digest): AsyncGenerator<Buffer> {
-  const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    throw error.code === "ENOENT" ? missing(digest) : error;
-  });
-  try {
-    // One read ahead: the disk and whoever hashes or inflates work side by side.
-    let ahead = readChunk(file);
-    for (;;) {
-      const chunk = await ahead;
-      if (chunk.length === 0) return;
-      ahead = readChunk(file);
-      ahead.catch(() => undefined);
-      yield chunk;
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-async function readChunk(file: FileHandle): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(CHUNK);
-  const { bytesRead } = await file.read(buffer, 0, CHUNK);
-  return buffer.subarray(0, bytesRead);
 }
 
 const missing = (digest: Digest) => fail("not-found", `content ${digest}: not found`);
