@@ -12,6 +12,7 @@ import { openTasks } from "#core/tasks/tasks.ts";
 import { openApi, type Address, type Facts } from "#engine/api/api.ts";
 import type { Config, Host } from "#engine/config/config.ts";
 import { openContainers, type OpenContainers } from "#engine/containers/open.ts";
+import type { Events } from "#engine/engine.ts";
 import { openEvents } from "#engine/events/events.ts";
 import { openImages } from "#engine/images/images.ts";
 import { openRegistries } from "#engine/registries/registries.ts";
@@ -21,6 +22,7 @@ import { openKernel } from "#linux/host.ts";
 import { openNetwork, readHostFacts as readNetworkFacts } from "#network/network.ts";
 import { readHostFacts, type HostFacts } from "#runtime/facts.ts";
 import { openTransfer } from "#transfer/transfer.ts";
+import { openTrust, type Refusal } from "#transfer/trust/trust.ts";
 import packageJson from "../../package.json" with { type: "json" };
 
 const BUILD = fileURLToPath(new URL("../../build", import.meta.url));
@@ -43,9 +45,10 @@ export async function serve(given: Config): Promise<Engine> {
 
   // Containers use images and volumes, which ask who uses them: joined by name here, used only when all are open.
   const users = (): OpenContainers => open;
-  const images = openImages({ core, users: { usedImages: () => users().usedImages() }, publish: events.publish });
+  const trust = await openTrust({ path: config.trustPolicy, log, refused: (refusal) => events.publish(refusalEvent(refusal)) });
+  const images = openImages({ core, users: { usedImages: () => users().usedImages() }, publish: events.publish, trust });
   const transfer = opening.use(openTransfer({ settings: () => config.registries, content: core.content, log }));
-  const registries = openRegistries({ core, transfer, settings: () => config.registries, publish: events.publish, log });
+  const registries = openRegistries({ core, transfer, settings: () => config.registries, publish: events.publish, trust, log });
   const volumes = openVolumes({ db: core.db, kernel, root: join(config.dataRoot, "volumes"), events, usersOf: (name) => users().users(name), log });
   const tasks = await openTasks({ kernel, execRoot: config.execRoot, host });
   const open = await openContainers({
@@ -57,7 +60,7 @@ export async function serve(given: Config): Promise<Engine> {
   await images.addBuiltin("hello:latest", join(BUILD, "hello"));
   await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
   const facts = await engineFacts(config, host, network.warnings());
-  const api = openApi({ containers: open.containers, execs: open.execs, volumes, events, images, registries, networks: network, facts, containerDefaults: config.containers, log });
+  const api = openApi({ containers: open.containers, execs: open.execs, volumes, events, images, registries, trust, networks: network, facts, containerDefaults: config.containers, log });
   opening.defer(() => api.close());
   for (const address of config.hosts) await api.listen(toAddress(address, config));
   void open.recover().catch((error: unknown) => log.error("look for running containers", { error: String(error) }));
@@ -66,12 +69,17 @@ export async function serve(given: Config): Promise<Engine> {
   return {
     close: () => opened.disposeAsync(),
     async reload(fresh) {
+      await trust.reload(fresh.trustPolicy);
       Object.assign(config, { ...fresh, network: config.network, containers: Object.assign(config.containers, fresh.containers) });
       Object.assign(facts, { labels: fresh.labels, liveRestore: fresh.liveRestore, debug: fresh.debug });
       log.setLevel(fresh.logLevel);
       events.publish({ Type: "daemon", Action: "reload", Actor: { ID: facts.id, Attributes: reloadable(fresh) } });
     },
   };
+}
+
+function refusalEvent({ act, reference, digest, rule, reason }: Refusal): Parameters<Events["publish"]>[0] {
+  return { Type: "image", Action: "refuse", Actor: { ID: digest === "" ? reference : digest, Attributes: { name: reference, act, rule, reason } } };
 }
 
 /** What the event of a reload tells: the values in effect. */

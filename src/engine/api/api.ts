@@ -13,6 +13,8 @@
 import type { Address } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
 import type { ContainerDefaults } from "../config/config.ts";
+import type { Disk } from "../disk/disk.ts";
+import type { Trust } from "#transfer/trust/trust.ts";
 import type { Registries } from "../registries/registries.ts";
 import type { Containers, Events, Execs, Filters, Volumes } from "../engine.ts";
 
@@ -25,6 +27,8 @@ export type ApiParts = {
   readonly events: Events;
   readonly images: Images;
   readonly registries: Registries;
+  readonly trust: Pick<Trust, "policy">;
+  readonly disk: Disk;
   readonly networks: Networks;
   readonly facts: Facts;
   /** What a create request means when it does not say. */

@@ -9,6 +9,7 @@ import { networkRoutes } from "./networks/routes.ts";
 import { registryRoutes } from "./registries/routes.ts";
 import { serving } from "./serve.ts";
 import { systemRoutes } from "./system/routes.ts";
+import { trustRoutes } from "./trust/routes.ts";
 import { volumeRoutes } from "./volumes/routes.ts";
 
 export function openApi(parts: ApiParts): Api {
@@ -19,6 +20,7 @@ export function openApi(parts: ApiParts): Api {
     ...execRoutes(parts),
     ...imageRoutes(parts),
     ...registryRoutes(parts),
+    ...trustRoutes(parts),
     ...networkRoutes(parts),
     ...volumeRoutes(parts),
     ...laterRoutes(),

@@ -33,6 +33,8 @@ export type Config = {
   readonly containers: ContainerDefaults;
   readonly network: NetworkDefaults;
   readonly registries: RegistrySettings;
+  /** The trust policy's file. At the default path there may be none. */
+  readonly trustPolicy: string;
 };
 
 /** See TransferSettings of src/transfer, which they become. */

@@ -47,6 +47,7 @@ export async function reloadConfig(argv: readonly string[], running: Config): Pr
       ipcMode: fresh.containers.ipcMode,
       shmSize: fresh.containers.shmSize,
     },
+    trustPolicy: fresh.trustPolicy,
     registries: { ...fresh.registries, proxies: running.registries.proxies },
   };
   return { config, ignored: differences(config, fresh) };
@@ -103,6 +104,7 @@ export function compileConfig(values: Values): Config {
     },
     network: checkNetwork(compileNetwork(values)),
     registries: compileRegistries(get),
+    trustPolicy: get("trust-policy"),
   };
 }
 

@@ -2,6 +2,7 @@
  * The table of settings: dockerd's flags and the keys of daemon.json. A setting that is `refused` is known and not
  * acted on yet: only its default is taken. `ignored` ones have no effect in Docker either, or none that Gantry needs.
  */
+import { DEFAULT_POLICY_PATH } from "#transfer/trust/trust.ts";
 import type { Value, ValueKind } from "./values.ts";
 
 export type Setting = {
@@ -48,6 +49,8 @@ export const settings: readonly Setting[] = [
   both("init-path", "string", "", "Path of that init"),
   both("seccomp-profile", "string", "builtin", "Seccomp profile: \"builtin\", \"unconfined\" or a path"),
   both("no-new-privileges", "bool", false, "Set no-new-privileges for new containers"),
+
+  { ...both("trust-policy", "string", DEFAULT_POLICY_PATH, "Policy file: which repositories images may come from, and who must have signed them"), reload: true },
 
   // The network.
   { ...both("bridge", "string", "", "Bridge of the default network; \"none\": no default network (default \"gantry0\")"), short: "b" },

@@ -2,23 +2,27 @@
 import type { TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
 import { sha256 } from "#base/digest.ts";
+import { openLog } from "#base/log.ts";
 import { tarArchive } from "#base/tar-write.ts";
 import { testCore } from "#core/core-fixture.ts";
 import type { Core } from "#core/core.ts";
 import { digits } from "#spec/digest.ts";
 import { MEDIA } from "#spec/image.ts";
+import { openTrust } from "#transfer/trust/trust.ts";
 import type { LoadProgress } from "../api/api.ts";
 import { type EngineImages, openImages } from "./images.ts";
 
 export type Used = Map<string, { running: boolean; ids: string[] }>;
 export type TestImages = { images: EngineImages; core: Core; used: Used; events: string[] };
 
-export async function testImages(t: TestContext): Promise<TestImages> {
+export async function testImages(t: TestContext, policy?: string): Promise<TestImages> {
   const core = await testCore(t);
   const used: Used = new Map();
   const events: string[] = [];
+  const trust = await openTrust({ path: policy, log: openLog({ level: "fatal", format: "text" }), refused: ({ act, rule }) => void events.push(`refuse ${act} ${rule}`) });
   const images = openImages({
     core,
+    trust,
     users: { usedImages: () => used },
     publish: ({ Action, Actor }) => void events.push(`${Action} ${Actor.Attributes["name"]}`),
   });

@@ -11,6 +11,7 @@
  * lease, and what it leaves unnamed is collected when it ends, however it ends.
  */
 import type { Core } from "#core/core.ts";
+import type { Trust } from "#transfer/trust/trust.ts";
 import type { ResolveImage } from "../containers/images.ts";
 import type { Images } from "../api/api.ts";
 import type { Events } from "../engine.ts";
@@ -33,3 +34,4 @@ export type ImageParts = {
   readonly users: ImageUsers;
   readonly publish: Events["publish"];
 };
+  readonly trust: Pick<Trust, "admit" | "run">;

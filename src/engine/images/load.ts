@@ -1,6 +1,7 @@
 /** `docker load`. */
 import { fail } from "#base/errors.ts";
 import { formatPlatform, type Platform } from "#spec/platform.ts";
+import { parseReference } from "#spec/reference.ts";
 import type { Images, LoadProgress } from "../api/api.ts";
 import { imagesOf, type Loadable } from "./archive-images.ts";
 import { readArchive } from "./archive.ts";
@@ -17,13 +18,15 @@ export async function* loadImages(
   source: AsyncIterable<Uint8Array>,
   { platform, signal }: LoadOptions,
 ): AsyncGenerator<LoadProgress> {
-  const { core, documents, publish } = parts;
+  const { core, documents, publish, trust } = parts;
   try {
     using lease = core.leases.open();
     await using ahead = core.layers.ahead();
     const archive = await readArchive({ content: core.content, lease, ahead, signal }, source);
     const complete: Complete = { core, documents, lease, find: (digest) => archive.find(digest) };
-    for (const image of await imagesOf(archive, core.content, lease)) {
+    const found = await imagesOf(archive, core.content, lease);
+    for (const name of found.flatMap(({ names }) => names)) trust.admit("load", parseReference(name));
+    for (const image of found) {
       await makeReady(complete, image, platform, signal);
       await nameImage(core.images, image.target, image.names);
       imageEvent(publish, "load", image.target.digest, image.target.digest);

@@ -5,8 +5,8 @@ import type { Descriptor } from "#spec/image.ts";
 import { canonical, familiar, parseReference, tryReference, withDefaultTag } from "#spec/reference.ts";
 import type { Events } from "../engine.ts";
 
-/** Points names at a target; without any it is kept as an image without a name. */
-export async function nameImage(images: Images, target: Descriptor, names: readonly string[]): Promise<void> {
+/** Points names at a target, with labels besides those they have; without any it is kept as an image without a name. */
+export async function nameImage(images: Images, target: Descriptor, names: readonly string[], labels: Readonly<Record<string, string>> = {}): Promise<void> {
   const bare = danglingName(target.digest);
   const wanted = names.length > 0 ? names : images.byDigest(target.digest).length > 0 ? [] : [bare];
   const orphans = names.flatMap((name) => orphanOf(images, name, target));

@@ -3,6 +3,7 @@ import { fail } from "#base/errors.ts";
 import { isDangling } from "#core/images/images.ts";
 import { chainIds } from "#spec/image.ts";
 import { formatPlatform, parsePlatform, type Platform } from "#spec/platform.ts";
+import { parseReference } from "#spec/reference.ts";
 import type { RemovedImage } from "../api/api.ts";
 import { addBuiltin } from "./builtin.ts";
 import { unpackVariant } from "./complete.ts";
@@ -20,7 +21,7 @@ import { eventsOf, planRemoval, type Removal } from "./remove.ts";
 import { saveImages } from "./save.ts";
 
 export function openImages(given: ImageParts): EngineImages {
-  const { core, users, publish } = given;
+  const { core, users, publish, trust } = given;
   const documents = openDocuments(core.content);
   const parts = { ...given, documents };
 
@@ -48,6 +49,7 @@ export function openImages(given: ImageParts): EngineImages {
 
     async resolve(ref, { platform } = {}) {
       const found = findImage(core.images, ref);
+      trust.run({ ref, digest: found.id, names: found.all.filter(({ name }) => !isDangling(name)).map(({ name, labels }) => ({ reference: parseReference(name), labels })) });
       const wanted = platform === undefined || platform === "" ? undefined : parsePlatform(platform);
       const variant = need(ref, await documents.variants(found.all[0]!.target), wanted);
       const top = chainIds(variant.config.diffIds).at(-1);

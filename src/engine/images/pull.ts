@@ -12,6 +12,7 @@ import { chainIds, type Descriptor, isManifestType, parseConfig, parseManifest }
 import { formatPlatform, hostPlatform, type Platform, platformFit } from "#spec/platform.ts";
 import { canonical, familiar, familiarRepository, parseReference, type Reference, repository } from "#spec/reference.ts";
 import type { FetchEvent, Remote, Transfer } from "#transfer/transfer.ts";
+import { approvalLabels, type Trust } from "#transfer/trust/trust.ts";
 import type { Events } from "../engine.ts";
 import { messagesOf } from "../registries/messages.ts";
 import type { Origins } from "../registries/origins.ts";
@@ -30,6 +31,7 @@ export type PullParts = {
   readonly origins: Origins;
   readonly shared: Shared<Brought>;
   readonly publish: Events["publish"];
+  readonly trust: Pick<Trust, "admit" | "check">;
   /** Layers that come side by side. */
   readonly maxDownloads: () => number;
 };
@@ -42,6 +44,7 @@ const KEPT = 7 * 24 * 3600;
 
 export async function* pullImages(parts: PullParts, name: string, options: PullOptions): AsyncGenerator<Message> {
   const reference = parseReference(name);
+  parts.trust.admit("pull", reference);
   const remote = parts.transfer.open({ registry: reference.domain, path: reference.path }, { credentials: options.auth });
   const tags = reference.tag === undefined && reference.digest === undefined ? await allTags(remote, reference, options.signal) : undefined;
   const wanted = tags?.map((tag): Reference => ({ ...reference, tag })) ?? [pinned(reference)];
@@ -77,6 +80,7 @@ async function* pullOne(parts: PullParts, remote: Remote, reference: Reference, 
     throw pullRefusal(reference, error);
   });
   const target: Descriptor = { mediaType: descriptor.mediaType, digest: descriptor.digest, size: descriptor.size };
+  const labels = approvalLabels(await parts.trust.check(reference, target, remote, options.signal), target.digest);
   yield { status: `Pulling from ${reference.path}`, id: wanted };
   const name = canonical(reference);
   let changed = core.images.get(name)?.target.digest !== target.digest;

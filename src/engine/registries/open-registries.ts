@@ -8,9 +8,10 @@ import { login } from "./login.ts";
 import { openOrigins } from "./origins.ts";
 import type { Registries, RegistryParts } from "./registries.ts";
 import { openShared } from "./shared.ts";
+import { explainTrust } from "./trust.ts";
 
 export function openRegistries(given: RegistryParts): Registries {
-  const { core, transfer, settings } = given;
+  const { core, transfer, settings, trust } = given;
   const parts = {
     ...given,
     documents: openDocuments(core.content),
@@ -23,6 +24,7 @@ export function openRegistries(given: RegistryParts): Registries {
     pull: (name, options) => pullImages(parts, name, options),
     push: (name, options) => pushImages(parts, name, options),
     login: (server, credentials, signal) => login(transfer, server, credentials, signal),
+    explainTrust: (name, access) => explainTrust(transfer, trust, name, access),
     inspect: (name, access) => inspectRemote(transfer, name, access),
     copy: (source, target, options) => copyImage(parts, source, target, options),
   };

@@ -14,6 +14,7 @@ import type { Core } from "#core/core.ts";
 import type { Log } from "#base/log.ts";
 import type { Descriptor } from "#spec/image.ts";
 import type { Platform } from "#spec/platform.ts";
+import type { Explanation, Trust } from "#transfer/trust/trust.ts";
 import type { Credentials, Transfer, TransferSettings } from "#transfer/transfer.ts";
 import type { Events } from "../engine.ts";
 
@@ -31,6 +32,8 @@ export type Registries = {
   login(server: string, credentials: Credentials, signal: AbortSignal): Promise<{ identityToken: string }>;
   /** What a registry says of a reference; nothing is stored. */
   inspect(name: string, access: Access): Promise<{ descriptor: Descriptor; platforms: readonly Platform[] }>;
+  /** What the trust policy says of a reference: its registry is asked for signatures where they are needed. */
+  explainTrust(name: string, access: Access): Promise<Explanation>;
   /** From registry to registry. `from` and `to` are the accesses to either. */
   copy(source: string, target: string, options: CopyOptions): AsyncIterable<Message>;
 };
@@ -58,5 +61,6 @@ export type RegistryParts = {
   readonly transfer: Transfer;
   readonly settings: () => TransferSettings;
   readonly publish: Events["publish"];
+  readonly trust: Trust;
   readonly log: Log;
 };

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fail, messageOf } from "#base/errors.ts";
+import type { Digest } from "#spec/digest.ts";
 import type { Descriptor } from "#spec/image.ts";
 import { canonical, familiar, type Reference, repository } from "#spec/reference.ts";
 import { decide, type Decision, parsePolicy, type Policy } from "./policy.ts";
@@ -17,7 +18,7 @@ type Verdict = { readonly approval: Approval } | { readonly rule: string; readon
 const NO_POLICY: Approval = { rule: "" };
 
 export async function openTrust({ path, log, refused }: TrustOptions): Promise<Trust> {
-  let inForce = await readPolicy(path);
+  let inForce = path === undefined ? undefined : await readPolicy(path);
   const refuse = (refusal: Refusal, advice: string): Error => {
     log.warn("the trust policy refused an image", { ...refusal });
     refused(refusal);
@@ -82,19 +83,19 @@ async function judge(inForce: InForce, reference: Reference, descriptor: Descrip
   return "signer" in found ? { approval: { rule, signer: found.signer } } : { rule, reason: found.reason };
 }
 
-function judgeLocal(inForce: InForce, { names }: LocalImage): Verdict[] {
-  if (names.length > 0) return names.map((name) => judgeName(inForce, name));
+function judgeLocal(inForce: InForce, { names, digest }: LocalImage): Verdict[] {
+  if (names.length > 0) return names.map((name) => judgeName(inForce, name, digest));
   const rule = "default";
   return [inForce.policy.fallback === "allow" ? { approval: { rule } } : { rule, reason: "it has no name" }];
 }
 
 /** As it was verified when it was pulled, if that signer still is one. */
-function judgeName(inForce: InForce, { reference, labels }: LocalName): Verdict {
+function judgeName(inForce: InForce, { reference, labels }: LocalName, digest: Digest): Verdict {
   const decision = decide(inForce.policy, repository(reference));
   const rule = decision.name;
   if (decision.action === "deny") return { rule, reason: denied(rule) };
   if (decision.action === "allow") return { approval: { rule } };
-  const signer = signerOf(labels);
+  const signer = signerOf(labels, digest);
   if (signer === undefined) return { rule, reason: "it needs a signature, and none was verified when it came here" };
   if (!signersOf(inForce, decision).some(({ id }) => id === signer)) return { rule, reason: `it was verified against ${signer}, which is no signer of the rule now` };
   return { approval: { rule, signer } };

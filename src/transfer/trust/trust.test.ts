@@ -172,13 +172,15 @@ test("what is here runs by its names, and by what was verified when they came", 
   const digest = digestOf(Buffer.from("x"));
   const beside = nothingBeside();
   addSignature(beside, digest, "simple", team.privateKey);
-  const labels = approvalLabels(await check(digest, beside));
+  const labels = approvalLabels(await check(digest, beside), digest);
   const run = (...names: [string, Record<string, string>?][]) => trust.run({ ref: "it", digest, names: names.map(([name, found = {}]) => ({ reference: parseReference(name), labels: found })) });
   run(["busybox"]);
   run(["registry.example/team/app:1", labels]);
   run(["evil.example/x"], ["busybox"]);
   assert.throws(() => run(["evil.example/x"]), forbidden(/run it \(sha256:.*no rule allows/));
   assert.throws(() => run(["registry.example/team/app:1"]), forbidden(/rule "team".*none was verified when it came here; pull it/));
+  const moved = { ref: "it", digest: randomDigest(), names: [{ reference: app, labels }] };
+  assert.throws(() => trust.run(moved), forbidden(/none was verified/), "the name was verified, and then moved");
   assert.throws(() => run(), forbidden(/it has no name/));
   writeFileSync(path, JSON.stringify({ default: "deny", rules: [{ ...verifyTeam, signedBy: [{ key: join(folder, "other.pub") }] }] }));
   await trust.reload(path);

@@ -7,7 +7,7 @@
  *     trust.admit("pull", reference);                                  // by name alone, before any registry is asked
  *     const { descriptor } = await remote.resolve("1.2", signal);
  *     const approval = await trust.check(reference, descriptor, remote, signal);   // before anything else is fetched
- *     …fetch that descriptor; name it with `approvalLabels(approval)`…
+ *     …fetch that descriptor; name it with `approvalLabels(approval, descriptor.digest)`…
  *
  *     trust.run([{ reference, labels }]);                              // an image that is here already: no requests
  *
@@ -48,8 +48,8 @@ export type Trust = {
 };
 
 export type TrustOptions = {
-  /** The policy file. Only the default path may be missing. */
-  readonly path: string;
+  /** The policy file. Only the default path may be missing; undefined: no policy. */
+  readonly path: string | undefined;
   readonly log: Log;
   readonly refused: (refusal: Refusal) => void;
 };
@@ -82,8 +82,13 @@ export type Explanation = {
 
 export const DEFAULT_POLICY_PATH = "/etc/gantry/policy.json";
 
-/** Beside a name in the image store: who had signed what the name points at when it was pulled. */
+/** Beside a name in the image store: who had signed what when it was pulled. A name that moves takes it along in vain. */
 const SIGNER_LABEL = "gantry.trust/signer";
 
-export const approvalLabels = ({ signer }: Approval): Record<string, string> => (signer === undefined ? {} : { [SIGNER_LABEL]: signer });
-export const signerOf = (labels: Readonly<Record<string, string>>): string | undefined => labels[SIGNER_LABEL];
+export const approvalLabels = ({ signer }: Approval, digest: Digest): Record<string, string> => (signer === undefined ? {} : { [SIGNER_LABEL]: `${digest} ${signer}` });
+
+/** Who signed that digest under this name. */
+export function signerOf(labels: Readonly<Record<string, string>>, digest: Digest): string | undefined {
+  const label = labels[SIGNER_LABEL];
+  return label?.startsWith(`${digest} `) ? label.slice(digest.length + 1) : undefined;
+}
