@@ -33,5 +33,5 @@ export type ImageParts = {
   readonly core: Core;
   readonly users: ImageUsers;
   readonly publish: Events["publish"];
-};
   readonly trust: Pick<Trust, "admit" | "run">;
+};
