@@ -11,7 +11,7 @@ export async function nameImage(images: Images, target: Descriptor, names: reado
   const wanted = names.length > 0 ? names : images.byDigest(target.digest).length > 0 ? [] : [bare];
   const orphans = names.flatMap((name) => orphanOf(images, name, target));
   const remove = names.length > 0 ? [bare] : [];
-  await images.put([...wanted.map((name): NewImage => ({ name, target })), ...orphans], remove);
+  await images.put([...wanted.map((name): NewImage => ({ name, target, ...(Object.keys(labels).length > 0 && { labels: { ...images.get(name)?.labels, ...labels } }) })), ...orphans], remove);
 }
 
 /** The image that a name is taken from, if that was its only one: it goes on without. */

@@ -94,7 +94,7 @@ async function* pullOne(parts: PullParts, remote: Remote, reference: Reference, 
         changed ||= brought.changed;
         if (changed) lines.flush();
         // One transaction.
-        await Promise.all([nameImage(core.images, target, [name]), core.kept.drop(brought.nodes), parts.origins.record(repository(reference), brought.blobs)]);
+        await Promise.all([nameImage(core.images, target, [name], labels), core.kept.drop(brought.nodes), parts.origins.record(repository(reference), brought.blobs)]);
       },
     });
   });
