@@ -3,9 +3,9 @@ import { fail } from "#base/errors.ts";
 import { define, type Entry } from "../client.ts";
 
 const NAMES: Readonly<Record<string, string>> = {
-  "": "build builder buildx checkpoint commit compose config cp diff export login logout manifest node plugin pull push search secret service stack stats swarm trust update",
+  "": "build builder buildx checkpoint commit compose config cp diff export manifest node plugin search secret service stack stats swarm trust update",
   container: "commit cp diff export stats update",
-  image: "build pull push",
+  image: "build",
   system: "df prune",
   volume: "update",
   network: "connect create disconnect prune rm",
@@ -31,7 +31,6 @@ const command = define({
   flags: {},
   raw: true,
   async run(cli) {
-    const instead = /^gantry (image )?(pull|push)$/.test(cli.path) ? ": bring images as archives (gantry load, gantry import)" : "";
-    throw fail("not-implemented", `${cli.path}: this Gantry does not have it yet${instead}`);
+    throw fail("not-implemented", `${cli.path}: this Gantry does not have it yet`);
   },
 });

@@ -43,7 +43,7 @@ export function readConfig(folder: string, warn: (text: string) => void): Config
 }
 
 /** Sets one key, keeping what else the file holds. */
-export function writeConfig(config: Config, key: string, value: string | undefined): void {
+export function writeConfig(config: Config, key: string, value: unknown): void {
   const all = { ...config.all, [key]: value };
   mkdirSync(config.folder, { recursive: true, mode: 0o700 });
   const file = `${config.folder}/config.json`;

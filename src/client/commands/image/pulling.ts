@@ -1,25 +1,26 @@
-import { familiarRepository, parseReference, repository, withDefaultTag } from "#spec/reference.ts";
+import { familiarRepository, parseReference, type Reference, withDefaultTag } from "#spec/reference.ts";
 import type { Cli, Output } from "../../client.ts";
 import type { Api } from "../../connect/connect.ts";
-import { credentialsFor } from "../../connect/credentials.ts";
-import { showProgress } from "../../format/progress.ts";
+import { authHeader } from "../../credentials/credentials.ts";
+import { type ProgressMode, showProgress } from "../../format/progress.ts";
 
-/** Asks the engine to pull an image and shows how it goes. */
-export async function pullImage(
-  cli: Cli,
-  api: Api,
-  image: string,
-  options: { platform: string; quiet: boolean; to: Output },
-): Promise<void> {
-  const reference = withDefaultTag(parseReference(image));
-  const auth = credentialsFor(cli.config(), reference.domain);
+export type PullOptions = {
+  readonly platform: string;
+  readonly quiet: boolean;
+  readonly to: Output;
+  readonly all?: boolean;
+  readonly mode?: ProgressMode;
+};
+
+/** Asks the engine to pull an image and shows how it goes; what was pulled. */
+export async function pullImage(cli: Cli, api: Api, image: string, { platform, quiet, to, all = false, mode = "auto" }: PullOptions): Promise<Reference> {
+  const given = parseReference(image);
+  const reference = all ? given : withDefaultTag(given);
+  const auth = await authHeader(cli, reference.domain);
   const answer = await api.send("POST", "/images/create", {
-    query: {
-      fromImage: familiarRepository(reference) === reference.path ? reference.path : repository(reference),
-      tag: reference.digest ?? reference.tag,
-      platform: options.platform.toLowerCase(),
-    },
+    query: { fromImage: familiarRepository(reference), tag: reference.digest ?? reference.tag, platform: platform.toLowerCase() },
     headers: auth === undefined ? {} : { "X-Registry-Auth": auth },
   });
-  await showProgress(options.quiet ? undefined : options.to, answer.body);
+  await showProgress(quiet ? undefined : to, answer.body, { mode });
+  return reference;
 }
