@@ -12,7 +12,7 @@
  */
 import type { Address } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
-import type { ContainerDefaults } from "../config/config.ts";
+import type { ContainerDefaults, RegistrySettings } from "../config/config.ts";
 import type { Disk } from "../disk/disk.ts";
 import type { Trust } from "#transfer/trust/trust.ts";
 import type { Registries } from "../registries/registries.ts";
@@ -66,22 +66,27 @@ export type Facts = {
   readonly debug: boolean;
   readonly initBinary: string;
   readonly firewallBackend: string;
+  readonly registries: RegistrySettings;
   /** Lines that `docker info` prints as warnings. */
   readonly warnings: readonly string[];
 };
 
 /** Images, as the API needs them. `ref`: a tag, name@digest, id or unique prefix of an id. */
 export type Images = {
-  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageRecord[]>;
+  list(options: { all: boolean; filters: Filters; sharedSize: boolean; manifests?: boolean }): Promise<ImageRecord[]>;
   /** not-found: "No such image: X". */
-  get(ref: string, options?: { platform?: Platform }): Promise<ImageRecord>;
+  get(ref: string, options?: { platform?: Platform; manifests?: boolean }): Promise<ImageRecord>;
   history(ref: string, options?: { platform?: Platform }): Promise<HistoryEntry[]>;
   /** `target` is repository and tag, "repo:tag". */
   tag(ref: string, target: string): Promise<void>;
-  remove(ref: string, options: { force: boolean; noprune: boolean }): Promise<RemovedImage[]>;
-  prune(filters: Filters): Promise<{ deleted: RemovedImage[]; reclaimed: number }>;
+  /** With platforms: only what the image has for those, which then is not here any more. */
+  remove(ref: string, options: { force: boolean; noprune: boolean; platforms?: readonly Platform[] }): Promise<RemovedImage[]>;
+  /** `dryRun`: says what would be removed, and removes nothing. */
+  prune(filters: Filters, options?: { dryRun?: boolean }): Promise<{ deleted: RemovedImage[]; reclaimed: number }>;
+  /** A pinned name keeps its image from image collection. The names that were changed. */
+  pin(ref: string, pinned: boolean): Promise<string[]>;
   /** `archive` is a docker-archive or OCI archive, compressed or not; every image found is yielded when it is stored. */
-  load(archive: AsyncIterable<Uint8Array>, options: { platform?: Platform; signal: AbortSignal }): AsyncIterable<LoadProgress>;
+  load(archive: AsyncIterable<Uint8Array>, options: { platforms?: readonly Platform[]; signal: AbortSignal }): AsyncIterable<LoadProgress>;
   /** An OCI layout with manifest.json. Fails before the first byte when a name is unknown. */
   save(refs: readonly string[], options: { platforms: readonly Platform[]; signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
   /** A root file system archive becomes an image; its id. `target`: "repo:tag" or "". */
@@ -125,7 +130,27 @@ export type ImageRecord = {
   readonly taggedAt?: string;
   /** Containers that use it. */
   readonly containers: number;
+  /** One of its names is kept from image collection. */
+  readonly pinned: boolean;
+  /** When a container was last made of it, if it is known, RFC 3339. */
+  readonly usedAt?: string;
+  /** What its index lists, when it was asked for; of an image of one platform, that one. */
+  readonly manifests?: readonly ManifestRecord[];
 };
+
+/** One manifest of an image, which may be here or not. */
+export type ManifestRecord = {
+  readonly descriptor: Descriptor;
+  readonly available: boolean;
+  /** Bytes of its blobs that are here, and of its unpacked layers. */
+  readonly content: number;
+  readonly unpacked: number;
+} & (
+  | { readonly kind: "image"; readonly platform: Platform; readonly containers: readonly string[] }
+  /** `of`: the digest of the manifest that it attests. */
+  | { readonly kind: "attestation"; readonly of: string }
+  | { readonly kind: "unknown" }
+);
 
 export type HistoryEntry = {
   /** Image id or "<missing>". */

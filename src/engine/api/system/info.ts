@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { cpus, hostname, release, totalmem, machine } from "node:os";
 import { formatTime, nowNanos } from "#base/clock.ts";
-import type { ApiParts } from "../api.ts";
+import type { ApiParts, Facts } from "../api.ts";
 
 /** GET /info, at the newest version. */
 export async function info({ facts, containers, images }: ApiParts): Promise<object> {
@@ -34,18 +34,14 @@ export async function info({ facts, containers, images }: ApiParts): Promise<obj
     OSType: "linux",
     Architecture: machine(),
     IndexServerAddress: "https://index.docker.io/v1/",
-    RegistryConfig: {
-      InsecureRegistryCIDRs: ["::1/128", "127.0.0.0/8"],
-      IndexConfigs: { "docker.io": { Name: "docker.io", Mirrors: [], Secure: true, Official: true } },
-      Mirrors: [],
-    },
+    RegistryConfig: registryConfig(facts.registries),
     NCPU: cpus().length,
     MemTotal: totalmem(),
     GenericResources: null,
     DockerRootDir: facts.dataRoot,
-    HttpProxy: "",
-    HttpsProxy: "",
-    NoProxy: "",
+    HttpProxy: withoutPassword(facts.registries.proxies.http),
+    HttpsProxy: withoutPassword(facts.registries.proxies.https),
+    NoProxy: facts.registries.proxies.no,
     Name: hostname(),
     Labels: facts.labels,
     ExperimentalBuild: false,
@@ -66,6 +62,20 @@ export async function info({ facts, containers, images }: ApiParts): Promise<obj
     Warnings: facts.warnings.length === 0 ? null : facts.warnings,
   };
 }
+
+/** What is insecure besides loopback, by address or by name, and the mirrors of Docker Hub. */
+function registryConfig({ insecureRegistries, mirrors }: Facts["registries"]): object {
+  const isCidr = (text: string) => text.includes("/");
+  const insecure = insecureRegistries.filter((text) => !isCidr(text)).map((name) => [name, { Name: name, Mirrors: [], Secure: false, Official: false }]);
+  return {
+    InsecureRegistryCIDRs: ["::1/128", "127.0.0.0/8", ...insecureRegistries.filter(isCidr)],
+    IndexConfigs: { "docker.io": { Name: "docker.io", Mirrors: mirrors, Secure: true, Official: true }, ...Object.fromEntries(insecure) },
+    Mirrors: mirrors,
+  };
+}
+
+/** As Docker shows them. */
+const withoutPassword = (proxy: string): string => proxy.replace(/\/\/[^/@]*@/, "//xxxxx:xxxxx@");
 
 /** What the kernel can limit: version 2 of control groups can do all but one of these. */
 function kernelAbilities(cgroupVersion: "1" | "2"): object {
