@@ -65,6 +65,10 @@ const volume: Line[] = [
   ["rm", "[OPTIONS] VOLUME [VOLUME...]", "Remove volumes that no container uses", 1, ANY, () => import("./volume/rm.ts"), "volumes", ["volume rm", "volume remove"]],
 ];
 
+const trust: Line[] = [
+  ["policy", "[OPTIONS] show | check IMAGE", "Show the trust policy, or what it says of an image", 1, 2, () => import("./trust/policy.ts"), undefined, []],
+];
+
 const network: Line[] = [
   ["inspect", "[OPTIONS] NETWORK [NETWORK...]", "Show all that is known of networks", 1, ANY, () => import("./network/inspect.ts"), "networks", []],
   ["ls", "[OPTIONS]", "List networks", 0, 0, () => import("./network/ls.ts"), undefined, ["network ls", "network list"]],
@@ -106,6 +110,7 @@ export const groups: readonly Group[] = [
   group("image", "Manage images", image),
   group("network", "Manage networks", network),
   group("system", "Manage the engine", system),
+  group("trust", "See who may be trusted with images", trust),
   group("volume", "Manage volumes", volume),
 ].map((each) => ({ ...each, entries: [...each.entries, ...later.filter((one) => one.group === each.name).map((one) => one.entry)] }));
 
