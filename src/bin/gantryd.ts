@@ -11,6 +11,7 @@ import { openCore } from "#core/core.ts";
 import { openTasks } from "#core/tasks/tasks.ts";
 import { openApi, type Address, type Facts } from "#engine/api/api.ts";
 import type { Config, Host } from "#engine/config/config.ts";
+import { openDisk } from "#engine/disk/disk.ts";
 import { openContainers, type OpenContainers } from "#engine/containers/open.ts";
 import type { Events } from "#engine/engine.ts";
 import { openEvents } from "#engine/events/events.ts";
@@ -46,7 +47,7 @@ export async function serve(given: Config): Promise<Engine> {
   // Containers use images and volumes, which ask who uses them: joined by name here, used only when all are open.
   const users = (): OpenContainers => open;
   const trust = await openTrust({ path: config.trustPolicy, log, refused: (refusal) => events.publish(refusalEvent(refusal)) });
-  const images = openImages({ core, users: { usedImages: () => users().usedImages() }, publish: events.publish, trust });
+  const images = openImages({ core, users: { usedImages: () => users().usedImages(), usedManifests: () => users().usedManifests() }, publish: events.publish, trust });
   const transfer = opening.use(openTransfer({ settings: () => config.registries, content: core.content, log }));
   const registries = openRegistries({ core, transfer, settings: () => config.registries, publish: events.publish, trust, log });
   const volumes = openVolumes({ db: core.db, kernel, root: join(config.dataRoot, "volumes"), events, usersOf: (name) => users().users(name), log });
@@ -56,11 +57,14 @@ export async function serve(given: Config): Promise<Engine> {
     host, describe: describeProgram, initBinary: config.containers.initPath || join(BUILD, "init"), log,
   });
   opening.defer(() => open.close());
+  const disk = openDisk({ core, images, containers: open.containers, volumes, publish: events.publish, settings: () => config.imageGc, log });
+  opening.defer(() => disk.close());
+  opening.defer(() => images.flushUse());
 
   await images.addBuiltin("hello:latest", join(BUILD, "hello"));
   await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
   const facts = await engineFacts(config, host, network.warnings());
-  const api = openApi({ containers: open.containers, execs: open.execs, volumes, events, images, registries, trust, networks: network, facts, containerDefaults: config.containers, log });
+  const api = openApi({ containers: open.containers, execs: open.execs, volumes, events, images, registries, disk, trust, networks: network, facts, containerDefaults: config.containers, log });
   opening.defer(() => api.close());
   for (const address of config.hosts) await api.listen(toAddress(address, config));
   void open.recover().catch((error: unknown) => log.error("look for running containers", { error: String(error) }));
@@ -71,7 +75,7 @@ export async function serve(given: Config): Promise<Engine> {
     async reload(fresh) {
       await trust.reload(fresh.trustPolicy);
       Object.assign(config, { ...fresh, network: config.network, containers: Object.assign(config.containers, fresh.containers) });
-      Object.assign(facts, { labels: fresh.labels, liveRestore: fresh.liveRestore, debug: fresh.debug });
+      Object.assign(facts, { labels: fresh.labels, liveRestore: fresh.liveRestore, debug: fresh.debug, registries: fresh.registries });
       log.setLevel(fresh.logLevel);
       events.publish({ Type: "daemon", Action: "reload", Actor: { ID: facts.id, Attributes: reloadable(fresh) } });
     },
@@ -83,7 +87,7 @@ function refusalEvent({ act, reference, digest, rule, reason }: Refusal): Parame
 }
 
 /** What the event of a reload tells: the values in effect. */
-function reloadable({ debug, labels, liveRestore, shutdownTimeout, defaultStopTimeout, containers }: Config): Record<string, string> {
+function reloadable({ debug, labels, liveRestore, shutdownTimeout, defaultStopTimeout, containers, registries }: Config): Record<string, string> {
   return {
     name: hostname(),
     debug: String(debug),
@@ -93,6 +97,11 @@ function reloadable({ debug, labels, liveRestore, shutdownTimeout, defaultStopTi
     "default-stop-timeout": String(defaultStopTimeout),
     "default-shm-size": String(containers.shmSize),
     "default-ipc-mode": containers.ipcMode,
+    "insecure-registries": JSON.stringify(registries.insecureRegistries),
+    "registry-mirrors": JSON.stringify(registries.mirrors),
+    "max-concurrent-downloads": String(registries.maxDownloads),
+    "max-concurrent-uploads": String(registries.maxUploads),
+    "max-download-attempts": String(registries.maxAttempts),
   };
 }
 
@@ -127,6 +136,7 @@ async function engineFacts(config: Config, host: HostFacts, warnings: readonly s
     debug: config.debug,
     initBinary: config.containers.initPath || "docker-init",
     firewallBackend: config.network.iptables ? "nftables" : "none",
+    registries: config.registries,
     warnings,
   };
 }

@@ -26,7 +26,7 @@ export async function openCore({ root, kernel, driver = "overlay" }: CoreOptions
   const collector = openCollector({ db, content, snapshots, leases });
   await collector.collect();
   const images = openImages(db);
-  const graph = readGraph(db);
+  const graph = readGraph(db, leases);
   opened.move();
   return {
     root,

@@ -102,7 +102,8 @@ export type Containers = {
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
   remove(ref: string, options: { force: boolean; volumes: boolean; link?: boolean }): Promise<void>;
-  prune(filters: Filters): Promise<{ deleted: string[]; reclaimed: number }>;
+  /** `dryRun`: says what would be removed, and removes nothing. */
+  prune(filters: Filters, options?: { dryRun?: boolean }): Promise<{ deleted: string[]; reclaimed: number }>;
   wait(ref: string, condition: "not-running" | "next-exit" | "removed", signal: AbortSignal): Promise<{ code: number; error?: string }>;
   resize(ref: string, size: { rows: number; cols: number }): Promise<void>;
   top(ref: string, psArgs: string): Promise<{ titles: string[]; processes: string[][] }>;
@@ -194,7 +195,10 @@ export type Volumes = {
   list(filters: Filters): VolumeRecord[];
   get(name: string): VolumeRecord;
   remove(name: string, options: { force: boolean }): Promise<void>;
-  prune(filters: Filters): Promise<{ deleted: string[]; reclaimed: number }>;
+  /** `dryRun`: says what would be removed, and removes nothing. */
+  prune(filters: Filters, options?: { dryRun?: boolean }): Promise<{ deleted: string[]; reclaimed: number }>;
+  /** Bytes of its files, and how many containers mount it. @throws not-found; and when its folder is gone */
+  usage(name: string): Promise<{ bytes: number; users: number }>;
 };
 
 export type Events = {

@@ -3,21 +3,24 @@
  * without asking the database again for each.
  */
 import type { Database } from "#base/sqlite.ts";
-import type { Node } from "../leases/leases.ts";
+import type { Leases, Node } from "../leases/leases.ts";
 
 export type Graph = {
   /** Bytes of each node that is there: of a blob, or of one snapshot without its parents. */
   readonly sizes: ReadonlyMap<Node, number>;
   targets(node: Node): readonly Node[];
+  /** What is kept without an image: active snapshots and views, what leases hold, what waits for another attempt. */
+  readonly others: readonly Node[];
 };
 
 const statements = {
   blobs: "SELECT 'content/' || digest AS node, size FROM blobs",
   snapshots: "SELECT 'snapshot/' || name AS node, bytes AS size, parent FROM snapshots",
   edges: "SELECT source, target FROM edges",
+  others: "SELECT 'snapshot/' || name AS node FROM snapshots WHERE kind <> 'committed' UNION ALL SELECT node FROM kept",
 } as const;
 
-export function readGraph(db: Database): () => Graph {
+export function readGraph(db: Database, leases: Leases): () => Graph {
   const q = db.prepare(statements);
   return () => {
     const sizes = new Map<Node, number>();
@@ -33,7 +36,8 @@ export function readGraph(db: Database): () => Graph {
       if (parent !== null) add(node, `snapshot/${parent}`);
     }
     for (const { source, target } of q.edges.all<{ source: Node; target: Node }>()) add(source, target);
-    return { sizes, targets: (node) => edges.get(node) ?? [] };
+    const others = [...q.others.all<{ node: Node }>().map(({ node }) => node), ...leases.held()];
+    return { sizes, targets: (node) => edges.get(node) ?? [], others };
   };
 }
 
@@ -50,4 +54,28 @@ export function sizeOf(graph: Graph, nodes: Iterable<Node>): number {
   let bytes = 0;
   for (const node of nodes) bytes += graph.sizes.get(node) ?? 0;
   return bytes;
+}
+
+/** Roots that go one after another: what each frees, after those before it. */
+export type Removals = { remove(root: Node): number };
+
+/** `roots`: of which some will be removed. What `others` of the graph need is never freed. */
+export function openRemovals(graph: Graph, roots: Iterable<Node>): Removals {
+  const reached = new Map([...new Set(roots)].map((root) => [root, reach(graph, [root])]));
+  const users = new Map<Node, number>();
+  for (const nodes of [...reached.values(), reach(graph, graph.others)]) {
+    for (const node of nodes) users.set(node, (users.get(node) ?? 0) + 1);
+  }
+  return {
+    remove(root) {
+      const freed: Node[] = [];
+      for (const node of reached.get(root) ?? []) {
+        const left = users.get(node)! - 1;
+        users.set(node, left);
+        if (left === 0) freed.push(node);
+      }
+      reached.delete(root);
+      return sizeOf(graph, freed);
+    },
+  };
 }

@@ -19,7 +19,11 @@ export type Image = {
   readonly updated: bigint;
 };
 
+/** Without `labels`, a name that moves keeps those it has. */
 export type NewImage = { readonly name: string; readonly target: Descriptor; readonly labels?: Readonly<Record<string, string>> };
+
+/** What is to be changed of labels: undefined takes one away. Names that are gone are left out. */
+export type LabelChange = { readonly name: string; readonly labels: Readonly<Record<string, string | undefined>> };
 
 export type Images = {
   get(name: string): Image | undefined;
@@ -30,6 +34,8 @@ export type Images = {
   byPrefix(prefix: string): Image[];
   /** Creates names or moves them, and deletes others, all at once. */
   put(images: readonly NewImage[], remove?: readonly string[]): Promise<void>;
+  /** Changes labels of names, which neither moves nor touches them. */
+  label(changes: readonly LabelChange[]): Promise<void>;
   /** Deletes names; resolves to those that were there. */
   remove(names: readonly string[]): Promise<string[]>;
 };

@@ -176,6 +176,7 @@ describe("images", () => {
   const docker = read("image");
   const record: ImageRecord = {
     id: docker["Id"],
+    pinned: false,
     descriptor: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: docker["Id"], size: 500 },
     repoTags: docker["RepoTags"],
     repoDigests: [],

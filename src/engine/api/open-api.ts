@@ -2,6 +2,7 @@ import { openHttpServer } from "#base/http.ts";
 import type { Api, ApiParts } from "./api.ts";
 import { containerRoutes } from "./containers/routes.ts";
 import { containerStreamRoutes } from "./containers/streams.ts";
+import { diskRoutes } from "./disk/routes.ts";
 import { execRoutes } from "./exec/routes.ts";
 import { imageRoutes } from "./images/routes.ts";
 import { laterRoutes } from "./later.ts";
@@ -23,6 +24,7 @@ export function openApi(parts: ApiParts): Api {
     ...trustRoutes(parts),
     ...networkRoutes(parts),
     ...volumeRoutes(parts),
+    ...diskRoutes(parts),
     ...laterRoutes(),
   ];
   const { serve, mayHijack } = serving({ routes, version: parts.facts.version, log: parts.log });

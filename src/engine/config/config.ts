@@ -9,6 +9,8 @@
  * anything starts. What Gantry does not act on yet is refused with a sentence unless it stands at its default.
  */
 
+import type { GcSettings } from "../disk/settings.ts";
+
 export type Config = {
   /** Everything that lasts: database, blobs, snapshots, volumes. Private to root. */
   readonly dataRoot: string;
@@ -24,6 +26,8 @@ export type Config = {
   /** Labels of the engine, "key=value". */
   readonly labels: readonly string[];
   readonly storageDriver: "overlay" | "vfs";
+  /** When images go by themselves; daemon.json's "image-gc". */
+  readonly imageGc: GcSettings;
   /** Containers go on while the engine is down. Ours defaults to true. */
   readonly liveRestore: boolean;
   /** Seconds that containers get when the engine stops and liveRestore is false. -1: for ever. */

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { fail, messageOf } from "#base/errors.ts";
 import { checkNetwork, checkStorage, checkValues } from "./check.ts";
 import type { Config, Loaded, NetworkDefaults } from "./config.ts";
+import { parseGcSettings } from "../disk/settings.ts";
 import { readConfigFile } from "./file.ts";
 import { compileRegistries } from "./registries.ts";
 import { parseFlags } from "./flags.ts";
@@ -86,6 +87,7 @@ export function compileConfig(values: Values): Config {
     logFormat: get("log-format"),
     labels: get("labels"),
     storageDriver: checkStorage(get("storage-driver")),
+    imageGc: parseGcSettings(get("image-gc")),
     liveRestore: get("live-restore"),
     shutdownTimeout: get("shutdown-timeout"),
     defaultStopTimeout: get("default-stop-timeout"),

@@ -35,6 +35,7 @@ export const settings: readonly Setting[] = [
   { ...both("live-restore", "bool", true, "Containers go on while the engine is down"), reload: true },
   { ...both("shutdown-timeout", "int", 15, "Seconds for containers to end in when the engine stops without live restore"), reload: true },
   { ...both("default-stop-timeout", "int", 10, "Seconds between a stop's signal and its kill"), reload: true },
+  { key: "image-gc", kind: "object", fallback: {}, help: "When images go by themselves: high and low watermarks, age, grace, interval", reload: true },
   { ...both("storage-driver", "string", "", "Storage driver (\"overlay\"|\"vfs\")"), short: "s" },
 
   // Containers.

@@ -53,6 +53,8 @@ export type OpenContainers = {
   /** Records that mount a volume: their ids. */
   users(volume: string): string[];
   /** Images that containers were made from: for `docker rmi`, `system df`. */
+  /** Ids of containers by the digest of their platform's manifest. */
+  usedManifests(): Map<string, string[]>;
   usedImages(): Map<string, { running: boolean; ids: string[] }>;
   counts(): { running: number; paused: number; stopped: number };
   /** Puts right what a crash left and finds what still runs. Containers are usable meanwhile, one by one. */

@@ -20,7 +20,7 @@ export type CreateOptions = { name?: string; platform?: string };
 
 export async function create(ctx: Context, request: CreateRequest, options: CreateOptions): Promise<{ id: string; warnings: string[] }> {
   using lease = ctx.leases.open();
-  const image = await ctx.images.resolve(request.config.Image, options.platform === undefined ? {} : { platform: options.platform });
+  const image = await ctx.images.resolve(request.config.Image, { lease, ...(options.platform === undefined ? {} : { platform: options.platform }) });
   if (image.snapshot !== undefined) lease.hold(`snapshot/${image.snapshot}`);
   lease.hold(`content/${image.manifestDigest}`);
   const planned = await planRecord(ctx, request, { image, ...options });

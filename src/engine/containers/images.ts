@@ -1,4 +1,5 @@
 /** What containers ask of images. */
+import type { Lease } from "#core/leases/leases.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Platform } from "#spec/platform.ts";
 
@@ -16,10 +17,10 @@ export type ResolvedImage = {
 
 export type ResolveImage = {
   /**
-   * Finds an image for a platform, its layers unpacked.
+   * Finds an image for a platform, its layers unpacked. The lease holds what it needs, from when it was found.
    * @throws not-found: "No such image: X" (clients pull then).
    */
-  resolve(ref: string, options?: { platform?: string }): Promise<ResolvedImage>;
+  resolve(ref: string, options?: { platform?: string; lease?: Lease }): Promise<ResolvedImage>;
   /** The id that a reference stands for now; undefined if none. */
   find(ref: string): string | undefined;
 };

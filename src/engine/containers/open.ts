@@ -66,7 +66,7 @@ export async function openContainers(parts: ContainerParts): Promise<OpenContain
       unpause: async (ref) => await unpause(ctx, await known(ref)),
       rename: async (ref, name) => await rename(ctx, ref, name),
       remove: async (ref, options) => await remove(ctx, await known(ref), options),
-      prune: (filters) => prune(ctx, filters),
+      prune: (filters, options) => prune(ctx, filters, options),
       wait: (ref, condition, signal) => wait(ctx, ref, condition, signal),
       resize: async (ref, wanted) => await resize(ctx, await known(ref), wanted),
       top: async (ref, args) => await top(ctx, await known(ref), args),
@@ -81,6 +81,11 @@ export async function openContainers(parts: ContainerParts): Promise<OpenContain
       ...store.all().filter(({ mounts }) => mounts.some(({ Name }) => Name === volume)).map(({ id }) => id),
       ...[...ctx.claimedVolumes].filter(([, name]) => name === volume).map(([key]) => key.split(" ", 1)[0]!),
     ],
+    usedManifests() {
+      const used = new Map<string, string[]>();
+      for (const { id, manifestDigest } of store.all()) used.set(manifestDigest, [...(used.get(manifestDigest) ?? []), id]);
+      return used;
+    },
     usedImages() {
       const used = new Map<string, { running: boolean; ids: string[] }>();
       for (const record of store.all()) {

@@ -7,7 +7,7 @@ import { remove } from "./remove.ts";
 import { size } from "./size.ts";
 
 /** Removes what does not run. One prune at a time. */
-export async function prune(ctx: Context, filters: Filters): Promise<{ deleted: string[]; reclaimed: number }> {
+export async function prune(ctx: Context, filters: Filters, { dryRun = false }: { dryRun?: boolean } = {}): Promise<{ deleted: string[]; reclaimed: number }> {
   checkFilters(filters, ["label", "label!", "until"]);
   const until = untilFilter(filters);
   if (ctx.pruning.busy) throw fail("conflict", "a prune operation is already running");
@@ -20,7 +20,7 @@ export async function prune(ctx: Context, filters: Filters): Promise<{ deleted: 
       if (until !== undefined && (parseTime(record.created) ?? 0n) >= until) continue;
       try {
         const { rw } = await size(ctx, record);
-        await remove(ctx, record.id, { force: false, volumes: false });
+        if (!dryRun) await remove(ctx, record.id, { force: false, volumes: false });
         deleted.push(record.id);
         reclaimed += rw;
       } catch (error) {
@@ -30,6 +30,6 @@ export async function prune(ctx: Context, filters: Filters): Promise<{ deleted: 
   } finally {
     ctx.pruning.busy = false;
   }
-  ctx.events.publish({ Type: "container", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: String(reclaimed) } } });
+  if (!dryRun) ctx.events.publish({ Type: "container", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: String(reclaimed) } } });
   return { deleted, reclaimed };
 }

@@ -9,6 +9,7 @@ import type { UnpackOptions } from "#core/layers/layers.ts";
 import type { Lease, Node } from "#core/leases/leases.ts";
 import type { Digest } from "#spec/digest.ts";
 import { type Descriptor, isIndex, isIndexType, isLayerType, isManifestType, type Manifest } from "#spec/image.ts";
+import { type Platform, platformEquals } from "#spec/platform.ts";
 import type { Documents, Variant } from "./documents.ts";
 
 export type Complete = {
@@ -17,6 +18,8 @@ export type Complete = {
   readonly lease: Lease;
   /** Where a blob is found: in the store, or in the archive first. It is held from then on. */
   readonly find: (digest: Digest) => Promise<Blob | undefined> | Blob | undefined;
+  /** Of an index, only manifests for these, as far as it says whom they are for. None: all that are here. */
+  readonly platforms?: readonly Platform[];
 };
 
 const MAX_DEPTH = 4;
@@ -38,10 +41,15 @@ async function complete(parts: Complete, descriptor: Descriptor, depth: number):
   const target = await parts.documents.target(descriptor);
   if (!isIndex(target)) return completeManifest(parts, descriptor, target);
   if (depth === MAX_DEPTH) throw fail("invalid", `read image ${descriptor.digest}: indexes are nested more than ${MAX_DEPTH} deep`);
+  const wanted = target.manifests.filter((child) => isWanted(parts, child));
   let whole = false;
-  for (const child of target.manifests) whole = (await complete(parts, child, depth + 1)) || whole;
-  await parts.core.link(node(descriptor.digest), target.manifests.map((child) => node(child.digest)));
+  for (const child of wanted) whole = (await complete(parts, child, depth + 1)) || whole;
+  await parts.core.link(node(descriptor.digest), wanted.map((child) => node(child.digest)));
   return whole;
+}
+
+function isWanted({ platforms = [] }: Complete, { platform }: Descriptor): boolean {
+  return platforms.length === 0 || platform === undefined || platforms.some((wanted) => platformEquals(wanted, platform));
 }
 
 async function completeManifest(parts: Complete, descriptor: Descriptor, manifest: Manifest): Promise<boolean> {

@@ -23,7 +23,7 @@ export async function testImages(t: TestContext, policy?: string): Promise<TestI
   const images = openImages({
     core,
     trust,
-    users: { usedImages: () => used },
+    users: { usedImages: () => used, usedManifests: () => new Map() },
     publish: ({ Action, Actor }) => void events.push(`${Action} ${Actor.Attributes["name"]}`),
   });
   return { images, core, used, events };

@@ -13,7 +13,7 @@
 import type { Core } from "#core/core.ts";
 import type { Trust } from "#transfer/trust/trust.ts";
 import type { ResolveImage } from "../containers/images.ts";
-import type { Images } from "../api/api.ts";
+import type { Images, RemovedImage } from "../api/api.ts";
 import type { Events } from "../engine.ts";
 
 export { openImages } from "./open-images.ts";
@@ -22,10 +22,15 @@ export type EngineImages = Images &
   ResolveImage & {
     /** Makes sure that there is an image of the program at `binary` under `name`. True if it was made now. */
     addBuiltin(name: string, binary: string): Promise<boolean>;
+    /** Removes an image with all its names if no container uses it now; undefined: one does, or it is gone. */
+    removeUnused(id: string): Promise<RemovedImage[] | undefined>;
+    /** Writes down when images were last used. */
+    flushUse(): Promise<void>;
   };
 
-/** Containers, as far as images need them: by image id. */
+/** Containers, as far as images need them: by image id, and by the digest of their platform's manifest. */
 export type ImageUsers = {
+  usedManifests(): ReadonlyMap<string, readonly string[]>;
   usedImages(): ReadonlyMap<string, { readonly running: boolean; readonly ids: readonly string[] }>;
 };
 

@@ -2,37 +2,50 @@
 import { parseTime } from "#base/clock.ts";
 import type { Core } from "#core/core.ts";
 import { familiar, familiarRepository, tryReference } from "#spec/reference.ts";
-import type { ImageRecord } from "../api/api.ts";
+import type { Digest } from "#spec/digest.ts";
+import type { Descriptor } from "#spec/image.ts";
+import type { ImageRecord, Images } from "../api/api.ts";
 import type { Filters } from "../engine.ts";
 import { booleanFilter, checkFilters, matchesLabels, untilFilter } from "../filters.ts";
 import { chooseVariant, type Documents } from "./documents.ts";
 import { findImage } from "./find.ts";
 import type { ImageUsers } from "./images.ts";
+import type { LastUse } from "./last-use.ts";
+import { manifestsOf } from "./manifests.ts";
 import { compilePattern } from "./pattern.ts";
 import { imageRecord, sharedSizes } from "./record.ts";
 
 const KNOWN = ["before", "dangling", "label", "label!", "reference", "since", "until"];
 
-type Parts = { readonly core: Core; readonly documents: Documents; readonly users: ImageUsers };
+type Parts = { readonly core: Core; readonly documents: Documents; readonly users: ImageUsers; readonly lastUse: LastUse };
+
+type ListOptions = Parameters<Images["list"]>[0];
 
 /** Newest first. One record an image, whatever its names. */
-export async function listImages(parts: Parts, filters: Filters, sharedSize: boolean): Promise<ImageRecord[]> {
+export async function listImages(parts: Parts, { filters, sharedSize, manifests = false }: ListOptions): Promise<ImageRecord[]> {
   checkFilters(filters, KNOWN);
   const all = await allRecords(parts);
   const test = compileFilters(parts, filters, all);
   const found = all.filter(test).toSorted((a, b) => compare(createdOf(b), createdOf(a)) || (a.id < b.id ? -1 : 1));
-  if (!sharedSize) return found;
-  const shared = sharedSizes(parts.core.snapshots, all);
-  return found.map((record) => ({ ...record, sharedSize: shared[all.indexOf(record)]! }));
+  const shared = sharedSize ? sharedSizes(parts.core.graph(), all) : undefined;
+  const users = manifests ? parts.users.usedManifests() : undefined;
+  return await Promise.all(found.map(async (record) => ({
+    ...record,
+    ...(shared && { sharedSize: shared[all.indexOf(record)]! }),
+    ...(users && { manifests: await manifestsOf(parts, targetOf(parts.core, record), users) }),
+  })));
 }
 
-export async function allRecords({ core, documents, users }: Parts): Promise<ImageRecord[]> {
+const targetOf = (core: Core, { id, descriptor }: ImageRecord): Descriptor =>
+  core.images.byDigest(id as Digest)[0]?.target ?? (descriptor as Descriptor);
+
+export async function allRecords({ core, documents, users, lastUse }: Parts): Promise<ImageRecord[]> {
   const used = users.usedImages();
   const groups = Map.groupBy(core.images.list(), (image) => image.target.digest);
   const records = await Promise.all([...groups].map(async ([digest, names]) => {
     const variants = await documents.variants(names[0]!.target);
     const variant = chooseVariant(variants, undefined);
-    return variant && imageRecord(core, names, variant, variants, used.get(digest)?.ids.length ?? 0);
+    return variant && imageRecord({ ...core, lastUse }, names, variant, variants, used.get(digest)?.ids.length ?? 0);
   }));
   return records.filter((record) => record !== undefined);
 }

@@ -16,18 +16,18 @@ type LoadOptions = Parameters<Images["load"]>[1];
 export async function* loadImages(
   parts: ImageParts & { documents: Documents },
   source: AsyncIterable<Uint8Array>,
-  { platform, signal }: LoadOptions,
+  { platforms = [], signal }: LoadOptions,
 ): AsyncGenerator<LoadProgress> {
   const { core, documents, publish, trust } = parts;
   try {
     using lease = core.leases.open();
     await using ahead = core.layers.ahead();
     const archive = await readArchive({ content: core.content, lease, ahead, signal }, source);
-    const complete: Complete = { core, documents, lease, find: (digest) => archive.find(digest) };
+    const complete: Complete = { core, documents, lease, platforms, find: (digest) => archive.find(digest) };
     const found = await imagesOf(archive, core.content, lease);
     for (const name of found.flatMap(({ names }) => names)) trust.admit("load", parseReference(name));
     for (const image of found) {
-      await makeReady(complete, image, platform, signal);
+      await makeReady(complete, image, platforms, signal);
       await nameImage(core.images, image.target, image.names);
       imageEvent(publish, "load", image.target.digest, image.target.digest);
       yield* loaded(image);
@@ -37,14 +37,19 @@ export async function* loadImages(
   }
 }
 
-async function makeReady(complete: Complete, image: Loadable, platform: Platform | undefined, signal: AbortSignal): Promise<void> {
+async function makeReady(complete: Complete, image: Loadable, platforms: readonly Platform[], signal: AbortSignal): Promise<void> {
   await completeTarget(complete, image.target);
-  const variant = chooseVariant(await complete.documents.variants(image.target), platform);
-  if (variant !== undefined) await unpackVariant(complete.core, complete.lease, variant, { signal });
-  else if (platform !== undefined) {
-    const name = image.names[0] === undefined ? image.target.digest : familiarName(image.names[0]);
-    throw fail("not-found", `image ${name} was not loaded: it doesn't provide the requested platform (${formatPlatform(platform)})`);
-  } else throw fail("invalid", `read image ${image.target.digest}: it is no image of a file system`);
+  const variants = await complete.documents.variants(image.target);
+  for (const platform of platforms.length === 0 ? [undefined] : platforms) {
+    const variant = chooseVariant(variants, platform);
+    if (variant === undefined) throw platform === undefined ? fail("invalid", `read image ${image.target.digest}: it is no image of a file system`) : lacks(image, platform);
+    await unpackVariant(complete.core, complete.lease, variant, { signal });
+  }
+}
+
+function lacks({ names, target }: Loadable, platform: Platform): Error {
+  const name = names[0] === undefined ? target.digest : familiarName(names[0]);
+  return fail("not-found", `image ${name} was not loaded: it doesn't provide the requested platform (${formatPlatform(platform)})`);
 }
 
 function loaded({ target, names }: Loadable): LoadProgress[] {

@@ -1,6 +1,7 @@
 /** Joins what is done with images. See images.ts. */
 import { fail } from "#base/errors.ts";
 import { isDangling } from "#core/images/images.ts";
+import type { Digest } from "#spec/digest.ts";
 import { chainIds } from "#spec/image.ts";
 import { formatPlatform, parsePlatform, type Platform } from "#spec/platform.ts";
 import { parseReference } from "#spec/reference.ts";
@@ -13,20 +14,25 @@ import { imageHistory } from "./history.ts";
 import type { EngineImages, ImageParts } from "./images.ts";
 import { importImage } from "./import.ts";
 import { allRecords, listImages } from "./list.ts";
+import { openLastUse } from "./last-use.ts";
 import { loadImages } from "./load.ts";
+import { manifestsOf } from "./manifests.ts";
 import { familiarName, imageEvent, nameImage, parseTarget } from "./names.ts";
-import { planPrune } from "./prune.ts";
+import { isPinned, pinImage } from "./pins.ts";
+import { foretellPrune, planPrune } from "./prune.ts";
 import { imageRecord } from "./record.ts";
+import { planPlatformRemoval, type PlatformRemoval } from "./remove-platforms.ts";
 import { eventsOf, planRemoval, type Removal } from "./remove.ts";
 import { saveImages } from "./save.ts";
 
 export function openImages(given: ImageParts): EngineImages {
   const { core, users, publish, trust } = given;
   const documents = openDocuments(core.content);
-  const parts = { ...given, documents };
+  const lastUse = openLastUse(core.images);
+  const parts = { ...given, documents, lastUse };
 
   return {
-    list: ({ filters, sharedSize }) => listImages(parts, filters, sharedSize),
+    list: (options) => listImages(parts, options),
     count: () => new Set(core.images.list().map((image) => image.target.digest)).size,
     load: (archive, options) => loadImages(parts, archive, options),
     save: (refs, options) => saveImages(core, documents, refs, options),
@@ -34,11 +40,14 @@ export function openImages(given: ImageParts): EngineImages {
     addBuiltin: (name, binary) => addBuiltin(parts, name, binary),
     find: (ref) => tryFindImage(core.images, ref)?.id,
 
-    async get(ref, { platform } = {}) {
+    async get(ref, { platform, manifests = false } = {}) {
       const found = findImage(core.images, ref);
-      const variants = await documents.variants(found.all[0]!.target);
+      const { target } = found.all[0]!;
+      const variants = await documents.variants(target);
       const variant = need(ref, variants, platform);
-      return imageRecord(core, found.all, variant, platform === undefined ? variants : [variant], users.usedImages().get(found.id)?.ids.length ?? 0);
+      const containers = users.usedImages().get(found.id)?.ids.length ?? 0;
+      const record = imageRecord({ ...core, lastUse }, found.all, variant, platform === undefined ? variants : [variant], containers);
+      return manifests ? { ...record, manifests: await manifestsOf(parts, target, users.usedManifests()) } : record;
     },
 
     async history(ref, { platform } = {}) {
@@ -47,16 +56,19 @@ export function openImages(given: ImageParts): EngineImages {
       return imageHistory(core.snapshots, found.id, tagsOf(found), config);
     },
 
-    async resolve(ref, { platform } = {}) {
+    async resolve(ref, { platform, lease: given } = {}) {
       const found = findImage(core.images, ref);
+      // Held from the moment it is found: whoever removes its names now takes nothing of it away.
+      using own = core.leases.open();
+      const lease = given ?? own;
+      lease.hold(`content/${found.id}`);
+      lastUse.note(found.id);
       trust.run({ ref, digest: found.id, names: found.all.filter(({ name }) => !isDangling(name)).map(({ name, labels }) => ({ reference: parseReference(name), labels })) });
       const wanted = platform === undefined || platform === "" ? undefined : parsePlatform(platform);
       const variant = need(ref, await documents.variants(found.all[0]!.target), wanted);
       const top = chainIds(variant.config.diffIds).at(-1);
-      if (top !== undefined && core.snapshots.stat(top) === undefined) {
-        using lease = core.leases.open();
-        await unpackVariant(core, lease, variant);
-      }
+      if (top !== undefined) lease.hold(`snapshot/${top}`);
+      if (top !== undefined && core.snapshots.stat(top) === undefined) await unpackVariant(core, lease, variant);
       return { id: found.id, manifestDigest: variant.descriptor.digest, platform: variant.config.platform, config: variant.config.config, snapshot: top };
     },
 
@@ -67,24 +79,49 @@ export function openImages(given: ImageParts): EngineImages {
       imageEvent(publish, "tag", found.id, tagsOf(findImage(core.images, target))[0] ?? target);
     },
 
-    async remove(ref, { force }) {
+    async remove(ref, { force, platforms = [] }) {
+      if (platforms.length > 0) {
+        const part = await planPlatformRemoval(parts, findImage(core.images, ref), platforms, force);
+        if (!part.whole) return await removePlatforms(part);
+      }
       const removal = planRemoval(core.images, users, ref, force);
       await removeNames(removal);
       await core.collect();
       return [...removal.told];
     },
-
-    async prune(filters) {
+    async removeUnused(id) {
+      const names = core.images.byDigest(id as Digest);
+      if (names.length === 0 || users.usedImages().has(id) || isPinned(names)) return undefined;
+      const removal = planRemoval(core.images, users, id, true);
+      await removeNames(removal);
+      await core.collect();
+      return [...removal.told];
+    },
+    async prune(filters, { dryRun = false } = {}) {
+      const records = await allRecords(parts);
+      const doomed = planPrune(records, filters);
+      if (dryRun) return foretellPrune(core, records, doomed);
       const deleted: RemovedImage[] = [];
-      for (const { id } of planPrune(await allRecords(parts), filters)) {
+      for (const { id } of doomed) {
+        if (users.usedImages().has(id) || core.images.byDigest(id as Digest).length === 0) continue;
         const removal = planRemoval(core.images, users, id, true);
         await removeNames(removal);
         deleted.push(...removal.told);
       }
       const { bytes } = await core.collect();
+      publish({ Type: "image", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: String(bytes) } } });
       return { deleted, reclaimed: bytes };
     },
+    pin: (ref, pinned) => pinImage(core.images, ref, pinned),
+    flushUse: lastUse.flush,
   };
+
+  async function removePlatforms({ edges, manifests }: PlatformRemoval): Promise<RemovedImage[]> {
+    for (const [source, target] of edges) await core.unlink(source, [target]);
+    await core.collect();
+    for (const digest of manifests) imageEvent(publish, "delete", digest, digest);
+    return manifests.map((digest) => ({ Deleted: digest }));
+  }
 
   async function removeNames(removal: Removal): Promise<void> {
     await core.images.put(removal.keep, removal.delete);

@@ -1,4 +1,7 @@
 /** `docker image prune`. */
+import { openRemovals } from "#core/gc/graph.ts";
+import type { Core } from "#core/core.ts";
+import type { Node } from "#core/leases/leases.ts";
 import type { ImageRecord, RemovedImage } from "../api/api.ts";
 import type { Filters } from "../engine.ts";
 import { booleanFilter, checkFilters, matchesLabels, untilFilter } from "../filters.ts";
@@ -16,5 +19,15 @@ export function planPrune(records: readonly ImageRecord[], filters: Filters): Im
     matchesLabels(filters, labelsOf(record)));
 }
 
-export type Pruned = { deleted: RemovedImage[]; reclaimed: number };
-
+/** What the plan would do, without doing it. */
+export function foretellPrune(core: Core, records: readonly ImageRecord[], doomed: readonly ImageRecord[]): { deleted: RemovedImage[]; reclaimed: number } {
+  const node = ({ id }: ImageRecord) => `content/${id}` as Node;
+  const removals = openRemovals(core.graph(), records.map(node));
+  return {
+    deleted: doomed.flatMap(({ id, repoTags, repoDigests }): RemovedImage[] => [
+      ...(repoTags.length > 0 ? repoTags : repoDigests).map((name) => ({ Untagged: name })),
+      { Deleted: id },
+    ]),
+    reclaimed: doomed.reduce((sum, record) => sum + removals.remove(node(record)), 0),
+  };
+}

@@ -2,14 +2,18 @@
 import { formatTime } from "#base/clock.ts";
 import { type Image, isDangling } from "#core/images/images.ts";
 import type { Content } from "#core/content/content.ts";
+import { type Graph, reach, sizeOf } from "#core/gc/graph.ts";
+import type { Node } from "#core/leases/leases.ts";
 import type { Snapshots } from "#core/snapshots/snapshots.ts";
 import type { Digest } from "#spec/digest.ts";
 import { chainIds, type Descriptor } from "#spec/image.ts";
 import { familiar, familiarRepository, tryReference } from "#spec/reference.ts";
 import type { ImageRecord } from "../api/api.ts";
 import type { Variant } from "./documents.ts";
+import type { LastUse } from "./last-use.ts";
+import { isPinned } from "./pins.ts";
 
-export type RecordParts = { readonly content: Content; readonly snapshots: Snapshots };
+export type RecordParts = { readonly content: Content; readonly snapshots: Snapshots; readonly lastUse: LastUse };
 
 /** `names`: all names of the image, which is never empty. */
 export function imageRecord(parts: RecordParts, names: readonly Image[], variant: Variant, variants: readonly Variant[], containers: number): ImageRecord {
@@ -18,6 +22,7 @@ export function imageRecord(parts: RecordParts, names: readonly Image[], variant
   const version = config.platform["os.version"];
   const tags = namesOf(names, target.digest);
   const comment = config.history.at(-1)?.comment ?? "";
+  const usedAt = parts.lastUse.of(names);
   const updated = names.reduce((latest, image) => (image.updated > latest ? image.updated : latest), 0n);
   return {
     id: target.digest,
@@ -33,6 +38,8 @@ export function imageRecord(parts: RecordParts, names: readonly Image[], variant
     config: config.config,
     taggedAt: formatTime(updated),
     containers,
+    pinned: isPinned(names),
+    ...(usedAt !== undefined && { usedAt }),
   };
 }
 
@@ -63,11 +70,10 @@ function unpackedSize(snapshots: Snapshots, variants: readonly Variant[]): numbe
   return [...names].reduce((sum, name) => sum + (snapshots.stat(name)?.usage.bytes ?? 0), 0);
 }
 
-/** What each image shares with others of the list: bytes of snapshots that more than one has. */
-export function sharedSizes(snapshots: Snapshots, records: readonly ImageRecord[]): number[] {
-  const chains = records.map((record) => chainIds(record.diffIds as Digest[]));
-  const users = new Map<Digest, number>();
-  for (const name of chains.flat()) users.set(name, (users.get(name) ?? 0) + 1);
-  return chains.map((names) =>
-    names.filter((name) => users.get(name)! > 1).reduce((sum, name) => sum + (snapshots.stat(name)?.usage.bytes ?? 0), 0));
+/** What each image shares with others of the list: bytes of blobs and layers that more than one has. */
+export function sharedSizes(graph: Graph, records: readonly ImageRecord[]): number[] {
+  const held = records.map(({ id }) => reach(graph, [`content/${id}` as Node]));
+  const users = new Map<Node, number>();
+  for (const nodes of held) for (const node of nodes) users.set(node, (users.get(node) ?? 0) + 1);
+  return held.map((nodes) => sizeOf(graph, [...nodes].filter((node) => users.get(node)! > 1)));
 }

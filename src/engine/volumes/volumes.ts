@@ -115,7 +115,11 @@ export function openVolumes(parts: VolumeParts): VolumeStore {
       return [...records.values()].filter((record) => matches(record, filters, parts.usersOf));
     },
     remove: (name, { force }) => remove(name, force),
-    async prune(filters) {
+    async usage(name) {
+      get(name);
+      return { bytes: await usage(parts, name), users: parts.usersOf(name).length };
+    },
+    async prune(filters, { dryRun = false } = {}) {
       checkFilters(filters, ["all", "label", "label!"]);
       const all = booleanFilter(filters, "all") ?? false;
       const unused = [...records.values()].filter((one) => (all || one.anonymous) && matchesLabels(filters, one.labels) && parts.usersOf(one.name).length === 0);
@@ -124,7 +128,7 @@ export function openVolumes(parts: VolumeParts): VolumeStore {
       for (const { name } of unused) {
         const bytes = await usage(parts, name).catch(() => 0);
         try {
-          await remove(name, false);
+          if (!dryRun) await remove(name, false);
         } catch (error) {
           parts.log.warn("prune: a volume was left", { volume: name, error });
           continue;
@@ -132,7 +136,7 @@ export function openVolumes(parts: VolumeParts): VolumeStore {
         deleted.push(name);
         reclaimed += bytes;
       }
-      parts.events.publish({ Type: "volume", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: String(reclaimed) } } });
+      if (!dryRun) parts.events.publish({ Type: "volume", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: String(reclaimed) } } });
       return { deleted, reclaimed };
     },
     async sweep() {

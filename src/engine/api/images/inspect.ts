@@ -1,6 +1,6 @@
 /** Images as the API shows them, at the newest version. */
 import { parseTime } from "#base/clock.ts";
-import type { ImageRecord } from "../api.ts";
+import type { ImageRecord, ManifestRecord } from "../api.ts";
 
 export function inspectImage(image: ImageRecord, driver: string): object {
   return {
@@ -20,6 +20,7 @@ export function inspectImage(image: ImageRecord, driver: string): object {
     RootFS: { Type: "layers", ...(image.diffIds.length === 0 ? {} : { Layers: image.diffIds }) },
     Metadata: { LastTagTime: image.taggedAt ?? "0001-01-01T00:00:00Z" },
     Descriptor: image.descriptor,
+    ...(image.manifests && { Manifests: image.manifests.map(manifestJson) }),
   };
 }
 
@@ -32,10 +33,25 @@ export function summarizeImage(image: ImageRecord): object {
     Labels: labels === undefined || labels === null || Object.keys(labels).length === 0 ? null : labels,
     ParentId: "",
     Descriptor: image.descriptor,
+    ...(image.manifests && { Manifests: image.manifests.map(manifestJson) }),
     RepoDigests: image.repoDigests,
     RepoTags: image.repoTags,
     SharedSize: image.sharedSize ?? -1,
     Size: image.size,
+  };
+}
+
+/** One manifest of an image, here or not. */
+function manifestJson(manifest: ManifestRecord): object {
+  const { descriptor, available, content, unpacked, kind } = manifest;
+  return {
+    ID: descriptor.digest,
+    Descriptor: descriptor,
+    Available: available,
+    Size: { Content: content, Total: content + unpacked },
+    Kind: kind,
+    ...(kind === "image" && { ImageData: { Platform: manifest.platform, Containers: manifest.containers, Size: { Unpacked: unpacked } } }),
+    ...(kind === "attestation" && { AttestationData: { For: manifest.of } }),
   };
 }
 

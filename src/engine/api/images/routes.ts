@@ -11,15 +11,18 @@ import { inspectImage, summarizeImage } from "./inspect.ts";
 
 export function imageRoutes({ images, registries, facts }: ApiParts): ApiRoute[] {
   async function list({ query, version }: ApiCall): Promise<Answer> {
-    if (flag(query, "manifests")) throw fail("not-implemented", "listing the manifests of images: not there yet in this version of Gantry");
+    const manifests = version >= 47 && flag(query, "manifests");
+    if (version >= 54 && flag(query, "identity") && !manifests) throw fail("invalid", "identity requires manifests to be set");
     const given = filters(query, ["before", "dangling", "label", "label!", "reference", "since", "until"]);
-    const found = await images.list({ all: flag(query, "all"), filters: given, sharedSize: version >= 42 && flag(query, "shared-size") });
+    const found = await images.list({ all: flag(query, "all"), filters: given, sharedSize: version >= 42 && flag(query, "shared-size"), manifests });
     return ok(found.map((image) => translate("image-summary", summarizeImage(image), version)));
   }
 
   async function inspect({ params, query, version }: ApiCall): Promise<Answer> {
-    if (version >= 48 && flag(query, "manifests")) throw fail("not-implemented", "showing the manifests of an image: not there yet in this version of Gantry");
-    const image = await images.get(params["name"]!, version >= 49 ? onePlatform(query) : {});
+    const manifests = version >= 48 && flag(query, "manifests");
+    const platform = version >= 49 ? onePlatform(query) : {};
+    if (manifests && platform.platform !== undefined) throw fail("invalid", "conflicting options: manifests and platform options cannot both be set");
+    const image = await images.get(params["name"]!, { ...platform, manifests });
     return ok(translate("image", inspectImage(image, facts.storageDriver), version));
   }
 
@@ -35,9 +38,9 @@ export function imageRoutes({ images, registries, facts }: ApiParts): ApiRoute[]
     return empty(201);
   }
 
-  async function remove({ params, query }: ApiCall): Promise<Answer> {
-    if (platformsJson(query, "platforms").length > 0) throw fail("not-implemented", "removing single platforms of an image: not there yet in this version of Gantry");
-    return ok(await images.remove(params["name"]!, { force: flag(query, "force"), noprune: flag(query, "noprune") }));
+  async function remove({ params, query, version }: ApiCall): Promise<Answer> {
+    const platforms = version >= 50 ? platformsJson(query, "platforms") : [];
+    return ok(await images.remove(params["name"]!, { force: flag(query, "force"), noprune: flag(query, "noprune"), platforms }));
   }
 
   async function prune({ query }: ApiCall): Promise<Answer> {
@@ -46,15 +49,14 @@ export function imageRoutes({ images, registries, facts }: ApiParts): ApiRoute[]
   }
 
   async function load(call: ApiCall): Promise<Answer> {
-    const platform = call.version >= 48 ? onePlatform(call.query) : {};
+    const platforms = severalPlatforms(call);
     const quiet = flag(call.query, "quiet", true);
-    const progress = images.load(bytesOf(call.request), { ...platform, signal: call.signal });
+    const progress = images.load(bytesOf(call.request), { platforms, signal: call.signal });
     return await sendProgress(call, loadMessages(progress, quiet));
   }
 
   async function save(call: ApiCall): Promise<Answer> {
-    const platforms = call.version >= 48 ? platformsJson(call.query) : [];
-    if (platforms.length > 1 && call.version < 52) throw fail("invalid", "multiple platform parameters are not supported in this API version; use API version 1.52 or newer");
+    const platforms = severalPlatforms(call);
     const one = call.params["name"];
     const names = one === undefined ? call.query.getAll("names") : [one];
     if (names.length === 0) throw fail("invalid", "no image names given");
@@ -106,6 +108,12 @@ async function* loadMessages(progress: AsyncIterable<LoadProgress>, quiet: boole
     if (step.kind === "loaded") yield { stream: `Loaded image${step.named ? "" : " ID"}: ${step.name}\n` };
     else if (!quiet) yield { status: step.status, progressDetail: { current: step.current, total: step.total }, id: step.id };
   }
+}
+
+function severalPlatforms({ query, version }: ApiCall): Platform[] {
+  const platforms = version >= 48 ? platformsJson(query) : [];
+  if (platforms.length > 1 && version < 52) throw fail("invalid", "multiple platform parameters are not supported in this API version; use API version 1.52 or newer");
+  return platforms;
 }
 
 function onePlatform(query: URLSearchParams): { platform?: Platform } {
