@@ -8,6 +8,7 @@
 import type { Duplex } from "node:stream";
 import type { Failure } from "#base/errors.ts";
 import type { ContainerConfig, CreateRequest, EndpointSettings, EngineEvent, HostConfig } from "#spec/docker.ts";
+import type { Health } from "./health/health.ts";
 
 export type Status = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
 
@@ -39,6 +40,8 @@ export type ContainerRecord = {
     readonly oomKilled: boolean;
     readonly startedAt: string;
     readonly finishedAt: string;
+    /** Of a container with a health check. Not stored: it is found out again. */
+    readonly health?: Health;
   };
   readonly restartCount: number;
   /** A user has stopped or killed it since its last start: its restart policy rests. */

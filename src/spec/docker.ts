@@ -28,7 +28,11 @@ export type ContainerConfig = {
   ArgsEscaped?: boolean;
   OnBuild?: string[] | null;
   Shell?: string[];
+  Healthcheck?: HealthConfig;
 };
+
+/** Times in nanoseconds; 0: Docker's default. Test: ["NONE"], ["CMD", …], ["CMD-SHELL", line]; empty: the image's. */
+export type HealthConfig = { Test?: string[]; Interval?: number; Timeout?: number; StartPeriod?: number; StartInterval?: number; Retries?: number };
 
 export type PortBinding = { HostIp: string; HostPort: string };
 export type Ulimit = { Name: string; Soft: number; Hard: number };

@@ -16,6 +16,7 @@ export type Context = ContainerParts & {
   /** Bytes of passwd and group by image snapshot. */
   readonly accounts: Map<string, Promise<Accounts>>;
   readonly execs: ExecHooks;
+  readonly health: HealthHooks;
   /** Resolves when it is known what became of a container while the engine was away. */
   readonly settled: (id: string) => Promise<void> | undefined;
   readonly seccomp: Profile | "unconfined" | undefined;
@@ -25,6 +26,12 @@ export type Context = ContainerParts & {
 };
 
 export type Accounts = { readonly passwd: string; readonly group: string };
+
+/** What the part that probes containers wants to know; see health/monitor.ts. */
+export type HealthHooks = {
+  begin(container: string, options: { anew: boolean }): void;
+  end(container: string): void;
+};
 
 /** What the part that runs commands in containers wants to know. */
 export type ExecHooks = {

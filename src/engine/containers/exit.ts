@@ -23,6 +23,7 @@ export async function handleExit(ctx: Context, live: Live, ended: Ended): Promis
   publish(ctx, record, "die", { exitCode: String(ended.code), execDuration: String(duration(record, ended)) });
   publishNetwork(ctx, record, "disconnect");
   publishVolumes(ctx, record, "unmount");
+  ctx.health.end(live.id);
   ctx.execs.allEnded(live.id);
   const { task, run } = live;
   live.task = undefined;
@@ -43,7 +44,8 @@ export async function handleExit(ctx: Context, live: Live, ended: Ended): Promis
 export function exitedRecord(record: ContainerRecord, { code, time, oom, error = "" }: Ended, status: "exited" | "restarting" = "exited"): ContainerRecord {
   return {
     ...record,
-    state: { ...record.state, status, pid: 0, exitCode: code, oomKilled: oom, error, finishedAt: formatTime(time) },
+    // As Docker: what does not run is not healthy.
+    state: { ...record.state, status, pid: 0, exitCode: code, oomKilled: oom, error, finishedAt: formatTime(time), ...(record.state.health === undefined ? {} : { health: { ...record.state.health, status: "unhealthy" as const } }) },
     endpoints: Object.fromEntries(Object.entries(record.endpoints).map(([name, endpoint]) => [name, emptyEndpoint(endpoint.networkId, endpoint.aliases)])),
     ports: {},
     sandboxKey: "",

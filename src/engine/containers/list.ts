@@ -41,7 +41,7 @@ function compileFilters(ctx: Context, filters: Filters): (record: ContainerRecor
     any(codes, (code) => !isUp(record) && record.state.status !== "created" && record.state.exitCode === code) &&
     any(values("id"), (id) => matchesPattern(id, [record.id]) || record.id.startsWith(id)) &&
     any(values("name"), (name) => matchesPattern(name, [record.name, `/${record.name}`])) &&
-    any(values("health"), (health) => health === "none") &&
+    any(values("health"), (health) => health === (record.state.health?.status ?? "none")) &&
     any(values("isolation"), (isolation) => isolation === "" || isolation === "default") &&
     any(ancestors, ({ ref, id }) => record.imageId === (id ?? "") || record.image === ref) &&
     any(values("network"), (network) => Object.entries(record.endpoints).some(([name, { networkId }]) => name === network || networkId === network)) &&

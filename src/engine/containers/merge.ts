@@ -1,6 +1,7 @@
 /** A container's configuration: what was asked for, and where nothing was, what the image says. Pure. */
 import { fail } from "#base/errors.ts";
-import type { ContainerConfig } from "#spec/docker.ts";
+import type { ContainerConfig, HealthConfig } from "#spec/docker.ts";
+import { mergeHealth } from "../health/health.ts";
 
 /** The part of an image's configuration that containers take over. */
 export type ImageDefaults = Readonly<Record<string, unknown>>;
@@ -21,6 +22,8 @@ export function mergeConfig(asked: ContainerConfig, image: ImageDefaults): Conta
   if (signal !== "") config.StopSignal = signal;
   const shell = asked.Shell ?? list(image["Shell"]);
   if (shell != null) config.Shell = shell;
+  const health = mergeHealth(asked.Healthcheck, image["Healthcheck"] as HealthConfig | undefined);
+  if (health !== undefined) config.Healthcheck = health;
   const onBuild = asked.OnBuild ?? list(image["OnBuild"]);
   if (onBuild != null) config.OnBuild = onBuild;
   return config;

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { cgroupPath } from "#spec/cgroup-path.ts";
 import { parseProfile, type Profile } from "#spec/seccomp-profile.ts";
 import { openExecs } from "../exec/exec.ts";
+import { openMonitors } from "../health/monitor.ts";
 import { attach } from "./attach.ts";
 import { closeContainers } from "./close.ts";
 import type { ContainerParts, OpenContainers } from "./containers.ts";
@@ -42,9 +43,11 @@ export async function openContainers(parts: ContainerParts): Promise<OpenContain
     cgroupOf: ({ id, hostConfig }) => cgroupPath(hostConfig.CgroupParent || parts.config.containers.cgroupParent, id),
     settled: (id) => settling.get(id),
     execs: { exited: () => {}, detached: () => {}, allEnded: () => {} },
+    health: { begin: () => {}, end: () => {} },
   };
   const execs = openExecs(ctx);
   Object.assign(ctx.execs, execs.hooks);
+  Object.assign(ctx.health, openMonitors(ctx, execs.execs));
   const recovery = await prepareRecovery(ctx, settling);
   /** Waits for what is being found out about a container; nearly always there is nothing to wait for. */
   const known = async (ref: string): Promise<string> => {

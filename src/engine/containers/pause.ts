@@ -11,6 +11,7 @@ export async function pause(ctx: Context, ref: string): Promise<void> {
     if (record.state.status === "paused") throw fail("conflict", `container ${id} is already paused`);
     await ctx.tasks.freeze(ctx.cgroupOf(record), true);
     await ctx.store.put({ ...record, state: { ...record.state, status: "paused" } });
+    ctx.health.end(id);
     publish(ctx, record, "pause");
   });
 }
@@ -23,6 +24,7 @@ export async function unpause(ctx: Context, ref: string): Promise<void> {
     if (record.state.status !== "paused") throw fail("internal", `container ${id} is not paused`);
     await ctx.tasks.freeze(ctx.cgroupOf(record), false);
     await ctx.store.put({ ...record, state: { ...record.state, status: "running" } });
+    ctx.health.begin(id, { anew: false });
     publish(ctx, record, "unpause");
   });
 }

@@ -61,6 +61,7 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
     if (!isRunning(record) || record.state.pid !== pid) await ctx.store.put(withPid(ctx, record, pid));
     // An engine that died in the middle of a pause may have left it frozen.
     if (record.state.status !== "paused") await ctx.tasks.freeze(ctx.cgroupOf(record), false).catch(() => {});
+    if (record.state.status !== "paused") ctx.health.begin(live.id, { anew: false });
     return;
   }
   if (found.kind === "exited") return await handleExit(ctx, live, endedOf(found.exit));

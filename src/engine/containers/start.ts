@@ -108,6 +108,7 @@ async function run(ctx: Context, live: Live, given: ContainerRecord, joined: Joi
     publishNetwork(ctx, running, "connect");
     publishVolumes(ctx, running, "mount");
     publish(ctx, running, "start");
+    ctx.health.begin(live.id, { anew: true });
     await saved;
   } catch (error) {
     // What runs and is not on the disk must not go on; its exit comes in the usual way, when the lock is free.

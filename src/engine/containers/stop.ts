@@ -107,6 +107,7 @@ async function thawForSignal(ctx: Context, record: ContainerRecord): Promise<voi
   const now = ctx.store.get(record.id);
   if (now?.state.status !== "paused") return;
   await ctx.store.put({ ...now, state: { ...now.state, status: "running" } });
+  ctx.health.begin(now.id, { anew: false });
   publish(ctx, now, "unpause");
 }
 

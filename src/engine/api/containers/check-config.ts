@@ -21,6 +21,7 @@ export function checkConfig(body: CreateBody, host: Pick<CreateHost, "logDriver"
   if (body.StopSignal !== undefined && body.StopSignal !== "" && signalNumber(body.StopSignal) === undefined) {
     throw fail("invalid", `invalid signal: ${body.StopSignal}`);
   }
+  checkHealth(body.Healthcheck);
   for (const text of [body.Hostname, body.Domainname]) checkHostname(text);
   for (const port of Object.keys(body.ExposedPorts ?? {})) checkPort(port);
   const given = body.HostConfig;
@@ -35,6 +36,22 @@ export function checkConfig(body: CreateBody, host: Pick<CreateHost, "logDriver"
   for (const ulimit of given.Ulimits ?? []) checkUlimit(ulimit);
   for (const option of given.SecurityOpt ?? []) checkSecurityOption(option);
   for (const from of given.VolumesFrom ?? []) checkVolumesFrom(from);
+}
+
+const MILLISECOND = 1e6;
+
+function checkHealth(given: CreateBody["Healthcheck"]): void {
+  if (given === undefined) return;
+  const [kind, ...words] = given.Test ?? [];
+  if (kind !== undefined && !["NONE", "CMD", "CMD-SHELL"].includes(kind)) {
+    throw fail("invalid", `unknown type of health check ${JSON.stringify(kind)}: Healthcheck.Test begins with NONE, CMD or CMD-SHELL`);
+  }
+  if (kind !== undefined && kind !== "NONE" && words.length === 0) throw fail("invalid", `Healthcheck.Test: ${kind} needs a command`);
+  for (const field of ["Interval", "Timeout", "StartPeriod", "StartInterval"] as const) {
+    const time = given[field] ?? 0;
+    if (time !== 0 && time < MILLISECOND) throw fail("invalid", `${field} in Healthcheck cannot be less than 1ms`);
+  }
+  if ((given.Retries ?? 0) < 0) throw fail("invalid", "Retries in Healthcheck cannot be negative");
 }
 
 /** The kernel takes 64 bytes; a control character in it would be one in /etc/hosts. */

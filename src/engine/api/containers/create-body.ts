@@ -145,7 +145,16 @@ const body = struct({
   OnBuild: strings,
   Shell: strings,
   MacAddress: string,
-  Healthcheck: any,
+  Healthcheck: optional(
+    struct({
+      Test: optional(strings),
+      Interval: optional(int),
+      Timeout: optional(int),
+      StartPeriod: optional(int),
+      StartInterval: optional(int),
+      Retries: optional(int),
+    }),
+  ),
   HostConfig: hostConfig,
   NetworkingConfig: struct({ EndpointsConfig: record(nullable(endpoint)) }),
 });

@@ -219,7 +219,6 @@ const REFUSED: readonly (readonly [unknown, string | RegExp, (Kind | undefined)?
   [C({ NetworkingConfig: { EndpointsConfig: { default: { MacAddress: "zz" } } } }), /invalid MAC address: zz/],
   [C({ NetworkingConfig: { EndpointsConfig: { bridge: {}, b: {} } } }), /^Container cannot be created with multiple network endpoints: /, "invalid", 43],
   // Known to Docker, not acted on yet: refused by name.
-  [C({ Healthcheck: { Test: ["CMD", "true"] } }), /^Healthcheck: /, "not-implemented"],
   [H({ DeviceRequests: [{ Count: -1 }] }), /^HostConfig\.DeviceRequests: /, "not-implemented"],
   [H({ VolumeDriver: "nfs" }), /^HostConfig\.VolumeDriver: /, "not-implemented"],
   [H({ Links: ["a:b"] }), /^HostConfig\.Links: /, "not-implemented"],

@@ -69,7 +69,13 @@ function configOf(body: CreateBody): ContainerConfig {
     ...(body.ArgsEscaped === true ? { ArgsEscaped: true } : {}),
     OnBuild: body.OnBuild,
     ...(body.Shell === null ? {} : { Shell: body.Shell }),
+    ...healthcheckOf(body),
   };
+}
+
+function healthcheckOf({ Healthcheck: given }: CreateBody): Pick<ContainerConfig, "Healthcheck"> {
+  if (given === undefined) return {};
+  return { Healthcheck: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null)) };
 }
 
 function hostConfigOf(body: CreateBody, host: CreateHost): HostConfig {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { frameStripper, joinFrames } from "./frames.ts";
+import { frameStripper } from "#spec/stream-frames.ts";
+import { joinFrames } from "./frames.ts";
 
 function frame(stream: number, text: string): Buffer {
   const head = Buffer.from([stream, 0, 0, 0, 0, 0, 0, 0]);

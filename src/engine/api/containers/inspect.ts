@@ -1,6 +1,7 @@
 /** A container's record as GET /containers/{id}/json shows it, at the newest version. */
 import type { ContainerConfig, HostConfig, Mount } from "#spec/docker.ts";
 import type { ContainerRecord, MountPoint } from "../../engine.ts";
+import type { Health } from "../../health/health.ts";
 import { isUp, networksOf, portsOf } from "./networking.ts";
 
 export function inspectContainer(record: ContainerRecord, size?: { rw: number; root: number }): object {
@@ -22,6 +23,7 @@ export function inspectContainer(record: ContainerRecord, size?: { rw: number; r
       Error: state.error,
       StartedAt: state.startedAt,
       FinishedAt: state.finishedAt,
+      ...(state.health === undefined ? {} : { Health: healthJson(state.health) }),
     },
     Image: record.imageId,
     ResolvConfPath: record.resolvConfPath,
@@ -47,6 +49,14 @@ export function inspectContainer(record: ContainerRecord, size?: { rw: number; r
       Ports: portsOf(record),
       Networks: networksOf(record),
     },
+  };
+}
+
+function healthJson({ status, failingStreak, log }: Health): object {
+  return {
+    Status: status,
+    FailingStreak: failingStreak,
+    Log: log.map(({ start, end, exitCode, output }) => ({ Start: start, End: end, ExitCode: exitCode, Output: output })),
   };
 }
 
@@ -89,6 +99,7 @@ function configJson(config: ContainerConfig): object {
     ...(config.StopSignal === undefined ? {} : { StopSignal: config.StopSignal }),
     ...(config.StopTimeout === undefined ? {} : { StopTimeout: config.StopTimeout }),
     ...(config.Shell === undefined ? {} : { Shell: config.Shell }),
+    ...(config.Healthcheck === undefined ? {} : { Healthcheck: config.Healthcheck }),
   };
 }
 

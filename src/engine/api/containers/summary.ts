@@ -19,10 +19,16 @@ export function summarizeContainer(record: ContainerRecord, now: number, size?: 
     Labels: record.config.Labels,
     State: record.state.status,
     Status: statusText(record, now),
+    ...healthSummary(record),
     HostConfig: { NetworkMode, ...(annotations === undefined ? {} : { Annotations: annotations }) },
     NetworkSettings: { Networks: networksOf(record) },
     Mounts: record.mounts.map((mount) => ({ ...mountPointJson(mount), ...(mount.Anonymous ? { Source: "" } : {}) })),
   };
+}
+
+/** Docker shows it for all: "none" where there is no check. */
+function healthSummary({ state: { health } }: ContainerRecord): object {
+  return { Health: { Status: health?.status ?? "none", FailingStreak: health?.failingStreak ?? 0 } };
 }
 
 /** "Up 2 hours (Paused)", "Exited (137) 3 days ago". */
@@ -31,7 +37,7 @@ export function statusText(record: ContainerRecord, now: number): string {
   const since = (time: string) => humanDuration(now - millisOf(time));
   switch (status) {
     case "running":
-      return `Up ${since(startedAt)}`;
+      return `Up ${since(startedAt)}${healthText(record)}`;
     case "paused":
       return `Up ${since(startedAt)} (Paused)`;
     case "restarting":
@@ -45,6 +51,11 @@ export function statusText(record: ContainerRecord, now: number): string {
     case "exited":
       return finishedAt.startsWith("0001-") ? "Created" : `Exited (${exitCode}) ${since(finishedAt)} ago`;
   }
+}
+
+function healthText({ state: { health } }: ContainerRecord): string {
+  if (health === undefined) return "";
+  return health.status === "starting" ? " (health: starting)" : ` (${health.status})`;
 }
 
 const millisOf = (time: string) => Number((parseTime(time) ?? 0n) / 1_000_000n);

@@ -17,10 +17,6 @@ const oneOf =
   (value: Value) =>
     typeof value === "string" && values.includes(value);
 
-const CONFIG: readonly Rule<CreateBody>[] = [
-  { field: "Healthcheck", what: "health checks", isDefault: (value) => isEmpty(value) || isNoCheck(value) },
-];
-
 const HOST: readonly Rule<HostConfigBody>[] = [
   { field: "VolumeDriver", what: "volume drivers other than local", isDefault: oneOf("", "local") },
   { field: "Links", what: "links" },
@@ -45,7 +41,6 @@ const HOST: readonly Rule<HostConfigBody>[] = [
 
 /** Throws not-implemented for the first field that is set and not acted on. */
 export function refuseUnsupported(body: CreateBody): void {
-  apply(CONFIG, body, "");
   apply(HOST, body.HostConfig, "HostConfig.");
   for (const [i, mount] of (body.HostConfig.Mounts ?? []).entries()) {
     if (LATER_MOUNTS.includes(mount.Type)) throw refuse(`HostConfig.Mounts[${i}].Type`, `mounts of type ${JSON.stringify(mount.Type)}`);
@@ -73,12 +68,4 @@ const refuse = (path: string, what: string) => fail("not-implemented", `${path}:
 function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === "" || value === 0 || value === false) return true;
   return typeof value === "object" && Object.keys(value).length === 0;
-}
-
-/** {"Test":["NONE"]} switches an image's health check off, and {} or {"Test":[]} inherit it. */
-function isNoCheck(value: Value): boolean {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const { Test: test, ...rest } = value;
-  const none = Array.isArray(test) && (test.length === 0 || (test.length === 1 && test[0] === "NONE"));
-  return (none || isEmpty(test)) && Object.values(rest).every(isEmpty);
 }
