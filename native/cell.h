@@ -24,7 +24,8 @@ struct machine {
   int slot[SLOTS];
   int status; /* init and exec: SEQPACKET to the shim, else -1 */
   int marked; /* all descriptors but stdio close on exec */
-  void (*emit)(struct machine *m, uint32_t index, const void *data, size_t len); /* an op's output; may be NULL */
+  int (*emit)(struct machine *m, uint32_t index, const void *data, size_t len); /* an op's output; may be NULL; 0 or -errno */
+  int (*emit_file)(struct machine *m, uint32_t index, int fd, size_t len); /* the same from a file, zeros where it ends early */
   void *owner;
 };
 

@@ -202,28 +202,31 @@ int remove_tree(int from, const char *path) {
 /* Files with several names, by inode, and the name each got below the destination: an arena that is mapped when the
  * first is met. When it is full, names become files of their own: right in content, larger on disk. */
 enum { LINK_SLOTS = 1 << 16, NAME_BYTES = 24 << 20 };
-struct links { uint64_t ino[LINK_SLOTS]; uint32_t name[LINK_SLOTS]; uint32_t used, count; char names[NAME_BYTES]; };
+struct links { uint64_t ino[LINK_SLOTS], dev[LINK_SLOTS]; uint32_t name[LINK_SLOTS]; uint32_t used, count; char names[NAME_BYTES]; };
 struct copy { int from, to, top, depth; char *path; size_t path_len; struct links **links; };
 
-static const char *known_link(struct copy *c, uint64_t ino, const char *name, int *full) {
+const char *known_link(struct links **links, const struct stat *st, const char *dir, size_t dir_len, const char *name, int *full) {
   *full = 0;
-  if (!*c->links) {
+  if (!*links) {
     void *map = mmap(NULL, sizeof(struct links), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED) return *full = 1, NULL;
-    *c->links = map;
+    *links = map;
   }
-  struct links *l = *c->links;
-  uint32_t at = (uint32_t)((ino * 0x9e3779b97f4a7c15u) >> 48);
+  struct links *l = *links;
+  uint32_t at = (uint32_t)((st->st_ino * 0x9e3779b97f4a7c15u) >> 48);
   for (; l->ino[at]; at = (at + 1) % LINK_SLOTS)
-    if (l->ino[at] == ino) return l->names + l->name[at];
-  size_t need = c->path_len + strlen(name) + 2;
+    if (l->ino[at] == st->st_ino && l->dev[at] == st->st_dev) return l->names + l->name[at];
+  size_t need = dir_len + strlen(name) + 2;
   if (l->count > LINK_SLOTS / 2 || l->used + need > NAME_BYTES) return *full = 1, NULL;
-  l->ino[at] = ino;
+  l->ino[at] = st->st_ino;
+  l->dev[at] = st->st_dev;
   l->name[at] = l->used;
-  l->used += (uint32_t)snprintf(l->names + l->used, need, "%.*s%s", (int)c->path_len, c->path, name) + 1;
+  l->used += (uint32_t)snprintf(l->names + l->used, need, "%.*s%s", (int)dir_len, dir, name) + 1;
   l->count++;
   return NULL;
 }
+
+void forget_links(struct links *links) { munmap(links, sizeof *links); }
 
 static int copy_xattrs(int from, int to) {
   char names[4096], value[65536];
@@ -260,7 +263,7 @@ static int copy_bytes(int from, int to, off_t size) {
 static int copy_regular(struct copy *c, const char *name, const struct stat *st) {
   int full, in, out, err;
   if (st->st_nlink > 1) {
-    const char *known = known_link(c, st->st_ino, name, &full);
+    const char *known = known_link(c->links, st, c->path, c->path_len, name, &full);
     if (known) return linkat(c->top, known, c->to, name, 0) ? -errno : 0;
   }
   if ((in = openat(c->from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) < 0) return -errno;
@@ -331,7 +334,7 @@ int copy_tree(int from, int to, int flags) {
   struct copy c = { from, to, to, 0, path, 0, &links };
   int err = each_entry(from, copy_entry, &c);
   if (err == 0) err = fstat(from, &st) ? -errno : copy_meta(from, to, &st);
-  if (links) munmap(links, sizeof *links);
+  if (links) forget_links(links);
   return err;
 }
 

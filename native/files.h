@@ -3,6 +3,7 @@
 #define FILES_H
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 struct owner { int64_t mode, uid, gid; }; /* uid, gid -1: leave */
@@ -15,6 +16,11 @@ int remove_tree(int dir, const char *path);
 enum { COPY_ONLY_INTO_EMPTY = 1 };
 int copy_tree(int from, int to, int flags);
 int tree_usage(int dir, const char *path, uint64_t *bytes, uint64_t *inodes);
+/* Files with several names: the name, dir + name, under which the inode was met first, or NULL, and it is remembered now (unless
+ * *full). */
+struct links;
+const char *known_link(struct links **links, const struct stat *st, const char *dir, size_t dir_len, const char *name, int *full);
+void forget_links(struct links *links);
 /* chmod of what the O_PATH or ordinary descriptor's path names, never through a link. */
 int change_mode(int dir, const char *path, mode_t mode);
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -34,24 +35,53 @@ static int read_all(int fd, void *data, size_t len) {
   return 0;
 }
 
-/* One answer; index (if has_index) precedes data. Whatever fails here means that the engine is gone. */
-static void answer(struct host *h, uint32_t kind, const uint32_t *index, const void *data, size_t len) {
+/* One answer; index (if has_index) precedes data. Whatever fails here means that the engine is gone, or wants no more. */
+static int answer(struct host *h, uint32_t kind, const uint32_t *index, const void *data, size_t len) {
   uint32_t head[4] = { (uint32_t)len + (index ? 4 : 0), h->now.id, kind, index ? *index : 0 };
   struct iovec parts[2] = { { head, index ? 16 : 12 }, { (void *)(uintptr_t)data, len } };
   size_t total = parts[0].iov_len + len;
   ssize_t n = writev(h->fd, parts, 2);
-  if (n < 0 || (size_t)n == total) return;
+  if (n < 0) return -errno;
+  if ((size_t)n == total) return 0;
   if ((size_t)n < parts[0].iov_len) {
-    if (send_all(h->fd, (char *)head + n, parts[0].iov_len - (size_t)n)) return;
+    int err = send_all(h->fd, (char *)head + n, parts[0].iov_len - (size_t)n);
+    if (err) return err;
     n = (ssize_t)parts[0].iov_len;
   }
-  send_all(h->fd, (const char *)data + (n - (ssize_t)parts[0].iov_len), total - (size_t)n);
+  return send_all(h->fd, (const char *)data + (n - (ssize_t)parts[0].iov_len), total - (size_t)n);
 }
 
-static void emit(struct machine *m, uint32_t index, const void *data, size_t len) {
+static int emit(struct machine *m, uint32_t index, const void *data, size_t len) {
   struct host *h = m->owner;
   index += h->base;
-  answer(h, OUTPUT, &index, data, len);
+  return answer(h, OUTPUT, &index, data, len);
+}
+
+/* What a file has not got any more, or cannot be read: the length was promised. */
+static int send_rest(int to, int fd, size_t len) {
+  static char buffer[65536];
+  while (len > 0) {
+    size_t want = len < sizeof buffer ? len : sizeof buffer;
+    ssize_t n = read(fd, buffer, want);
+    if (n <= 0) memset(buffer, 0, want), n = (ssize_t)want;
+    int err = send_all(to, buffer, (size_t)n);
+    if (err) return err;
+    len -= (size_t)n;
+  }
+  return 0;
+}
+
+static int emit_file(struct machine *m, uint32_t index, int fd, size_t len) {
+  struct host *h = m->owner;
+  uint32_t head[4] = { (uint32_t)len + 4, h->now.id, OUTPUT, index + h->base };
+  int err = send_all(h->fd, head, sizeof head);
+  while (err == 0 && len > 0) {
+    ssize_t n = sendfile(h->fd, fd, NULL, len);
+    if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) return -errno;
+    if (n <= 0) return send_rest(h->fd, fd, len);
+    len -= (size_t)n;
+  }
+  return err;
 }
 
 static void report(struct host *h, struct result r) {
@@ -95,6 +125,7 @@ static void perform_request(struct host *h) {
   struct machine m;
   machine_init(&m);
   m.emit = emit;
+  m.emit_file = emit_file;
   m.owner = h;
   if (h->now.flags & STREAM) perform_stream(h, &m);
   else report(h, perform_checked(h, &m));

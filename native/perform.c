@@ -2,6 +2,7 @@
 #include "cell.h"
 #include "files.h"
 #include "sys.h"
+#include "trees.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -215,6 +216,22 @@ static int put_dir(struct machine *m, const struct op *op) {
   err = fchown(fd, (uid_t)N(PUT_DIR_UID), (gid_t)N(PUT_DIR_GID)) || fchmod(fd, (mode_t)N(PUT_DIR_MODE)) ? -errno : 0;
   close(fd);
   return err;
+}
+
+/* flags 1: no directory may stand there, 2: nothing but one. */
+static int forbid(int dir, const char *path, int flags) {
+  struct stat st;
+  if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW)) return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+  if (S_ISDIR(st.st_mode)) return flags & 1 ? -EISDIR : 0;
+  return flags & 2 ? -ENOTDIR : 0;
+}
+
+static int expect(const char *path, struct str data) {
+  char text[16384];
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+  if (fd >= 0) close(fd);
+  return n < 0 ? -errno : memmem(text, (size_t)n, data.p, data.len) ? 0 : -ESRCH;
 }
 
 static int set_xattr(const struct op *op) {
@@ -698,6 +715,10 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_MAKE_ROOM: return make_room(dir_of(m, N(MAKE_ROOM_DIR)), S(MAKE_ROOM_PATH));
   case OP_PUT_FILE: return put_file(m, op);
   case OP_PUT_DIR: return put_dir(m, op);
+  case OP_FORBID: return forbid(dir_of(m, N(FORBID_DIR)), S(FORBID_PATH), (int)N(FORBID_FLAGS));
+  case OP_ARCHIVE: return tree_archive(m, index, &(struct archive_wish){ dir_of(m, N(ARCHIVE_DIR)), fd_of(m, N(ARCHIVE_FROM)), (int)N(ARCHIVE_FLAGS), S(ARCHIVE_PATH), S(ARCHIVE_NAME), op->s[ARCHIVE_EXCEPT] });
+  case OP_CHANGES: return tree_changes(m, index, fd_of(m, N(CHANGES_SLOT)), fd_of(m, N(CHANGES_FROM)), (int)N(CHANGES_FLAGS));
+  case OP_EXPECT: return expect(S(EXPECT_PATH), op->s[EXPECT_DATA]);
 
   case OP_FSOPEN: return fill(m, N(FSOPEN_SLOT), open_or(syscall(SYS_fsopen, S(FSOPEN_TYPE), 1)));
   case OP_FSCONFIG: return fsconfig_op(m, op);

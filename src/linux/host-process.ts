@@ -13,6 +13,8 @@ export const END = 4;
 const DONE = 0;
 const OUTPUT = 2;
 const HEADER = 12;
+/** Of the op, before its output. */
+const INDEX = 4;
 
 export type HostOptions = {
   /** The program built from native/. */
@@ -25,14 +27,20 @@ export type Host = {
   /** The process is gone: it performs nothing any more. */
   lost(): boolean;
   /** Sends the first (or only) frame of a program; resolves with its outputs. */
-  run(sent: Sent, bytes: Buffer, flags: number): Promise<Outputs>;
+  run(sent: Sent, bytes: Buffer, flags: number, piped?: Piped): Promise<Outputs>;
+  /** Ends the process, and with it the program under way. */
+  kill(): void;
   /** Sends another frame of the program under way. Resolves when the socket has room again. */
   send(bytes: Buffer, flags: number): Promise<void> | void;
   close(): Promise<void>;
 };
 
+/** What one op of a program puts out goes to `take`, in pieces, instead of to the outputs; false: hold the rest back. */
+export type Piped = { readonly index: number; take(piece: Buffer, outputs: Outputs): boolean; resume(go: () => void): void };
+
 type Pending = {
   readonly sent: Sent;
+  readonly piped: Piped | undefined;
   readonly outputs: Map<number, Buffer>;
   readonly resolve: (outputs: Outputs) => void;
   readonly reject: (error: unknown) => void;
@@ -71,14 +79,25 @@ export function startHost({ cell, failpoints }: HostOptions): Host {
     if (!lost && !writeFrame(socket, { id, flags, bytes })) return drained(socket);
   };
 
-  socket.on("data", frames(answer)).on("error", () => lose("its socket failed"));
+  const pipe = (index: number) => {
+    const { piped, outputs } = pending ?? {};
+    if (piped?.index !== index || outputs === undefined) return undefined;
+    return (piece: Buffer) => {
+      if (piped.take(piece, outputs)) return;
+      socket.pause();
+      piped.resume(() => socket.resume());
+    };
+  };
+
+  socket.on("data", frames(answer, pipe)).on("error", () => lose("its socket failed"));
   child.unref();
   socket.unref();
   return {
     lost: () => lost,
-    run(sent, bytes, flags) {
+    kill: () => void socket.destroy(),
+    run(sent, bytes, flags, piped) {
       const { promise, resolve, reject } = Promise.withResolvers<Outputs>();
-      pending = { sent, outputs: new Map(), resolve, reject };
+      pending = { sent, piped, outputs: new Map(), resolve, reject };
       if (lost) lose("it is gone");
       id = (id + 1) >>> 0;
       socket.ref();
@@ -102,13 +121,33 @@ function collect(outputs: Map<number, Buffer>, payload: Buffer): void {
   outputs.set(index, before === undefined ? bytes : Buffer.concat([before, bytes]));
 }
 
-/** Cuts what arrives into answers. */
-function frames(answer: (kind: number, payload: Buffer) => void): (chunk: Buffer) => void {
+type Pipe = (piece: Buffer) => void;
+
+/** Cuts what arrives into answers. What is piped is not gathered first. */
+function frames(answer: (kind: number, payload: Buffer) => void, pipe: (index: number) => Pipe | undefined): (chunk: Buffer) => void {
   let kept: Buffer = Buffer.alloc(0);
+  let piping: { to: Pipe; left: number } | undefined;
   return (chunk) => {
     let input = kept.length === 0 ? chunk : Buffer.concat([kept, chunk]);
-    while (input.length >= HEADER) {
+    while (input.length > 0) {
+      if (piping !== undefined) {
+        const piece = input.subarray(0, piping.left);
+        input = input.subarray(piece.length);
+        const { to } = piping;
+        if ((piping.left -= piece.length) === 0) piping = undefined;
+        to(piece);
+        continue;
+      }
+      if (input.length < HEADER) break;
       const length = input.readUInt32LE(0);
+      const output = input.readUInt32LE(8) === OUTPUT && length > INDEX;
+      if (output && input.length < HEADER + INDEX) break;
+      const to = output ? pipe(input.readUInt32LE(HEADER)) : undefined;
+      if (to !== undefined) {
+        piping = { to, left: length - INDEX };
+        input = input.subarray(HEADER + INDEX);
+        continue;
+      }
       if (input.length < HEADER + length) break;
       answer(input.readUInt32LE(8), input.subarray(HEADER, HEADER + length));
       input = input.subarray(HEADER + length);

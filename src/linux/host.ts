@@ -2,6 +2,7 @@
 import { fail } from "#base/errors.ts";
 import { encodeProgram, flatten } from "./encode.ts";
 import { END, FORKED, startHost, STREAM, type Host, type HostOptions } from "./host-process.ts";
+import { openReader } from "./host-reader.ts";
 import type { Kernel, Outputs, PerformOptions, ProgramStream } from "./linux.ts";
 import type { OpName, Program } from "./ops.ts";
 import { remember, type Sent } from "./program-error.ts";
@@ -12,6 +13,8 @@ export type { HostOptions as KernelOptions } from "./host-process.ts";
 /** Kept ready; more are started when all are busy. */
 const IDLE_HOSTS = 2;
 const MOST_HOSTS = 8;
+/** Beside those: whose pace a client sets. */
+const MOST_LONG = 64;
 
 /** Ops that change a process for good: their program must be performed in a forked child. */
 const LASTING = new Set<OpName>([
@@ -31,7 +34,8 @@ export async function openKernel(options: HostOptions): Promise<Kernel> {
       const done = host.run({ ops: flatten(program), before: 0 }, encodeProgram(program), fork ? FORKED : 0);
       return done.finally(() => pool.give(host));
     },
-    stream: async ({ signal }: PerformOptions = {}) => openStream(pool, await pool.take(signal)),
+    stream: async ({ signal, long = false }: PerformOptions = {}) => openStream(pool, await pool.take(signal, long), long),
+    read: async (program, { signal } = {}) => openReader(pool, await pool.take(signal, true), program, signal),
     [Symbol.asyncDispose]: () => pool.close(),
   };
 }
@@ -44,10 +48,11 @@ function refuseLasting(program: Program): void {
 const lastingOp = (program: Program) => program.find((op) => LASTING.has(op.op));
 
 /** Hosts that are free, and those who wait for one. */
-type Pool = {
+export type Pool = {
   prepare(): Promise<void>;
-  take(signal?: AbortSignal): Promise<Host>;
-  give(host: Host): void;
+  take(signal?: AbortSignal, long?: boolean): Promise<Host>;
+  /** `long`: as it was taken. */
+  give(host: Host, long?: boolean): void;
   close(): Promise<void>;
 };
 
@@ -55,6 +60,7 @@ function openPool(options: HostOptions): Pool {
   const free: Host[] = [];
   const waiting: ((host: Host) => void)[] = [];
   const all = new Set<Host>();
+  let longs = 0;
   let closed = false;
   const start = (): Host => {
     const host = startHost(options);
@@ -66,16 +72,22 @@ function openPool(options: HostOptions): Pool {
       for (let i = 0; i < IDLE_HOSTS; i++) free.push(start());
       await free[0]!.run({ ops: [], before: 0 }, encodeProgram([]), 0);
     },
-    async take(signal) {
+    async take(signal, long = false) {
       signal?.throwIfAborted();
       if (closed) throw fail("unavailable", "perform a program: the engine is stopping");
-      return free.pop() ?? (all.size < MOST_HOSTS ? start() : await new Promise((resolve) => waiting.push(resolve)));
+      const room = long ? longs < MOST_LONG : all.size - longs < MOST_HOSTS;
+      if (long) longs++;
+      return free.pop() ?? (room ? start() : await new Promise((resolve) => waiting.push(resolve)));
     },
-    give(host) {
+    give(host, long = false) {
+      if (long) longs--;
       if (host.lost()) all.delete(host);
       const next = waiting.shift();
-      if (next !== undefined) next(host.lost() ? start() : host);
-      else if (!host.lost()) free.push(host);
+      if (next !== undefined) return next(host.lost() ? start() : host);
+      if (host.lost()) return;
+      if (free.length < IDLE_HOSTS || all.size <= MOST_HOSTS) return void free.push(host);
+      all.delete(host);
+      void host.close();
     },
     async close() {
       closed = true;
@@ -84,7 +96,7 @@ function openPool(options: HostOptions): Pool {
   };
 }
 
-function openStream(pool: Pool, host: Host): ProgramStream {
+function openStream(pool: Pool, host: Host, long: boolean): ProgramStream {
   const sent: Sent = { ops: [], before: 0 };
   let failure: unknown;
   let open = true;
@@ -95,7 +107,7 @@ function openStream(pool: Pool, host: Host): ProgramStream {
     open = false;
     void host.send(Buffer.alloc(0), STREAM | END);
   };
-  const settle = () => outputs.finally(() => pool.give(host));
+  const settle = () => outputs.finally(() => pool.give(host, long));
   let settled: Promise<Outputs> | undefined;
   return {
     push: async (more) => {

@@ -28,10 +28,18 @@ export type Kernel = AsyncDisposable & {
    * ops arrive. The first failure ends it: `push` and `end` reject with the ProgramError from then on.
    */
   stream(options?: PerformOptions): Promise<ProgramStream>;
+  /**
+   * Performs a program in a forked child whose last op puts out much (`archive`). Disposing it before the end ends the
+   * child. Whoever reads slowly takes no host away from others.
+   */
+  read(program: Program, options?: { signal?: AbortSignal }): Promise<ProgramReader>;
 };
 
-/** `forked`: "if needed" forks when an op of the program changes the process for good. */
-export type PerformOptions = { forked?: boolean | "if needed"; signal?: AbortSignal };
+/**
+ * `forked`: "if needed" forks when an op of the program changes the process for good. `long`: of a stream that a client
+ * feeds; it takes no host away from others.
+ */
+export type PerformOptions = { forked?: boolean | "if needed"; long?: boolean; signal?: AbortSignal };
 
 export type Outputs = ReadonlyMap<number, Buffer>;
 
@@ -40,6 +48,13 @@ export type ProgramStream = AsyncDisposable & {
   push(ops: Program): Promise<void>;
   /** No more ops: resolves to the outputs when all are performed. */
   end(): Promise<Outputs>;
+};
+
+export type ProgramReader = AsyncDisposable & {
+  /** The outputs of the ops before the last, when they are performed. Rejects with the ProgramError. */
+  readonly before: Promise<Outputs>;
+  /** What the last op puts out, piece by piece, with back-pressure. To be read once; throws the ProgramError. */
+  readonly bytes: AsyncIterable<Buffer>;
 };
 
 /** A program that failed: which op, which errno. */

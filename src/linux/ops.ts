@@ -103,6 +103,19 @@ export const OPS = {
    * ENOENT: makeRoom, then once more. Then fchown(uid, gid) and fchmod(mode) on it, opened O_DIRECTORY|O_NOFOLLOW.
    * "." is the layer's own folder. */
   putDir: shape("dir mode uid gid", "path"),
+  /** Fails if what stands at path, not followed, is a directory (flags 1: EISDIR), or anything else (2: ENOTDIR). */
+  forbid: shape("dir flags", "path"),
+
+  // --- trees, which may change meanwhile ------------------------------------------------------------------------------
+  /** A tar archive of path below dir, called `name` ("": only what is in it), as the op's output, in pieces. With `from`, the
+   * directory of an older tree, only what differs. flags 1: it is an overlay's upper directory; 2: what was deleted becomes
+   * an entry ".wh.NAME". except: paths, each with its NUL, that count as unchanged when they are new. */
+  archive: shape("dir from flags", "path name except"),
+  /** What differs between the directories `slot` and `from`, as the op's output: for each a byte A, C or D, the path, NUL.
+   * flags as for archive. */
+  changes: shape("slot from flags"),
+  /** The file at path (read up to 16 KiB) must hold data; else ESRCH. */
+  expect: shape("", "path data"),
 
   // --- mounts ----------------------------------------------------------------------------------------------------
   fsopen: shape("slot", "type"),
