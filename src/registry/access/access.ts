@@ -5,6 +5,12 @@
  *     if (decision.kind !== "allowed") return refuse(call, decision);
  *
  * The API asks before it looks at anything: whoever may not read a repository cannot tell whether it exists.
+ *
+ * `openAccounts` makes one of a password file, tokens and a policy (docs/guides/registry-accounts.md):
+ * - `passwords.ts`, `htpasswd.ts`, `bcrypt.ts`: who somebody is by name and password
+ * - `tokens.ts`, `issuers.ts`, `token-door.ts`: who somebody is by token, ours and others'; where ours are had
+ * - `policy.ts`, `scope.ts`: what they may do, and how the token specification says it
+ * - `failures.ts`: how often somebody may guess
  */
 import type { Call } from "#base/http.ts";
 
@@ -36,6 +42,9 @@ export type Access = {
 };
 
 const nobody: Decision = Object.freeze({ kind: "allowed", identity: Object.freeze({ name: "" }) });
+
+// openAccounts is imported from accounts.ts by whoever needs it: it brings what reads tokens and passwords with it.
+export type { Accounts, AccountsSettings } from "./accounts.ts";
 
 /** Everybody may do everything. */
 export const openAccess: Access = { authorize: () => nobody, may: () => true, open: true };

@@ -35,7 +35,9 @@ export type S3Client = {
   open(request: S3Request): Promise<S3Response>;
   /** The answer, whole. */
   call(request: S3Request): Promise<Omit<S3Response, "stream"> & { readonly body: string }>;
-  /** The key as copies and listings name it. */
+  /** At the server. `headers` replace what is known of the object. False when there is none. */
+  copy(key: string, to: string, headers?: Readonly<Record<string, string>>): Promise<boolean>;
+  /** The key as listings name it. */
   full(key: string): string;
   readonly bucket: string;
   close(): void;
@@ -82,19 +84,27 @@ export function openS3Client(settings: S3Settings): S3Client {
     }
   };
 
+  const call = async (request: S3Request) => {
+    for (let again = 0; ; again++) {
+      const { stream, ...head } = await open(request);
+      const body = await textOf(stream, request);
+      // A copy or a completion that fails late: its 200 was sent to keep the connection alive.
+      const error = head.status === 200 && request.method !== "GET" && body.includes("<Error>") ? errorOf(body) : undefined;
+      if (error === undefined) return { ...head, body };
+      if (again === 2) throw toFailure(request, error);
+    }
+  };
+
   return {
     bucket: settings.bucket,
     full: (key) => settings.prefix + key,
     open,
-    async call(request) {
-      for (let again = 0; ; again++) {
-        const { stream, ...head } = await open(request);
-        const body = await textOf(stream, request);
-        // A copy or a completion that fails late: its 200 was sent to keep the connection alive.
-        const error = head.status === 200 && request.method !== "GET" && body.includes("<Error>") ? errorOf(body) : undefined;
-        if (error === undefined) return { ...head, body };
-        if (again === 2) throw toFailure(request, error);
-      }
+    call,
+    async copy(key, to, headers) {
+      const source = `/${settings.bucket}/${settings.prefix}${key}`.split("/").map(encodeURIComponent).join("/");
+      const directive = headers === undefined ? {} : { ...headers, "x-amz-metadata-directive": "REPLACE" };
+      const { status } = await call({ method: "PUT", key: to, headers: { ...directive, "x-amz-copy-source": source }, expect: [404] });
+      return status !== 404;
     },
     close: () => agent.destroy(),
   };

@@ -1,21 +1,27 @@
 /**
  * Where the bytes of a large object are. S3 cannot rename, and what an upload will be called is known only when it ends.
  * So a blob above 16 MiB is not copied to its place: its bytes stay where they were uploaded, in a few segments of up to
- * 512 MiB, and its key holds a list of them (a document with `x-amz-meta-gantry-size`, by which it is known).
+ * 512 MiB, and its key holds a list of them (a document with `x-amz-meta-gantry-size`, by which it is known). To move or
+ * to renew such an object is to write a line.
  *
- *     blobs/sha256/ab…                {"id":"7d…","segments":[{"start":0,"size":536870912},{"start":536870912,"size":77}]}
+ *     blobs/sha256/ab…                {"id":"7d…","keys":["blobs/sha256/ab…"],"segments":[{"start":0,"size":536870912},…]}
  *     segments/7d…/0000000000000000   bytes
  *     segments/7d…/0000000536870912   bytes
+ *     segments/7d…/dying              somebody deletes the object (below)
  *
- * docs/design/registry-s3.md has the reasons and what a crash leaves.
+ * An object that is moved has two lists for a moment, or after a crash for ever. Whoever deletes one says so first
+ * (`dying`), takes the list away, then looks whether another of its keys has the list still; whoever moves writes the new
+ * list, then looks whether the object is dying. Of the two at least one sees the other: segments go only when no list is
+ * left (docs/design/registry-s3.md).
  */
-import type { IncomingMessage } from "node:http";
 import { fail } from "#base/errors.ts";
-import { isObject, parseJson } from "#base/json.ts";
-import type { S3Client, S3Response } from "./s3-client.ts";
+import type { S3Client } from "./s3-client.ts";
+import { readObject } from "./s3-read.ts";
 
 export type Segment = { readonly start: number; readonly size: number };
-export type Segments = { readonly id: string; readonly segments: readonly Segment[] };
+
+/** `keys`: where the list is, or has been. */
+export type SegmentList = { readonly id: string; readonly keys: readonly string[]; readonly segments: readonly Segment[] };
 
 /** The folder of the segments, which is none of the registry's keys. */
 export const SEGMENTS = "segments/";
@@ -23,62 +29,64 @@ export const SIZE_HEADER = "x-amz-meta-gantry-size";
 
 export const segmentKey = (id: string, start: number): string => `${SEGMENTS}${id}/${String(start).padStart(16, "0")}`;
 
+const dyingKey = (id: string): string => `${SEGMENTS}${id}/dying`;
+
 export const sizeOf = (segments: readonly Segment[]): number => segments.reduce((sum, { size }) => sum + size, 0);
 
-export const encodeSegments = ({ id, segments }: Segments): Buffer => Buffer.from(JSON.stringify({ id, segments }));
-
-/** @throws internal for what we did not write */
-export function decodeSegments(text: string, key: string): Segments {
-  const value = parseJson(text);
-  const list = isObject(value) && Array.isArray(value["segments"]) ? value["segments"] : [];
-  const segments = list.flatMap((one) => (isObject(one) && isLength(one["start"]) && isLength(one["size"]) ? [{ start: one["start"], size: one["size"] }] : []));
-  const id = isObject(value) ? value["id"] : undefined;
-  if (typeof id !== "string" || !/^[0-9a-f-]{36}$/.test(id) || segments.length === 0 || segments.length !== list.length) throw fail("internal", `S3 ${key}: its list of segments cannot be read`);
-  return { id, segments };
+/** The list at a key; undefined when there is nothing, or an object that is not segmented. */
+export async function findList(client: S3Client, key: string): Promise<SegmentList | undefined> {
+  const { status, headers, stream } = await client.open({ method: "GET", key, expect: [404] });
+  if (status !== 404 && headers[SIZE_HEADER] !== undefined) return decodeList((await stream.setEncoding("utf8").toArray()).join(""), key);
+  stream.resume();
+  return undefined;
 }
 
-const isLength = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+function decodeList(text: string, key: string): SegmentList {
+  const { id, keys, segments } = JSON.parse(text) as Partial<SegmentList>;
+  if (typeof id !== "string" || !Array.isArray(keys) || !Array.isArray(segments)) throw fail("internal", `S3 ${key}: its list of segments cannot be read`);
+  return { id, keys: keys as string[], segments: segments as Segment[] };
+}
+
+/** False, and nothing changed, when `ifAbsent` and there is an object. */
+export async function putList(client: S3Client, key: string, list: SegmentList, ifAbsent: boolean): Promise<boolean> {
+  const headers = { "content-type": "application/json", [SIZE_HEADER]: String(sizeOf(list.segments)), ...(ifAbsent ? { "if-none-match": "*" } : {}) };
+  const { status } = await client.call({ method: "PUT", key, headers, body: [Buffer.from(JSON.stringify(list))], expect: ifAbsent ? [409, 412] : [] });
+  return status < 300;
+}
+
+/** False when the object is being deleted. */
+export async function moveList(client: S3Client, list: SegmentList, key: string, to: string): Promise<boolean> {
+  await putList(client, to, { ...list, keys: [...new Set([...list.keys, to])] }, false);
+  const dying = await client.call({ method: "HEAD", key: dyingKey(list.id), expect: [404] });
+  await client.call({ method: "DELETE", key: dying.status === 404 ? key : to, expect: [404] });
+  return dying.status === 404;
+}
+
+export async function deleteList(client: S3Client, list: SegmentList, key: string): Promise<void> {
+  await client.call({ method: "PUT", key: dyingKey(list.id), body: [] });
+  await client.call({ method: "DELETE", key, expect: [404] });
+  await releaseList(client, list);
+}
+
+/** After a list was taken away, or replaced: the bytes go with the last one. */
+export async function releaseList(client: S3Client, list: SegmentList): Promise<void> {
+  if (!(await isListed(client, list))) await deleteSegments(client, list);
+  await client.call({ method: "DELETE", key: dyingKey(list.id), expect: [404] });
+}
+
+async function isListed(client: S3Client, { id, keys }: SegmentList): Promise<boolean> {
+  for (const key of keys) if ((await findList(client, key))?.id === id) return true;
+  return false;
+}
+
+export async function deleteSegments(client: S3Client, { id, segments }: Pick<SegmentList, "id" | "segments">): Promise<void> {
+  for (const { start } of segments) await client.call({ method: "DELETE", key: segmentKey(id, start), expect: [404] });
+}
 
 /** The bytes from start to end (exclusive) of a segmented object. */
-export async function* readSegments(client: S3Client, { id, segments }: Segments, start: number, end: number): AsyncGenerator<Buffer> {
+export async function* readSegments(client: S3Client, { id, segments }: Pick<SegmentList, "id" | "segments">, start: number, end: number): AsyncGenerator<Buffer> {
   for (const segment of segments) {
     const [from, to] = [Math.max(start - segment.start, 0), Math.min(end - segment.start, segment.size)];
-    if (from < to) yield* readObject(client, segmentKey(id, segment.start), from, to);
+    if (from < to) yield* readObject(client, segmentKey(id, segment.start), { start: from, end: to });
   }
-}
-
-/** The bytes from start to end of an object. A connection that breaks is taken up where it broke, if it is the same object still. */
-export async function* readObject(client: S3Client, key: string, start: number, end: number, opened?: S3Response): AsyncGenerator<Buffer> {
-  let at = start;
-  let etag: string | undefined;
-  let response = opened;
-  for (let broken = 0; ; broken++) {
-    response ??= await client.open({ method: "GET", key, headers: { range: `bytes=${at}-${end - 1}`, ...(etag === undefined ? {} : { "if-match": etag }) } });
-    etag ??= response.headers.etag;
-    try {
-      for await (const chunk of response.stream as AsyncIterable<Buffer>) {
-        at += chunk.length;
-        yield chunk;
-      }
-      if (at >= end) return;
-      throw fail("unavailable", `S3 GET ${key}: the answer ended ${end - at} bytes early`);
-    } catch (error) {
-      if (broken === 4 || at >= end) throw error;
-    } finally {
-      response.stream.destroy();
-    }
-    response = undefined;
-  }
-}
-
-/** A stream that frees its connection also when it is given up before it was begun: a generator does not. */
-export function abandonable(chunks: AsyncGenerator<Buffer>, opened: IncomingMessage | undefined): AsyncGenerator<Buffer> {
-  // Until it is read, a broken connection is nobody's error.
-  opened?.on("error", () => {});
-  const giveUp = chunks.return.bind(chunks);
-  chunks.return = (value) => {
-    opened?.destroy();
-    return giveUp(value);
-  };
-  return chunks;
 }
