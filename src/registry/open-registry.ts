@@ -2,8 +2,11 @@ import type { Call } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
 import type { Access } from "./access/access.ts";
 import type { Upstreams } from "./cache/cache.ts";
+import { openApi } from "./api/api.ts";
+import { openUploadIds, storedKey } from "./api/upload-id.ts";
 import type { Events } from "./events/events.ts";
 import type { Storage } from "./storage/storage.ts";
+import { openStore } from "./store/open-store.ts";
 
 export type Registry = AsyncDisposable & {
   /** Answers a request: of the distribution API, or of one of the doors. */
@@ -61,14 +64,27 @@ export type Retention = {
   readonly keepPulledMs?: number | undefined;
 };
 
-export function openRegistry(options: RegistryOptions): Registry {
-  const { doors = {} } = options;
+export async function openRegistry(options: RegistryOptions): Promise<Registry> {
+  const { storage, access, events, upstreams, settings, log, doors = {} } = options;
+  await using stack = new AsyncDisposableStack();
+  const own = stack.use(openStore({ storage, settings, log }));
+  const api = openApi({
+    store: upstreams.around(own),
+    access,
+    events,
+    uploadIds: openUploadIds(await storedKey(storage)),
+    isCopy: (repository) => upstreams.isCopy(repository),
+    deletes: settings.deletes,
+    hosts: settings.hosts,
+    log,
+  });
+  const parts = stack.move();
   return {
     async serve(call) {
       const door = Object.hasOwn(doors, call.path) ? doors[call.path] : undefined;
       if (door !== undefined) return await door(call);
-      call.response.writeHead(404).end();
+      await api(call);
     },
-    [Symbol.asyncDispose]: async () => {},
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }

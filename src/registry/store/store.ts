@@ -18,7 +18,7 @@
  * - `uploads/UUID`: an upload's bytes
  *
  * Failures: `not-found` (facts.code says which of the specification's codes), `invalid`, `conflict` (create-only tags),
- * `forbidden` (quota), `unavailable`.
+ * `exhausted` (quota, disk), `unavailable`.
  */
 import type { Digest } from "#spec/digest.ts";
 
@@ -77,8 +77,8 @@ export type Store = AsyncDisposable & {
 };
 
 export type Uploads = {
-  /** The new upload's id: unguessable. */
-  start(repository: string): Promise<string>;
+  /** `id`: unguessable, and says whose it is (`api/upload-id.ts`). */
+  start(repository: string, id: string): Promise<void>;
   /** Bytes so far. Undefined: no such upload. */
   status(id: string): Promise<number | undefined>;
   /**

@@ -1,0 +1,89 @@
+import type { Log } from "#base/log.ts";
+import type { RegistrySettings } from "../open-registry.ts";
+import type { Storage } from "../storage/storage.ts";
+import { openBytesCache, type BytesCache } from "./bytes-cache.ts";
+import { deleteBlob, getBlob, mountBlob } from "./blobs.ts";
+import { openFresh, type Fresh } from "./fresh.ts";
+import { catalogKey } from "./keys.ts";
+import { openLayoutIndex } from "./layout-index.ts";
+import { listReferrers, listRepositories, listTags } from "./listings.ts";
+import { deleteManifest, deleteTag, getManifest, putManifest } from "./manifests.ts";
+import { compilePattern, compilePatterns, type Matcher } from "./patterns.ts";
+import { openPulled } from "./pulled.ts";
+import { openQuotas, type Quotas } from "./quota.ts";
+import { readDescriptor } from "./records.ts";
+import type { ManifestDescriptor, Store } from "./store.ts";
+import { openUploads } from "./uploads.ts";
+
+/** What the parts of a store share. */
+export type Parts = {
+  readonly storage: Storage;
+  /** Descriptors: of tags and of manifests. */
+  readonly records: Fresh<ManifestDescriptor>;
+  readonly links: Fresh<true>;
+  readonly small: BytesCache;
+  readonly quota: Quotas;
+  readonly settings: { readonly createOnly: Matcher; readonly sparseIndexes: boolean };
+  /** The repository is one that collections and the catalog look at, from now on, durably. */
+  announce(repository: string): Promise<void>;
+  /** A tag has another target, or is gone. */
+  changed(): void;
+};
+
+export type StoreOptions = { readonly storage: Storage; readonly settings: RegistrySettings; readonly log: Log };
+
+/** Manifests, configurations and small layers: what is asked for most. */
+const CACHE_BYTES = 16 * 2 ** 20;
+const CACHE_LONGEST = 128 * 1024;
+
+export function openStore({ storage, settings, log }: StoreOptions): Store {
+  const records = openFresh(storage, readDescriptor);
+  const layout = settings.layoutIndex ? openLayoutIndex({ storage, records, log }) : undefined;
+  const parts: Parts = {
+    storage,
+    records,
+    links: openFresh(storage, () => true as const),
+    small: openBytesCache(CACHE_BYTES, CACHE_LONGEST),
+    quota: openQuotas(storage, settings.quotas),
+    settings: { createOnly: compilePatterns(settings.createOnly), sparseIndexes: settings.sparseIndexes },
+    announce: announcer(storage),
+    changed: () => layout?.changed(),
+  };
+  const pulled = openPulled(storage, wantsPulls(settings));
+  return {
+    async manifest(repository, ref) {
+      const found = await getManifest(parts, repository, ref);
+      if (found !== undefined && ref.tag !== undefined) pulled.note(repository, ref.tag);
+      return found;
+    },
+    putManifest: (repository, manifest) => putManifest(parts, repository, manifest),
+    deleteManifest: (repository, digest) => deleteManifest(parts, repository, digest),
+    deleteTag: (repository, tag) => deleteTag(parts, repository, tag),
+    blob: (repository, digest) => getBlob(parts, repository, digest),
+    deleteBlob: (repository, digest) => deleteBlob(parts, repository, digest),
+    mountBlob: (repository, digest, from) => mountBlob(parts, repository, digest, from),
+    tags: (repository, page) => listTags(parts, repository, page),
+    repositories: (page) => listRepositories(parts, page),
+    referrers: (repository, subject, page) => listReferrers(parts, repository, subject, page),
+    uploads: openUploads(parts),
+    async [Symbol.asyncDispose]() {
+      await layout?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Markers are never taken away, so what was once there stays. */
+function announcer(storage: Storage): Parts["announce"] {
+  const known = new Set<string>();
+  return async (repository) => {
+    if (known.has(repository)) return;
+    await storage.put(catalogKey(repository), Buffer.alloc(0), { ifAbsent: true });
+    if (known.size > 100_000) known.clear();
+    known.add(repository);
+  };
+}
+
+function wantsPulls({ collect }: RegistrySettings): (repository: string, tag: string) => boolean {
+  const rules = collect.retention.filter(({ keepPulledMs }) => keepPulledMs !== undefined).map(({ repositories, tags }) => [compilePattern(repositories), compilePattern(tags)] as const);
+  return (repository, tag) => rules.some(([repositories, tags]) => repositories(repository) && tags(tag));
+}
