@@ -86,6 +86,8 @@ export type TransferSettings = {
   readonly maxDownloads: number;
   readonly maxUploads: number;
   readonly maxAttempts: number;
+  /** Registries, mirrors and token servers inside this network (private, loopback, link-local addresses) are refused. Default: no. */
+  readonly publicOnly?: boolean;
 };
 
 /** `registry` as in a reference: "docker.io", "localhost:5000". The host that is asked may be another (mirrors). */
