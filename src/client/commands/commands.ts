@@ -38,22 +38,28 @@ const container: Line[] = [
 ];
 
 const image: Line[] = [
+  ["gc", "[OPTIONS]", "Remove images that were not used for long, or until the disk has room", 0, 0, () => import("./image/gc.ts"), undefined, []],
   ["history", "[OPTIONS] IMAGE", "Show how an image was made", 1, 1, () => import("./image/history.ts"), "images"],
   ["import", "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]", "Make an image of an archive of a file system", 1, 2, () => import("./image/import.ts")],
   ["inspect", "[OPTIONS] IMAGE [IMAGE...]", "Show all that is known of images", 1, ANY, () => import("./image/inspect.ts"), "images", []],
   ["load", "[OPTIONS]", "Load images from an archive, or from standard input", 0, 0, () => import("./image/load.ts")],
   ["ls", "[OPTIONS] [REPOSITORY[:TAG]]", "List images", 0, 1, () => import("./image/ls.ts"), "images", ["image ls", "image list", "images"]],
+  ["pin", "IMAGE [IMAGE...]", "Keep images from image collection", 1, ANY, () => import("./image/pin.ts"), "images", []],
   ["prune", "[OPTIONS]", "Remove images that nothing uses", 0, 0, () => import("./image/prune.ts"), undefined, []],
   ["pull", "[OPTIONS] NAME[:TAG|@DIGEST]", "Bring an image from a registry", 1, 1, () => import("./image/pull.ts"), "images"],
   ["push", "[OPTIONS] NAME[:TAG]", "Send an image to a registry", 1, 1, () => import("./image/push.ts"), "images"],
   ["rm", "[OPTIONS] IMAGE [IMAGE...]", "Remove images", 1, ANY, () => import("./image/rm.ts"), "images", ["image rm", "image remove", "rmi"]],
   ["save", "[OPTIONS] IMAGE [IMAGE...]", "Write images to an archive, or to standard output", 1, ANY, () => import("./image/save.ts"), "images"],
   ["tag", "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]", "Give an image another name", 2, 2, () => import("./image/tag.ts"), "images"],
+  ["unpin", "IMAGE [IMAGE...]", "Let image collection have images again", 1, ANY, () => import("./image/unpin.ts"), "images", []],
 ];
 
 const system: Line[] = [
+  ["check", "[OPTIONS]", "See whether the engine's store is whole, and repair it", 0, 0, () => import("./system/check.ts"), undefined, []],
+  ["df", "[OPTIONS]", "Show what uses the disk", 0, 0, () => import("./system/df.ts"), undefined, []],
   ["dial-stdio", "", "Join the standard streams to the engine's socket", 0, 0, () => import("./system/dial-stdio.ts"), undefined, []],
   ["events", "[OPTIONS]", "Follow what happens in the engine", 0, 0, () => import("./system/events.ts")],
+  ["prune", "[OPTIONS]", "Remove everything that nothing uses", 0, 0, () => import("./system/prune.ts"), undefined, []],
   ["info", "[OPTIONS]", "Show the engine, its machine and its settings", 0, 0, () => import("./system/info.ts")],
 ];
 
@@ -100,7 +106,7 @@ const shortNames: Readonly<Record<string, string>> = {
   "image ls": "images",
   "image rm": "rmi",
 };
-const groupOnly = new Set(["container inspect", "container prune", "image inspect", "image prune", "system dial-stdio"]);
+const groupOnly = new Set(["container inspect", "container prune", "image inspect", "image prune", "image gc", "image pin", "image unpin", "system check", "system df", "system prune", "system dial-stdio"]);
 const atTop = new Set(["container", "image", "system"]);
 
 export const groups: readonly Group[] = [
@@ -125,6 +131,7 @@ export const topLevel: readonly Entry[] = [
   entryOf("", ["login", "[OPTIONS] [SERVER]", "Give credentials for a registry", 0, 1, () => import("./registry/login.ts"), undefined, []]),
   entryOf("", ["logout", "[SERVER]", "Forget the credentials for a registry", 0, 1, () => import("./registry/logout.ts"), undefined, []]),
   entryOf("", ["ping", "[OPTIONS]", "See whether the engine answers, and how fast", 0, 0, () => import("./system/ping.ts"), undefined, []]),
+  entryOf("", ["search", "[OPTIONS] TERM", "Look for images on Docker Hub, or on another registry", 1, 1, () => import("./registry/search.ts"), undefined, []]),
   entryOf("", ["version", "[OPTIONS]", "Show the versions of client and engine", 0, 0, () => import("./system/version.ts"), undefined, []]),
   { ...entryOf("", ["__complete", "[WORD...]", "Print what may follow", 0, ANY, () => import("../completion/complete.ts"), undefined, []]), hidden: true },
   ...later.filter((one) => one.group === "").map((one) => one.entry),

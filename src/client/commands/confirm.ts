@@ -3,7 +3,12 @@ import type { Cli } from "../client.ts";
 
 /** Asks on the terminal, "no" unless the answer begins with y. Without an answer (end of input) it is no, too. */
 export function confirm(cli: Cli, question: string): boolean {
-  cli.out.write(`${question}\nAre you sure you want to continue? [y/N] `.replace(/\n{2,}/g, "\n"));
+  return ask(cli, question.replace(/\n{2,}/g, "\n"));
+}
+
+/** The same for a question with empty lines in it. */
+export function ask(cli: Cli, question: string): boolean {
+  cli.out.write(`${question}\nAre you sure you want to continue? [y/N] `);
   return /^y(es)?$/i.test(readLine().trim());
 }
 

@@ -3,10 +3,9 @@ import { fail } from "#base/errors.ts";
 import { define, type Entry } from "../client.ts";
 
 const NAMES: Readonly<Record<string, string>> = {
-  "": "build builder buildx checkpoint commit compose config cp diff export manifest node plugin search secret service stack stats swarm update",
+  "": "build builder buildx checkpoint commit compose config cp diff export manifest node plugin secret service stack stats swarm update",
   container: "commit cp diff export stats update",
   image: "build",
-  system: "df prune",
   volume: "update",
   network: "connect create disconnect prune rm",
   context: "export import update",

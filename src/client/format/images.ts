@@ -23,7 +23,7 @@ const NONE = "<none>";
 
 export function imagesView(options: { full: boolean; digests: boolean; now?: number }): View<ImageRow> {
   const { full, digests, now = Date.now() / 1000 } = options;
-  const size = (bytes: number | undefined) => (bytes === -1 || bytes === undefined ? "N/A" : humanSize(bytes));
+  const size = (bytes: number | undefined) => (bytes === -1 || bytes === undefined ? "N/A" : humanSize(bytes, 4));
   return {
     type: "*formatter.imageContext",
     table: ["Repository", "Tag", ...(digests ? ["Digest"] : []), "ID", "CreatedSince", "Size"],
@@ -46,7 +46,7 @@ export function imagesView(options: { full: boolean; digests: boolean; now?: num
       SharedSize: ["SHARED SIZE", ({ image }) => size(image.SharedSize ?? 0)],
       Size: ["SIZE", ({ image }) => humanSize(image.Size)],
       Tag: ["TAG", (row) => row.tag],
-      UniqueSize: ["UNIQUE SIZE", ({ image }) => (image.SharedSize === -1 ? "N/A" : humanSize(image.Size - (image.SharedSize ?? 0)))],
+      UniqueSize: ["UNIQUE SIZE", ({ image }) => (image.SharedSize === -1 ? "N/A" : humanSize(image.Size - (image.SharedSize ?? 0), 4))],
       VirtualSize: ["SIZE", ({ image }) => humanSize(image.Size, 4)],
     },
   };

@@ -31,16 +31,16 @@ export async function showProgress(out: Output | undefined, body: AsyncIterable<
   }
 }
 
-export async function* messagesOf(body: AsyncIterable<Buffer>): AsyncGenerator<Message, void, void> {
+export async function* messagesOf<T = Message>(body: AsyncIterable<Buffer>): AsyncGenerator<T, void, void> {
   let rest = "";
   const decoder = new TextDecoder();
   for await (const chunk of body) {
     rest += decoder.decode(chunk, { stream: true });
     const parts = rest.split("\n");
     rest = parts.pop()!;
-    for (const part of parts) if (part.trim() !== "") yield JSON.parse(part) as Message;
+    for (const part of parts) if (part.trim() !== "") yield JSON.parse(part) as T;
   }
-  if (rest.trim() !== "") yield JSON.parse(rest) as Message;
+  if (rest.trim() !== "") yield JSON.parse(rest) as T;
 }
 
 type Screen = {

@@ -1,19 +1,9 @@
 import { define } from "../../client.ts";
 import { bool, filter, text } from "../../flags/kinds.ts";
-import { joinLabels } from "../../format/containers.ts";
 import { FORMAT } from "../../format/format-flag.ts";
-import { printRows, type View } from "../../format/rows.ts";
-import { humanSize } from "../../format/units.ts";
+import { printRows } from "../../format/rows.ts";
+import { type Volume, volumesView } from "../../format/volumes.ts";
 import { encodeFilters } from "../each.ts";
-
-type Volume = {
-  readonly Name: string;
-  readonly Driver: string;
-  readonly Mountpoint: string;
-  readonly Scope: string;
-  readonly Labels: Readonly<Record<string, string>> | null;
-  readonly UsageData?: { readonly RefCount: number; readonly Size: number } | null;
-};
 
 export const command = define({
   flags: {
@@ -26,29 +16,6 @@ export const command = define({
     const api = await cli.api();
     const found = await api.json<{ Volumes: Volume[] | null }>("GET", "/volumes", { query: { filters: encodeFilters(options.filter) } });
     const volumes = [...(found.Volumes ?? [])].sort((a, b) => a.Name.localeCompare(b.Name, "en", { numeric: true }));
-    await printRows(cli.out, view, volumes, { format, quiet: options.quiet });
+    await printRows(cli.out, volumesView, volumes, { format, quiet: options.quiet });
   },
 });
-
-const view: View<Volume> = {
-  type: "*formatter.volumeContext",
-  table: ["Driver", "Name"],
-  raw: [
-    ["name", "Name"],
-    ["driver", "Driver"],
-  ],
-  quiet: "Name",
-  labels: (volume) => volume.Labels,
-  fields: {
-    Availability: ["AVAILABILITY", () => "N/A"],
-    Driver: ["DRIVER", (volume) => volume.Driver],
-    Group: ["GROUP", () => "N/A"],
-    Labels: ["LABELS", (volume) => joinLabels(volume.Labels)],
-    Links: ["LINKS", (volume) => (volume.UsageData ? String(volume.UsageData.RefCount) : "N/A")],
-    Mountpoint: ["MOUNTPOINT", (volume) => volume.Mountpoint],
-    Name: ["VOLUME NAME", (volume) => volume.Name],
-    Scope: ["SCOPE", (volume) => volume.Scope],
-    Size: ["SIZE", (volume) => (volume.UsageData ? humanSize(volume.UsageData.Size) : "N/A")],
-    Status: ["STATUS", () => "N/A"],
-  },
-};

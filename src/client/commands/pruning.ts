@@ -1,0 +1,55 @@
+/** What prunes have in common: asking the engine, to do it or to say what it would do, and telling what went. */
+import { fail } from "#base/errors.ts";
+import type { Cli } from "../client.ts";
+import type { Api } from "../connect/connect.ts";
+import { humanSize } from "../format/units.ts";
+import { encodeFilters } from "./each.ts";
+
+export type Filter = Readonly<Record<string, readonly string[]>>;
+export type PruneRequest = { readonly filter: Filter; readonly dryRun: boolean };
+
+/** One kind's answer: a line for each that went, under a title, and the bytes. */
+export type Pruned = { readonly title: string; readonly lines: readonly string[]; readonly bytes: number };
+
+type PrunedImage = { readonly Untagged?: string; readonly Deleted?: string };
+
+const KINDS = {
+  containers: { title: "Containers", key: "ContainersDeleted" },
+  images: { title: "Images", key: "ImagesDeleted" },
+  volumes: { title: "Volumes", key: "VolumesDeleted" },
+  networks: { title: "Networks", key: "NetworksDeleted" },
+  build: { title: "build cache objects", key: "CachesDeleted" },
+} as const;
+
+export type PruneKind = keyof typeof KINDS;
+
+export async function prune(api: Api, kind: PruneKind, { filter, dryRun }: PruneRequest): Promise<Pruned> {
+  const { title, key } = KINDS[kind];
+  const query = { filters: encodeFilters(filter) };
+  if (dryRun && (kind === "networks" || kind === "build")) return { title, lines: [], bytes: 0 };
+  const answer = dryRun ? await foretell(api, kind, query) : await api.json<Record<string, unknown>>("POST", `/${kind}/prune`, { query });
+  const deleted = (answer[key] ?? []) as (string | PrunedImage)[];
+  return { title, lines: deleted.map(lineOf), bytes: Number(answer["SpaceReclaimed"] ?? 0) };
+}
+
+/** Only an engine that is Gantry can say it: for any other the path does not exist, and nothing happens. */
+async function foretell(api: Api, kind: PruneKind, query: { readonly filters: string | undefined }): Promise<Record<string, unknown>> {
+  try {
+    return await api.json<Record<string, unknown>>("GET", `/gantry/prune/${kind}`, { query });
+  } catch (error) {
+    if ((error as { facts?: { httpStatus?: number } }).facts?.httpStatus !== 404) throw error;
+    throw fail("not-implemented", "--dry-run: this engine cannot say what it would remove", { cause: error });
+  }
+}
+
+const lineOf = (item: string | PrunedImage): string => (typeof item === "string" ? item : item.Untagged ? `untagged: ${item.Untagged}` : `deleted: ${item.Deleted}`);
+
+export function showPruned(cli: Cli, all: readonly Pruned[], dryRun: boolean): void {
+  for (const { title, lines } of all) {
+    if (lines.length > 0) cli.out.write(`${dryRun ? `Would delete ${title}` : `Deleted ${title}`}:\n${lines.join("\n")}\n\n`);
+  }
+  const bytes = all.reduce((sum, one) => sum + one.bytes, 0);
+  cli.out.write(`${dryRun ? "Would reclaim" : "Total reclaimed space"}: ${humanSize(bytes, 4)}\n`);
+}
+
+export const DRY_RUN = "Remove nothing: say what would be removed";
