@@ -15,7 +15,6 @@ const LATER: readonly (readonly [paths: string, what: string])[] = [
   ["GET|POST /containers/{id}/checkpoints", "checkpoints"],
   ["DELETE /containers/{id}/checkpoints/{checkpoint}", "checkpoints"],
   ["POST /commit", "making images of containers (docker commit)"],
-  ["GET /images/search", "searching registries"],
   ["GET /images/{name...}/attestations", "attestations of images"],
   ["POST /build", "building images"],
   ["POST /build/cancel", "building images"],

@@ -7,6 +7,7 @@ import { inspectRemote } from "./inspect.ts";
 import { login } from "./login.ts";
 import { openOrigins } from "./origins.ts";
 import type { Registries, RegistryParts } from "./registries.ts";
+import { searchImages } from "./search.ts";
 import { openShared } from "./shared.ts";
 import { explainTrust } from "./trust.ts";
 
@@ -26,6 +27,7 @@ export function openRegistries(given: RegistryParts): Registries {
     login: (server, credentials, signal) => login(transfer, server, credentials, signal),
     explainTrust: (name, access) => explainTrust(transfer, trust, name, access),
     inspect: (name, access) => inspectRemote(transfer, name, access),
+    search: (term, options) => searchImages(transfer, term, options),
     copy: (source, target, options) => copyImage(parts, source, target, options),
   };
 }

@@ -16,7 +16,7 @@ import type { Descriptor } from "#spec/image.ts";
 import type { Platform } from "#spec/platform.ts";
 import type { Explanation, Trust } from "#transfer/trust/trust.ts";
 import type { Credentials, Transfer, TransferSettings } from "#transfer/transfer.ts";
-import type { Events } from "../engine.ts";
+import type { Events, Filters } from "../engine.ts";
 
 export { openRegistries } from "./open-registries.ts";
 
@@ -34,6 +34,7 @@ export type Registries = {
   inspect(name: string, access: Access): Promise<{ descriptor: Descriptor; platforms: readonly Platform[] }>;
   /** What the trust policy says of a reference: its registry is asked for signatures where they are needed. */
   explainTrust(name: string, access: Access): Promise<Explanation>;
+  search(term: string, options: SearchOptions): Promise<readonly Found[]>;
   /** From registry to registry. `from` and `to` are the accesses to either. */
   copy(source: string, target: string, options: CopyOptions): AsyncIterable<Message>;
 };
@@ -47,6 +48,16 @@ export type CopyOptions = {
   readonly platforms: "all" | readonly Platform[];
   readonly signal: AbortSignal;
 };
+export type SearchOptions = Access & { readonly limit: number; readonly filters: Filters };
+
+export type Found = {
+  readonly name: string;
+  readonly description: string;
+  readonly star_count: number;
+  readonly is_official: boolean;
+  readonly is_automated: boolean;
+};
+
 /** A message of Docker's progress streams. Beyond Docker's: `resumedAt`, where an interrupted download went on. */
 export type Message = {
   readonly status?: string;

@@ -4,7 +4,7 @@ import { parsePlatform } from "#spec/platform.ts";
 import { type Answer, type ApiCall, type ApiRoute, ok } from "../answer.ts";
 import type { ApiParts } from "../api.ts";
 import { requiredJsonBody } from "../body.ts";
-import { platformsJson, platformText, text } from "../query.ts";
+import { filters, integer, platformsJson, platformText, text } from "../query.ts";
 import { sendProgress } from "../streaming.ts";
 import { authConfig, authOf, credentialsOf } from "./auth.ts";
 
@@ -32,6 +32,12 @@ export function registryRoutes({ registries }: Parts): ApiRoute[] {
     return ok({ Descriptor: descriptor, Platforms: platforms });
   }
 
+  async function search({ query, headers, signal }: ApiCall): Promise<Answer> {
+    const limit = integer(query, "limit") ?? 0;
+    const given = filters(query, ["is-automated", "is-official", "stars"]);
+    return ok(await registries.search(text(query, "term"), { auth: authOf(headers), signal, limit, filters: given }));
+  }
+
   /** Ours: from registry to registry. X-Registry-Auth is the target's, X-Registry-Auth-From the source's. */
   async function copy(call: ApiCall): Promise<Answer> {
     const { query, headers, signal } = call;
@@ -46,6 +52,7 @@ export function registryRoutes({ registries }: Parts): ApiRoute[] {
     { method: "POST", path: "/images/{name...}/push", run: push },
     { method: "POST", path: "/auth", run: login },
     { method: "GET", path: "/distribution/{name...}/json", since: 30, run: distribution },
+    { method: "GET", path: "/images/search", run: search },
     { method: "POST", path: "/gantry/images/copy", run: copy },
   ];
 }
