@@ -13,6 +13,7 @@
  */
 import { fail } from "#base/errors.ts";
 import { parseJson, type Json, type JsonObject } from "#base/json.ts";
+import { compilePattern } from "../store/patterns.ts";
 import type { Action } from "./access.ts";
 
 export type Policy = {
@@ -68,7 +69,7 @@ function compileRule(value: Json, groups: ReadonlyMap<string, unknown>, refuse: 
     if (!/^(anyone|users|user:.+|group:.+)$/.test(one)) throw refuse(`who: ${JSON.stringify(one)} is none of anyone, users, user:NAME, group:NAME`);
     if (one.startsWith("group:") && !groups.has(one.slice("group:".length))) throw refuse(`who: there is no ${JSON.stringify(one)}`);
   }
-  return { repositories: wordsOf(repositories, () => refuse("repositories: a list is expected")).map(compilePattern), who: people, may: new Set(rights as Right[]) };
+  return { repositories: wordsOf(repositories, () => refuse("repositories: a list is expected")).map(compileFor), who: people, may: new Set(rights as Right[]) };
 }
 
 function refuseUnknown(fields: JsonObject, refuse: Refuse): void {
@@ -84,12 +85,11 @@ function whoIs(who: string, user: string, groups: ReadonlyMap<string, ReadonlySe
   return kind === "user" ? name === user : groups.get(name)?.has(user) === true;
 }
 
-/** Signs that mean something in an expression are quoted, also those of the user's name. */
-function compilePattern(pattern: string): Pattern {
-  const source = (user: string) => pattern.replaceAll(/\*\*\/?|\*|\{user\}|[^*{]+|\{/g, (part) => (part === "**/" ? "(?:.*/)?" : part === "**" ? ".*" : part === "*" ? "[^/]*" : part === "{user}" ? RegExp.escape(user) : RegExp.escape(part)));
-  if (pattern.includes("{user}")) return (user, repository) => user !== "" && new RegExp(`^${source(user)}$`, "s").test(repository);
-  const expression = new RegExp(`^${source("")}$`, "s");
-  return (_user, repository) => expression.test(repository);
+/** {user} stands for a component: a name that is more than one is nobody's there. */
+function compileFor(pattern: string): Pattern {
+  const matches = compilePattern(pattern);
+  if (!pattern.includes("{user}")) return (_user, repository) => matches(repository);
+  return (user, repository) => /^[\w.@-]+$/.test(user) && compilePattern(pattern.replaceAll("{user}", () => user))(repository);
 }
 
 function objectOf(value: Json | undefined, refuse: () => Error): JsonObject {

@@ -35,5 +35,8 @@ export type Events = AsyncDisposable & {
   readonly request: ((event: RequestEvent) => void) | undefined;
 };
 
+// openEvents is imported from open-events.ts by whoever wants any of it.
+export type { EventsSettings, OpenEvents } from "./open-events.ts";
+
 /** Nobody listens. */
 export const noEvents: Events = { emit: () => {}, request: undefined, [Symbol.asyncDispose]: async () => {} };
