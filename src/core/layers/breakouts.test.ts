@@ -6,7 +6,6 @@
  * `escapes` get out of it.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
@@ -14,7 +13,7 @@ import { Failure } from "#base/errors.ts";
 import type { NewEntry } from "#base/tar-write.ts";
 import type { Kernel } from "#linux/linux.ts";
 import type { Op } from "#linux/ops.ts";
-import { storeLayer, testCore, testFolder } from "../core-fixture.ts";
+import { attributesOf, storeLayer, testCore, testFolder } from "../core-fixture.ts";
 
 type Entry = NewEntry & { data?: string };
 const dir = (name: string, mode = 0o755): Entry => ({ name, type: "directory", mode });
@@ -196,7 +195,7 @@ function snapshotOf(folder: string, but = "/"): object {
   return {
     names: readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => but === "/" || !`${join(folder, name)}/`.startsWith(`${but}/`)),
     canary: readFileSync(join(folder, "canary"), "utf8"),
-    attributes: execFileSync("sh", ["-c", 'getfattr -d -m - "$0" 2>/dev/null || true', join(folder, "canary")], { encoding: "utf8" }),
+    attributes: attributesOf(join(folder, "canary")),
     ...{ mode, uid, nlink, mtimeMs, ino },
   };
 }

@@ -30,11 +30,18 @@ const MAX_DIRECTORIES = 1_000_000;
 /** The register of the file being written. */
 const FILE = 3;
 
+export type PlanOptions = {
+  /** Whose everything is, whatever the archive says. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Ops that come before those of an entry. */
+  readonly before?: (path: Buffer, type: TarEntry["type"]) => Op[];
+};
+
 /**
- * `marks`: deletions become overlay's marks (a character device 0:0, the xattr trusted.overlay.opaque).
+ * `none`: no name means a deletion. `marks`: deletions become overlay's marks (a character device 0:0, the xattr trusted.overlay.opaque).
  * `removal`: the folder holds a copy of the parent, and what is deleted is removed from it.
  */
-export function planLayer(whiteouts: "marks" | "removal"): LayerPlan {
+export function planLayer(whiteouts: "marks" | "removal" | "none", { owner, before }: PlanOptions = {}): LayerPlan {
   /** Directories with an entry, and the time they shall have. */
   const directories = new Map<string, { sec: number; nsec: number }>();
   const implied = new Set<string>();
@@ -59,7 +66,7 @@ export function planLayer(whiteouts: "marks" | "removal"): LayerPlan {
     const path = cleanName(entry.name);
     // As containerd: an entry for the root itself says nothing.
     if (path === ".") return void (file = undefined);
-    const whiteout = isMark(entry) ? ({ kind: "removed", path } as const) : readWhiteout(path);
+    const whiteout = whiteouts === "none" ? undefined : isMark(entry) ? ({ kind: "removed", path } as const) : readWhiteout(path);
     noteParents(path);
     if (whiteout !== undefined) {
       file = undefined;
@@ -67,7 +74,8 @@ export function planLayer(whiteouts: "marks" | "removal"): LayerPlan {
       return;
     }
     if (whiteouts === "removal") made.add(path);
-    addOrdinary(entry, path, ops);
+    if (before !== undefined) ops.push(...before(nameBytes(path), entry.type));
+    addOrdinary(owner === undefined ? entry : { ...entry, ...owner }, path, ops);
   }
 
   function addOrdinary(entry: TarEntry, path: string, ops: Op[]): void {

@@ -4,7 +4,7 @@ import { fail, Failure } from "#base/errors.ts";
 import { release } from "#base/memory.ts";
 import { decompress, tap } from "#base/streams.ts";
 import { tarReader } from "#base/tar.ts";
-import { type Kernel, type Outputs, ProgramError, type ProgramStream } from "#linux/linux.ts";
+import { type Kernel, type Outputs, ProgramError } from "#linux/linux.ts";
 import type { Op } from "#linux/ops.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Content } from "../content/content.ts";
@@ -13,6 +13,7 @@ import { enterFolder } from "../inside.ts";
 import type { Draft, Usage } from "../snapshots/snapshots.ts";
 import { readUsage } from "../snapshots/store.ts";
 import type { Layer, LayerLimits, UnpackOptions } from "./layers.ts";
+import { type Pipelined, pipelined } from "./pipelined.ts";
 import { type LayerPlan, planLayer } from "./plan.ts";
 import { removeOlder } from "./remove-older.ts";
 
@@ -74,31 +75,6 @@ async function pushEntries(limits: LayerLimits, bytes: AsyncIterable<Uint8Array>
 }
 
 const onlyUsage = (outputs: Outputs): Usage => readUsage([...outputs.values()].at(-1)!);
-
-type Pipelined = AsyncDisposable & { push(ops: readonly Op[]): Promise<void>; end(ops: readonly Op[]): Promise<Outputs> };
-
-/**
- * One frame on its way while the next is made: `cell` writes files while this thread hashes and parses. When `push`
- * resolves, the ops are encoded: the chunk that they point into may go.
- */
-function pipelined(program: ProgramStream): Pipelined {
-  let before: Promise<void> = Promise.resolve();
-  const push = async (ops: readonly Op[]) => {
-    await before;
-    if (ops.length === 0) return;
-    before = program.push(ops);
-    before.catch(() => undefined);
-  };
-  return {
-    push,
-    async end(ops) {
-      await push(ops);
-      await before;
-      return program.end();
-    },
-    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
-  };
-}
 
 function asLayerFailure(what: string, error: unknown): unknown {
   const known = asDiskFailure(`unpack ${what}`, error);
