@@ -94,6 +94,7 @@ function collectPieces(response: IncomingMessage, { limit, what, signal, arrived
   response.once("end", () => end());
   response.once("error", (error) => end(signal.aborted ? signal.reason : networkFailure(what, error)));
   response.once("close", () => end(signal.aborted ? signal.reason : networkFailure(what, new Error("unexpected EOF"))));
+  response.resume();
 
   return {
     async next() {
