@@ -5,8 +5,11 @@ import { test } from "node:test";
 import { kindOf } from "#base/errors.ts";
 import type { Storage } from "./storage.ts";
 
+/** Not all that speaks S3 keeps S3's order where keys have folders: SeaweedFS has "a/x" before "a-b". The registry's lists are of one folder. */
+export type SuiteOptions = { readonly folderOrder?: boolean };
+
 /** `open` gives an empty storage; `again` another instance on the same one. */
-export function storageSuite(name: string, open: () => Promise<Storage>, again?: (first: Storage) => Promise<Storage>): void {
+export function storageSuite(name: string, open: () => Promise<Storage>, again?: (first: Storage) => Promise<Storage>, { folderOrder = false }: SuiteOptions = {}): void {
   const promise = (what: string, tell: (storage: Storage) => Promise<void>) =>
     test(`${name}: ${what}`, async () => {
       await using storage = await open();
@@ -48,15 +51,15 @@ export function storageSuite(name: string, open: () => Promise<Storage>, again?:
     for (const [start, end] of [[0, 300_000], [0, 1], [299_999, 300_000], [100, 200_000]] as const) {
       const object = await storage.get("a/bytes", { start, end });
       assert.equal(object?.size, 300_000);
-      assert.deepEqual(Buffer.concat(await Array.fromAsync(object.stream)), bytes.subarray(start, end));
+      assert.ok(Buffer.concat(await Array.fromAsync(object.stream)).equals(bytes.subarray(start, end)));
     }
     const rest = await storage.get("a/bytes", { start: 250_000 });
-    assert.deepEqual(Buffer.concat(await Array.fromAsync(rest!.stream)), bytes.subarray(250_000));
+    assert.ok(Buffer.concat(await Array.fromAsync(rest!.stream)).equals(bytes.subarray(250_000)));
   });
 
   promise("keys come in byte order, and after one", async (storage) => {
     for (const key of ["l/b", "l/a-b/x", "l/a/x", "l/a.b", "l/A", "l/_z", "m/other"]) await storage.put(key, Buffer.from("1"));
-    const all = ["l/A", "l/_z", "l/a-b/x", "l/a.b", "l/a/x", "l/b"];
+    const all = folderOrder ? ["l/A", "l/_z", "l/a/x", "l/a-b/x", "l/a.b", "l/b"] : ["l/A", "l/_z", "l/a-b/x", "l/a.b", "l/a/x", "l/b"];
     assert.deepEqual(await Array.fromAsync(storage.list("l/")), all);
     for (const [index, after] of all.entries()) assert.deepEqual(await Array.fromAsync(storage.list("l/", { after })), all.slice(index + 1), after);
     assert.deepEqual(await Array.fromAsync(storage.list("none/")), []);
@@ -94,9 +97,10 @@ export function storageSuite(name: string, open: () => Promise<Storage>, again?:
     await second.release();
     const third = (await storage.upload("uploads/1"))!;
     await third.append(pieces(bytes.subarray(third.size)));
-    assert.deepEqual(Buffer.concat(await Array.fromAsync(third.read())), bytes);
+    assert.ok(Buffer.concat(await Array.fromAsync(third.read())).equals(bytes));
     await third.commit("done/1");
-    assert.deepEqual(await storage.read("done/1"), bytes);
+    assert.ok((await storage.read("done/1"))?.equals(bytes));
+    await sameByPieces(storage, "done/1", bytes);
     assert.equal(await storage.upload("uploads/1"), undefined);
     assert.deepEqual(await Array.fromAsync(storage.uploads("uploads/")), []);
   });
@@ -133,6 +137,17 @@ export function storageSuite(name: string, open: () => Promise<Storage>, again?:
     assert.equal(String(await storage.read("done/same")), "same");
     assert.deepEqual(await Array.fromAsync(storage.uploads("uploads/")), []);
   });
+}
+
+/** Chunks that may be used again: each is looked at before the next is asked for. */
+async function sameByPieces(storage: Storage, key: string, bytes: Buffer): Promise<void> {
+  const object = await storage.get(key, { start: 0 }, { reuse: true });
+  let at = 0;
+  for await (const chunk of object!.stream) {
+    assert.ok(chunk.equals(bytes.subarray(at, at + chunk.length)));
+    at += chunk.length;
+  }
+  assert.equal(at, bytes.length);
 }
 
 async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {

@@ -1,0 +1,125 @@
+/** The S3 driver against a real server. Large objects are the driver's own subject: the suite knows small ones only. */
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { after, test } from "node:test";
+import { s3Program, startS3, type S3Server } from "../../../test/fixtures/s3-server.ts";
+import { openS3Client } from "./s3-client.ts";
+import { listObjects } from "./s3-list.ts";
+import { openS3Storage, parseS3Address } from "./s3.ts";
+import { storageSuite } from "./storage-suite.ts";
+import type { Storage } from "./storage.ts";
+
+const program = s3Program();
+if ("missing" in program) test("s3", { skip: program.missing }, () => {});
+else await tests(await startS3(program.path));
+
+async function tests(server: S3Server): Promise<void> {
+  after(() => server[Symbol.asyncDispose]());
+  const environment = { AWS_ACCESS_KEY_ID: server.accessKeyId, AWS_SECRET_ACCESS_KEY: server.secretAccessKey };
+  let count = 0;
+  const settingsOf = (prefix: string) => parseS3Address(`s3://${server.bucket}/${prefix}?endpoint=${server.endpoint}`, environment);
+  const open = async (prefix = `t${++count}`) => await openS3Storage(await settingsOf(prefix));
+  const keysIn = async (prefix: string) => {
+    const client = openS3Client(await settingsOf(prefix));
+    const found = await Array.fromAsync(listObjects(client, ""), ({ key }) => key);
+    client.close();
+    return found;
+  };
+
+  storageSuite("s3", () => open(), undefined, { folderOrder: true });
+
+  const size = 20 * 2 ** 20 + 12_345;
+  const bytes = randomBytes(size);
+
+  test("s3: a large object is not copied: it is its segments, and goes with them", async () => {
+    const prefix = `t${++count}`;
+    await using storage = await open(prefix);
+    await putLarge(storage, "blobs/sha256/large", bytes);
+    const { size: found } = (await storage.stat("blobs/sha256/large"))!;
+    assert.equal(found, size);
+    assert.equal(await hashOf(storage, "blobs/sha256/large"), sha256(bytes));
+    for (const [start, end] of [[0, 1], [size - 1, size], [9_000_000, 19_000_000]] as const) {
+      const object = (await storage.get("blobs/sha256/large", { start, end }))!;
+      assert.equal(object.size, size);
+      assert.equal(sha256(Buffer.concat(await Array.fromAsync(object.stream))), sha256(bytes.subarray(start, end)));
+    }
+    assert.deepEqual((await keysIn(prefix)).filter((key) => key.startsWith("segments/")).length, 3);
+    assert.equal(await storage.renew("blobs/sha256/large"), true);
+    assert.equal(await storage.move("blobs/sha256/large", "trash/large"), true);
+    assert.equal(await storage.stat("blobs/sha256/large"), undefined);
+    assert.equal(await hashOf(storage, "trash/large"), sha256(bytes));
+    await storage.delete("trash/large");
+    assert.deepEqual(await keysIn(prefix), ["gantry-registry"]);
+  });
+
+  test("s3: of a large object that a crash left at two keys, either may be deleted", async () => {
+    const prefix = `t${++count}`;
+    await using storage = await open(prefix);
+    await putLarge(storage, "blobs/sha256/large", bytes);
+    const client = openS3Client(await settingsOf(prefix));
+    assert.equal(await client.copy("blobs/sha256/large", "trash/large"), true);
+    client.close();
+    // What move does before it takes the old list away.
+    assert.equal(await storage.move("trash/large", "trash/two"), true);
+    await storage.delete("trash/two");
+    assert.equal(await hashOf(storage, "blobs/sha256/large"), sha256(bytes));
+    await storage.delete("blobs/sha256/large");
+    assert.deepEqual(await keysIn(prefix), ["gantry-registry"]);
+  });
+
+  test("s3: an upload that another instance goes on with; what was begun and not finished is cleared away", async () => {
+    const prefix = `t${++count}`;
+    await using one = await open(prefix);
+    await using two = await open(prefix);
+    const first = (await one.upload("uploads/1", { create: true }))!;
+    await first.append(pieces(bytes.subarray(0, 10_000_000)));
+    await first.release();
+    const client = openS3Client(await settingsOf(prefix));
+    const [, folder] = (await keysIn(prefix)).find((key) => key.startsWith("segments/"))!.split("/");
+    await client.call({ method: "POST", key: `segments/${folder}/0000000010000000`, query: { uploads: "" } });
+    const second = (await two.upload("uploads/1"))!;
+    assert.equal(second.size, 10_000_000);
+    await second.append(pieces(bytes.subarray(10_000_000)));
+    await second.commit("blobs/sha256/large");
+    assert.equal(await hashOf(one, "blobs/sha256/large"), sha256(bytes));
+    const left = await client.call({ method: "GET", query: { uploads: "", prefix: client.full("segments/") } });
+    assert.equal(left.body.includes("<Upload>"), false);
+    client.close();
+  });
+
+  test("s3: of two instances that go on with the same upload one fails, and nothing is mixed", async () => {
+    await using one = await open(`t${++count}`);
+    await using two = await open(`t${count}`);
+    const first = (await one.upload("uploads/1", { create: true }))!;
+    const second = (await two.upload("uploads/1"))!;
+    const results = await Promise.allSettled([first.append(pieces(Buffer.alloc(1000, "a"))), second.append(pieces(Buffer.alloc(2000, "b")))]);
+    assert.deepEqual(results.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+    const third = (await (await open(`t${count}`)).upload("uploads/1"))!;
+    assert.equal(new Set((await Array.fromAsync(third.read())).flatMap((chunk) => [...chunk])).size, 1);
+  });
+
+  test("s3: a wrong secret is refused by the server, with its code", async () => {
+    const settings = await parseS3Address(`s3://${server.bucket}/x?endpoint=${server.endpoint}`, { ...environment, AWS_SECRET_ACCESS_KEY: "wrong" });
+    await assert.rejects(openS3Storage(settings), /403 .*SignatureDoesNotMatch/);
+  });
+}
+
+async function putLarge(storage: Storage, key: string, bytes: Buffer): Promise<void> {
+  const upload = (await storage.upload("uploads/large", { create: true }))!;
+  await upload.append(pieces(bytes.subarray(0, 1000)));
+  await upload.append(pieces(bytes.subarray(1000, 9_000_000)));
+  await upload.append(pieces(bytes.subarray(9_000_000)));
+  await upload.commit(key);
+}
+
+async function hashOf(storage: Storage, key: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of (await storage.get(key))!.stream) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
+
+async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+}
