@@ -65,14 +65,14 @@ export function openSession(repository: Repository, access: Access, parts: Sessi
   const askers = new Map<Endpoint, Asker>();
   const distrusted = new Set<Endpoint>();
   let endpoints: Promise<readonly Endpoint[]> | undefined;
-  let answered = false;
+  const reached = new Set<Endpoint>();
 
   return {
     repository,
     access,
     limits,
     settings,
-    wasThere: () => answered,
+    wasThere: () => reached.size > 0,
     distrust(endpoint) {
       distrusted.add(endpoint);
       return !endpoint.own;
@@ -82,6 +82,8 @@ export function openSession(repository: Repository, access: Access, parts: Sessi
       if (typeof at !== "string") return attempt(options, at.endpoint, at.url, options.attempts ?? settings.maxAttempts);
       const hosts = (await inOrder()).filter((endpoint) => endpoint.can.has(options.can));
       if (hosts.length === 0) throw fail("unavailable", `${repository.registry}: its hosts.toml names no host that can ${options.can}`);
+      /** What went wrong with TLS, or without it, where the other was never spoken, is of no interest. */
+      let known: unknown;
       for (const [index, endpoint] of hosts.entries()) {
         const isLast = index === hosts.length - 1;
         try {
@@ -89,7 +91,9 @@ export function openSession(repository: Repository, access: Access, parts: Sessi
           if (endpoint.own && endpoint.insecure) speaks.set(repository.registry, endpoint.base);
           return reply;
         } catch (error) {
-          if (options.signal.aborted || isLast || !mayPassOver(endpoint, error)) throw error;
+          if (options.signal.aborted || !mayPassOver(endpoint, error, reached)) throw error;
+          if (endpoint.own && endpoint.base === speaks.get(repository.registry)) known = error;
+          if (isLast) throw known ?? error;
           log.debug("registry host passed over", { host: endpoint.base, reason: error });
         }
       }
@@ -111,7 +115,7 @@ export function openSession(repository: Repository, access: Access, parts: Sessi
   }
 
   async function attempt(options: RequestOptions, endpoint: Endpoint, url: URL, most: number): Promise<Reply> {
-    const attempts = openAttempts({ most, limits, signal: options.signal, retry: options.retry, wasThere: () => answered });
+    const attempts = openAttempts({ most, limits, signal: options.signal, retry: options.retry, wasThere: () => reached.has(endpoint) });
     for (;;) {
       try {
         return await once(options, endpoint, url);
@@ -124,7 +128,7 @@ export function openSession(repository: Repository, access: Access, parts: Sessi
   async function once({ method, expect, headers, body, signal, answerMs, ...rest }: RequestOptions, endpoint: Endpoint, url: URL): Promise<Reply> {
     const scopes = rest.scopes ?? [`repository:${repository.path}:${rest.can === "push" ? "pull,push" : "pull"}`];
     const answer = await askerOf(endpoint).ask({ method, url, ...(headers && { headers }), body, scopes, signal, ...(answerMs !== undefined && { answerMs }) });
-    answered = true;
+    reached.add(endpoint);
     const limit = rateLimit(answer);
     if (limit !== undefined) (limit.remaining * 10 <= limit.limit ? log.warn : log.debug)("registry rate limit", { host: url.host, ...limit });
     if (expect.includes(answer.status)) return { ...answer, endpoint };
@@ -147,7 +151,7 @@ export function openSession(repository: Repository, access: Access, parts: Sessi
 }
 
 /** A mirror may fail in any way; TLS of an insecure registry only below HTTP. */
-function mayPassOver(endpoint: Endpoint, error: unknown): boolean {
+function mayPassOver(endpoint: Endpoint, error: unknown, reached: ReadonlySet<Endpoint>): boolean {
   if (!(error instanceof Failure)) return false;
-  return !endpoint.own || (endpoint.insecure && error.facts["network"] === true);
+  return !endpoint.own || (endpoint.insecure && error.facts["network"] === true && !reached.has(endpoint));
 }
