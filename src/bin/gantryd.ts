@@ -15,6 +15,7 @@ import { openDisk } from "#engine/disk/disk.ts";
 import { openContainers, type OpenContainers } from "#engine/containers/open.ts";
 import type { Events } from "#engine/engine.ts";
 import { openEvents } from "#engine/events/events.ts";
+import { openFiles } from "#engine/files/files.ts";
 import { openImages } from "#engine/images/images.ts";
 import { openRegistries } from "#engine/registries/registries.ts";
 import { openVolumes } from "#engine/volumes/volumes.ts";
@@ -57,6 +58,7 @@ export async function serve(given: Config): Promise<Engine> {
     host, describe: describeProgram, initBinary: config.containers.initPath || join(BUILD, "init"), log,
   });
   opening.defer(() => open.close());
+  const files = openFiles({ containers: open.context, core, publish: events.publish });
   const disk = openDisk({ core, images, containers: open.containers, volumes, publish: events.publish, settings: () => config.imageGc, log });
   opening.defer(() => disk.close());
   opening.defer(() => images.flushUse());
@@ -64,7 +66,7 @@ export async function serve(given: Config): Promise<Engine> {
   await images.addBuiltin("hello:latest", join(BUILD, "hello"));
   await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
   const facts = await engineFacts(config, host, network.warnings());
-  const api = openApi({ containers: open.containers, execs: open.execs, volumes, events, images, registries, disk, trust, networks: network, facts, containerDefaults: config.containers, log });
+  const api = openApi({ containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: network, facts, containerDefaults: config.containers, log });
   opening.defer(() => api.close());
   for (const address of config.hosts) await api.listen(toAddress(address, config));
   void open.recover().catch((error: unknown) => log.error("look for running containers", { error: String(error) }));

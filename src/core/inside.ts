@@ -27,6 +27,13 @@ export function enterFolder(folder: string): Program {
     { op: "pivot", slot: 2 },
     { op: "close", slot: 1 },
     { op: "close", slot: 2 },
+    ...onlyFiles(),
+  ];
+}
+
+/** No more capabilities than making files takes: above all no way through /proc into other processes' trees. */
+export function onlyFiles(): Program {
+  return [
     { op: "umask", mode: 0 },
     { op: "capSet", effective: FILE_CAPS, permitted: FILE_CAPS, inheritable: 0 },
   ];

@@ -9,6 +9,7 @@ import { cgroupFiles, delegate, freeze, movedTo, pidsOf, reap } from "./cgroups.
 import { execRecord, taskPaths, tasksFolder } from "./paths.ts";
 import { planTask } from "./plan.ts";
 import type { Task, TaskParts, Tasks } from "./tasks.ts";
+import { enterView } from "./view.ts";
 
 const SIGKILL = 9;
 const GONE_TRIES = 500;
@@ -61,6 +62,7 @@ export async function openTasks(parts: TaskParts): Promise<Tasks> {
       return new Set(names.map((name) => name.slice(0, name.indexOf("."))));
     },
     openRoot: (root, slot) => viewRoot(root, slot, { host, staging }),
+    enterView: (view) => enterView(view, { host, staging }),
     freeze: (cgroup, frozen) => freeze(parts, cgroup, frozen),
     reap: (cgroup) => reap(parts, cgroup),
     pids: (cgroup) => pidsOf(host.cgroups, cgroup),

@@ -22,6 +22,7 @@ import type { ExitRecord, Shim, ShimEvent } from "#linux/shim.ts";
 import type { HostFacts } from "#runtime/compile.ts";
 import type { Process, Spec } from "#spec/oci-runtime.ts";
 import type { Mounts } from "../snapshots/snapshots.ts";
+import type { View } from "./view.ts";
 
 export type Task = AsyncDisposable & {
   readonly id: string;
@@ -85,6 +86,8 @@ export type Tasks = {
   list(): Promise<Set<string>>;
   /** Ops that put a container's or an image's tree into a slot, seen by nobody else. To be performed forked "if needed". */
   openRoot(root: Mounts, slot: number): Program;
+  /** The beginning of a forked program inside a view of a container's files. See view.ts. */
+  enterView(view: View): Program;
 
   /** Freezes or thaws what is in a cgroup; resolves when it is so. */
   freeze(cgroup: string, frozen: boolean): Promise<void>;
@@ -99,6 +102,7 @@ export type Tasks = {
 export type TaskParts = { readonly kernel: Kernel; readonly execRoot: string; readonly host: HostFacts };
 
 export { shortTaskId } from "./paths.ts";
+export type { View, ViewMount } from "./view.ts";
 export { TASK_SLOTS } from "./plan.ts";
 export { folderProgram, hostFolderProgram, processRoot, readFilesProgram, removeFolderProgram } from "./folder.ts";
 export type { ExitRecord } from "#linux/shim.ts";

@@ -17,12 +17,14 @@ import type { Disk } from "../disk/disk.ts";
 import type { Trust } from "#transfer/trust/trust.ts";
 import type { Registries } from "../registries/registries.ts";
 import type { Containers, Events, Execs, Filters, Volumes } from "../engine.ts";
+import type { Files } from "../files/files.ts";
 
 export { openApi } from "./open-api.ts";
 
 export type ApiParts = {
   readonly containers: Containers;
   readonly execs: Execs;
+  readonly files: Files;
   readonly volumes: Volumes;
   readonly events: Events;
   readonly images: Images;

@@ -8,13 +8,9 @@ import { NOT_A_MANAGER } from "./volumes/routes.ts";
 
 const LATER: readonly (readonly [paths: string, what: string])[] = [
   ["GET /containers/{id}/stats", "statistics of containers"],
-  ["GET /containers/{id}/changes", "changes of a container's file system (docker diff)"],
-  ["GET /containers/{id}/export", "exporting containers"],
-  ["HEAD|GET|PUT /containers/{id}/archive", "copying files (docker cp)"],
   ["POST /containers/{id}/update", "changing limits of containers (docker update)"],
   ["GET|POST /containers/{id}/checkpoints", "checkpoints"],
   ["DELETE /containers/{id}/checkpoints/{checkpoint}", "checkpoints"],
-  ["POST /commit", "making images of containers (docker commit)"],
   ["GET /images/{name...}/attestations", "attestations of images"],
   ["POST /build", "building images"],
   ["POST /build/cancel", "building images"],

@@ -4,6 +4,7 @@ import { containerRoutes } from "./containers/routes.ts";
 import { containerStreamRoutes } from "./containers/streams.ts";
 import { diskRoutes } from "./disk/routes.ts";
 import { execRoutes } from "./exec/routes.ts";
+import { fileRoutes } from "./files/routes.ts";
 import { imageRoutes } from "./images/routes.ts";
 import { laterRoutes } from "./later.ts";
 import { networkRoutes } from "./networks/routes.ts";
@@ -19,6 +20,7 @@ export function openApi(parts: ApiParts): Api {
     ...containerRoutes(parts),
     ...containerStreamRoutes(parts),
     ...execRoutes(parts),
+    ...fileRoutes(parts),
     ...imageRoutes(parts),
     ...registryRoutes(parts),
     ...trustRoutes(parts),

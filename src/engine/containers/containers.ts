@@ -24,6 +24,7 @@ import type { Network } from "#network/network.ts";
 import type { HostFacts } from "#runtime/facts.ts";
 import type { Config } from "../config/config.ts";
 import type { ContainerRecord, Containers, Events, Execs } from "../engine.ts";
+import type { Context } from "./context.ts";
 import type { VolumeStore } from "../volumes/volumes.ts";
 
 /** What containers are made of. Joined in bin. */
@@ -50,6 +51,8 @@ export type ContainerParts = {
 export type OpenContainers = {
   readonly containers: Containers & { all(): ContainerRecord[] };
   readonly execs: Execs;
+  /** For the part that works on containers' files. */
+  readonly context: Context;
   /** Records that mount a volume: their ids. */
   users(volume: string): string[];
   /** Images that containers were made from: for `docker rmi`, `system df`. */

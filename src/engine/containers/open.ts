@@ -80,6 +80,7 @@ export async function openContainers(parts: ContainerParts): Promise<OpenContain
       plan: (request, options) => plan(ctx, request, options),
     },
     execs: execs.execs,
+    context: ctx,
     users: (volume) => [
       ...store.all().filter(({ mounts }) => mounts.some(({ Name }) => Name === volume)).map(({ id }) => id),
       ...[...ctx.claimedVolumes].filter(([, name]) => name === volume).map(([key]) => key.split(" ", 1)[0]!),

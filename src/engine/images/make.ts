@@ -9,6 +9,7 @@ export type NewImageConfig = {
   readonly platform: Platform;
   /** RFC 3339 */
   readonly created: string;
+  readonly author?: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly history: readonly Readonly<Record<string, unknown>>[];
   readonly layers: readonly { readonly descriptor: Descriptor; readonly diffId: Digest }[];
@@ -22,6 +23,7 @@ export async function makeImage(core: Core, lease: Lease, image: NewImageConfig)
     ...(variant && { variant }),
     os,
     created: image.created,
+    ...(image.author && { author: image.author }),
     config: image.config,
     rootfs: { type: "layers", diff_ids: image.layers.map((layer) => layer.diffId) },
     history: image.history,
