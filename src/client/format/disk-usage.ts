@@ -106,14 +106,17 @@ export async function printObjects(out: Output, usage: DiskUsage, format: string
     Volumes: volumes.map(shapeOf(views.volumes, out)),
     BuildCache: cache.map(shapeOf(cacheView, out)),
   };
-  await printTemplate(out, shapes, format === "json" ? "{{json .}}" : format);
+  if (format !== "json") return await printTemplate(out, shapes, format);
+  const { encodeJson } = await import("./functions.ts");
+  out.write(`{${Object.entries(shapes).map(([name, rows]) => `${JSON.stringify(name)}:${encodeJson(rows)}`).join(",")}}`);
 }
 
 async function printTemplate(out: Output, shapes: object, format: string): Promise<void> {
   const [{ parseTemplate, executeTemplate }, { functions }] = await Promise.all([import("#spec/go-template.ts"), import("./functions.ts")]);
   if (format.startsWith("table")) throw fail("invalid", `template parsing error: template: :1: a table of all kinds at once`);
   try {
-    out.write(`${executeTemplate(parseTemplate(unescapeFormat(format), functions), shapes)}\n`);
+    // Without a line's end, as docker has it: whoever needs one writes it into the template.
+    out.write(executeTemplate(parseTemplate(unescapeFormat(format), functions), shapes));
   } catch (error) {
     throw templateError(error);
   }

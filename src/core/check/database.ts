@@ -24,7 +24,7 @@ export async function* checkDatabase(checking: Checking): Findings {
 
 async function integrityLines(path: string): Promise<string[]> {
   const { promise, resolve, reject } = Promise.withResolvers<string[]>();
-  const worker = new Worker(PROGRAM, { eval: true, workerData: { path, most: MOST }, env: {} });
+  const worker = new Worker(PROGRAM, { eval: true, execArgv: [], workerData: { path, most: MOST }, env: {} });
   worker.once("message", resolve).once("error", reject).once("exit", () => reject(new Error("check the database: the thread ended early")));
   return await promise;
 }
