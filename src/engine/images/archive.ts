@@ -30,6 +30,8 @@ const MAX_SMALL = 64 * 2 ** 20;
 const MAX_ENTRIES = 100_000;
 /** As containerd. */
 const MAX_JSON = 20 * 2 ** 20;
+/** Read whole: a longer one is not even taken in (security IMG-09). */
+const DOCUMENTS: ReadonlySet<string> = new Set(["index.json", "manifest.json", "oci-layout", "repositories"]);
 const MAX_LINKS = 10;
 const HEAD = 16;
 
@@ -85,6 +87,7 @@ function openTaker({ content, lease, ahead }: Intake, files: Map<string, File>):
 
   return {
     async begin(path, size) {
+      if (size > MAX_JSON && DOCUMENTS.has(path)) throw fail("invalid", `read ${path} of the archive: ${size} bytes, more than the limit of ${MAX_JSON}`);
       const digest = digestOf(path);
       const known = digest === undefined ? undefined : content.find(lease, digest);
       if (size === 0) files.set(path, { head: Buffer.alloc(0), bytes: Buffer.alloc(0) });
