@@ -83,7 +83,7 @@ async function groupId(name: string): Promise<number> {
 
 async function bindTcp(server: Server, address: Address & { kind: "tcp" }): Promise<Bound> {
   const loopback = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/.test(address.host);
-  if (address.tls === undefined && !(loopback && address.insecure === true)) {
+  if (address.tls === undefined && address.guarded !== true && !(loopback && address.insecure === true)) {
     throw fail("forbidden", `listen on tcp://${address.host}:${address.port}: without TLS whoever reaches the port is root on this machine; give a certificate (--tlsverify)`);
   }
   await listen(server, { host: address.host, port: address.port });

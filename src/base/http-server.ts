@@ -1,3 +1,4 @@
+import type { Server as SecureServer } from "node:https";
 import type { IncomingMessage, Server, ServerOptions, ServerResponse as Response } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -17,9 +18,15 @@ export function openHttpServer(options: HttpServerOptions): HttpServer {
   const bound: Bound[] = [];
   /** Sockets that left their server with an upgrade or a hijack: it no longer counts them. */
   const hijacked = new Set<Duplex>();
+  const secure: SecureServer[] = [];
   return {
+    renew(tls) {
+      for (const server of secure) server.setSecureContext({ ...tls, minVersion: "TLSv1.2" });
+    },
     async listen(address) {
-      const one = await bind(createFor(address, options, hijacked), address);
+      const server = createFor(address, options, hijacked);
+      if ("setSecureContext" in server) secure.push(server as SecureServer);
+      const one = await bind(server, address);
       bound.push(one);
       return one.name;
     },

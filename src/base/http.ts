@@ -51,8 +51,11 @@ export type HttpServerOptions = {
 export type Address =
   /** `group` owns the socket beside root ("" or one that does not exist: root alone). */
   | { readonly kind: "unix"; readonly path: string; readonly group?: string }
-  /** Without TLS a TCP port is root for everybody who reaches it: refused unless loopback and `insecure`. */
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: Tls; readonly insecure?: boolean }
+  /**
+   * Without TLS a TCP port is root for everybody who reaches it: refused unless loopback and `insecure`. `guarded`: what is
+   * served there is not the engine, and its program has decided by itself where it may listen.
+   */
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly tls?: Tls; readonly insecure?: boolean; readonly guarded?: true }
   /** A listening socket inherited from systemd. */
   | { readonly kind: "fd"; readonly fd: number };
 
@@ -64,4 +67,6 @@ export type HttpServer = {
   listen(address: Address): Promise<string>;
   /** Stops listening, removes the sockets' paths, ends idle connections now and all others after `graceMs` (0). */
   close(options?: { graceMs?: number }): Promise<void>;
+  /** Another certificate, for the connections that come from now on to addresses with TLS. @throws what is no certificate */
+  renew(tls: Tls): void;
 };

@@ -6,6 +6,7 @@ import { openApi } from "./api/api.ts";
 import { openUploadIds, storedKey } from "./api/upload-id.ts";
 import type { Events } from "./events/events.ts";
 import type { Storage } from "./storage/storage.ts";
+import { openCollector } from "./collect/collector.ts";
 import { openStore } from "./store/open-store.ts";
 
 export type Registry = AsyncDisposable & {
@@ -68,6 +69,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   const { storage, access, events, upstreams, settings, log, doors = {} } = options;
   await using stack = new AsyncDisposableStack();
   const own = stack.use(openStore({ storage, settings, log }));
+  stack.use(openCollector({ storage, settings: settings.collect, log, changed: own.changed }));
   const api = openApi({
     store: upstreams.around(own),
     access,

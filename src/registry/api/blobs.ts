@@ -4,12 +4,15 @@ import { sendBody } from "./body.ts";
 import { parseRange } from "./range.ts";
 import type { StoredBlob } from "../store/store.ts";
 
+/** Who only looks means to push something that needs it. */
+const CLAIM = { claim: true } as const;
+
 type AskedBlob = Asked<RouteOf<"blob">>;
 
 export async function getBlob(asked: AskedBlob): Promise<void> {
   const { call, route, api } = asked;
   const { name, digest } = route;
-  const found = await api.store.blob(name, digest);
+  const found = await api.store.blob(name, digest, call.method === "HEAD" ? CLAIM : undefined);
   if (found === undefined) return refuseUnknown(asked);
   const etag = `"${digest}"`;
   if (call.headers["if-none-match"] === etag) return answer(call, 304, ["Etag", etag]);
@@ -28,7 +31,7 @@ type Sent = { readonly status: number; readonly headers: (string | number)[]; re
 
 async function send({ call }: AskedBlob, { bytes, open }: StoredBlob, { status, headers, part }: Sent): Promise<void> {
   if (call.method === "HEAD" || bytes !== undefined) return answer(call, status, headers, bytes?.subarray(part.start, part.end));
-  const stream = await open(part);
+  const stream = await open(part, { reuse: true });
   call.response.writeHead(status, headers as string[]);
   await sendBody(call, stream);
 }

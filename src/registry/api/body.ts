@@ -1,5 +1,4 @@
 /** Bodies of requests and of answers. */
-import { once } from "node:events";
 import type { Call } from "#base/http.ts";
 import { fail } from "#base/errors.ts";
 
@@ -30,22 +29,24 @@ export async function readBody(call: Call, limit: number): Promise<Buffer> {
   return parts.length === 1 ? parts[0]! : Buffer.concat(parts, length);
 }
 
-/** Sends a stream as the body of an answer whose head is written; gives up when the client is gone. */
+/** Sends a stream as the body of an answer whose head is written; gives up when the client is gone. A chunk may be used again after it. */
 export async function sendBody({ response, request }: Call, stream: AsyncIterable<Buffer>): Promise<void> {
   request.socket.setTimeout(IDLE_MS, () => request.destroy());
   for await (const chunk of stream) {
     if (response.destroyed) return;
-    if (!response.write(chunk)) await drained(response);
+    await written(response, chunk);
   }
   response.end();
 }
 
-async function drained(response: Call["response"]): Promise<void> {
-  if (response.destroyed) return;
-  const stop = new AbortController();
-  try {
-    await Promise.race([once(response, "drain", { signal: stop.signal }), once(response, "close", { signal: stop.signal })]);
-  } finally {
-    stop.abort();
-  }
+/** Resolves when the kernel has it, or the connection is gone. */
+function written(response: Call["response"], chunk: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("close", done);
+      resolve();
+    };
+    response.once("close", done);
+    response.write(chunk, done);
+  });
 }

@@ -5,11 +5,14 @@ import { answer, refuse } from "./answer.ts";
 import { emit, type Asked, type RouteOf } from "./api.ts";
 import { readBody } from "./body.ts";
 
+/** Who only looks may mean to push an index that names it. */
+const CLAIM = { claim: true } as const;
+
 type AskedManifest = Asked<RouteOf<"manifest">>;
 
 export async function getManifest(asked: AskedManifest): Promise<void> {
   const { call, route, api } = asked;
-  const found = await api.store.manifest(route.name, route.reference);
+  const found = await api.store.manifest(route.name, route.reference, call.method === "HEAD" ? CLAIM : undefined);
   if (found === undefined) return refuseUnknown(asked);
   const { mediaType, digest, bytes } = found;
   const etag = `"${digest}"`;

@@ -22,7 +22,7 @@ export async function openFolderStorage(root: string): Promise<Storage> {
   await mkdir(files.temporary, { recursive: true });
   return {
     trustMs: 0,
-    get: (key, range) => streamFile(files.at(key), range),
+    get: (key, range, options) => streamFile(files.at(key), range, options),
     read: (key) => readFileBytes(files.at(key)),
     stat: (key) => statOf(files.at(key)),
     put: (key, bytes, { ifAbsent = false } = {}) => inTime(key, () => put(files, files.at(key), bytes, ifAbsent)),

@@ -17,8 +17,11 @@ export type Storage = AsyncDisposable & {
    * What this process itself changes is never taken from before the change.
    */
   readonly trustMs: number;
-  /** Undefined when there is none. `stream` must be read or ended (`return`). `end` is exclusive. */
-  get(key: string, range?: { readonly start: number; readonly end?: number }): Promise<StoredObject | undefined>;
+  /**
+   * Undefined when there is none. `stream` must be read or ended (`return`). `end` is exclusive. `reuse`: a chunk need be
+   * good only until the next one is asked for.
+   */
+  get(key: string, range?: { readonly start: number; readonly end?: number }, options?: { readonly reuse?: boolean }): Promise<StoredObject | undefined>;
   stat(key: string): Promise<Stat | undefined>;
   /** A small object, whole; undefined when there is none. */
   read(key: string): Promise<Buffer | undefined>;

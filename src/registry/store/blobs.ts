@@ -23,8 +23,8 @@ export async function getBlob({ storage, links, small }: Parts, repository: stri
   }
   return {
     size: found.size,
-    async open(range) {
-      const object = await storage.get(blobKey(digest), range);
+    async open(range, options) {
+      const object = await storage.get(blobKey(digest), range, options);
       if (object === undefined) throw new Error(`read ${digest}: it is gone`);
       return object.stream;
     },

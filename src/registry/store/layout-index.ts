@@ -6,8 +6,9 @@
 import type { Log } from "#base/log.ts";
 import { MEDIA } from "#spec/image.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { Fresh } from "./fresh.ts";
+import { openFresh, type Fresh } from "./fresh.ts";
 import { catalogPrefix, lastOf, repositoryOf, tagsPrefix } from "./keys.ts";
+import { readDescriptor } from "./records.ts";
 import type { ManifestDescriptor } from "./store.ts";
 
 export type LayoutIndex = AsyncDisposable & { changed(): void };
@@ -25,7 +26,7 @@ export function openLayoutIndex(parts: LayoutParts): LayoutIndex {
   const write = async (): Promise<void> => {
     timer = undefined;
     const began = Date.now();
-    await writeLayout(parts).catch((error: unknown) => parts.log.warn("index.json could not be written", { error }));
+    await writeLayout(parts.storage, parts.records).catch((error: unknown) => parts.log.warn("index.json could not be written", { error }));
     pause = Math.max(SETTLE_MS, (Date.now() - began) * SHARE);
   };
   return {
@@ -41,7 +42,8 @@ export function openLayoutIndex(parts: LayoutParts): LayoutIndex {
   };
 }
 
-async function writeLayout({ storage, records }: LayoutParts): Promise<void> {
+/** `records`: where descriptors are remembered; without, they are read. */
+export async function writeLayout(storage: Storage, records: Fresh<ManifestDescriptor> = openFresh(storage, readDescriptor)): Promise<void> {
   await storage.put("oci-layout", Buffer.from('{"imageLayoutVersion":"1.0.0"}'), { ifAbsent: true });
   const entries: string[] = [];
   for await (const key of storage.list(catalogPrefix)) {

@@ -49,6 +49,8 @@ export async function putManifest(parts: Parts, repository: string, given: NewMa
   if (!partial) await checkAll(parts, repository, parsed, digest);
   if (!(await hasBytes(parts, digest))) await parts.storage.put(blobKey(digest), bytes);
   if (tag !== undefined) await putTag(parts, repository, tag, descriptor);
+  // After it, a collection that took the manifest's link before it could see the tag is made good.
+  if ((await parts.storage.stat(manifestKey(repository, digest))) === undefined) await putLink(parts, repository, descriptor);
   parts.small.add(digest, bytes);
   return { digest, subject: parsed.subject };
 }
@@ -61,7 +63,6 @@ async function putLink({ storage, records }: Parts, repository: string, descript
   records.forget(key);
 }
 
-/** After it, a collection that took the manifest's link before it could see the tag is made good. */
 async function putTag(parts: Parts, repository: string, tag: string, descriptor: ManifestDescriptor): Promise<void> {
   const { storage, records, settings } = parts;
   const key = tagKey(repository, tag);
@@ -71,7 +72,6 @@ async function putTag(parts: Parts, repository: string, tag: string, descriptor:
     await storage.put(key, encode(descriptor));
   }
   records.forget(key);
-  if ((await storage.stat(manifestKey(repository, descriptor.digest))) === undefined) await putLink(parts, repository, descriptor);
   parts.changed();
 }
 

@@ -4,7 +4,7 @@ import type { Storage } from "../storage/storage.ts";
 import { openBytesCache, type BytesCache } from "./bytes-cache.ts";
 import { deleteBlob, getBlob, mountBlob } from "./blobs.ts";
 import { openFresh, type Fresh } from "./fresh.ts";
-import { catalogKey } from "./keys.ts";
+import { catalogKey, linkKey, manifestKey } from "./keys.ts";
 import { openLayoutIndex } from "./layout-index.ts";
 import { listReferrers, listRepositories, listTags } from "./listings.ts";
 import { deleteManifest, deleteTag, getManifest, putManifest } from "./manifests.ts";
@@ -36,7 +36,8 @@ export type StoreOptions = { readonly storage: Storage; readonly settings: Regis
 const CACHE_BYTES = 16 * 2 ** 20;
 const CACHE_LONGEST = 128 * 1024;
 
-export function openStore({ storage, settings, log }: StoreOptions): Store {
+/** `changed`: tags were taken away without it. */
+export function openStore({ storage, settings, log }: StoreOptions): Store & { changed(): void } {
   const records = openFresh(storage, readDescriptor);
   const layout = settings.layoutIndex ? openLayoutIndex({ storage, records, log }) : undefined;
   const parts: Parts = {
@@ -49,23 +50,29 @@ export function openStore({ storage, settings, log }: StoreOptions): Store {
     announce: announcer(storage),
     changed: () => layout?.changed(),
   };
+  const keep = openKeeper(storage, settings.collect.graceMs);
   const pulled = openPulled(storage, wantsPulls(settings));
   return {
-    async manifest(repository, ref) {
+    async manifest(repository, ref, { claim = false } = {}) {
       const found = await getManifest(parts, repository, ref);
+      if (claim && found !== undefined) await keep(manifestKey(repository, found.digest));
       if (found !== undefined && ref.tag !== undefined) pulled.note(repository, ref.tag);
       return found;
     },
     putManifest: (repository, manifest) => putManifest(parts, repository, manifest),
     deleteManifest: (repository, digest) => deleteManifest(parts, repository, digest),
     deleteTag: (repository, tag) => deleteTag(parts, repository, tag),
-    blob: (repository, digest) => getBlob(parts, repository, digest),
+    async blob(repository, digest, { claim = false } = {}) {
+      if (claim) await keep(linkKey(repository, digest));
+      return await getBlob(parts, repository, digest);
+    },
     deleteBlob: (repository, digest) => deleteBlob(parts, repository, digest),
     mountBlob: (repository, digest, from) => mountBlob(parts, repository, digest, from),
     tags: (repository, page) => listTags(parts, repository, page),
     repositories: (page) => listRepositories(parts, page),
     referrers: (repository, subject, page) => listReferrers(parts, repository, subject, page),
     uploads: openUploads(parts),
+    changed: parts.changed,
     async [Symbol.asyncDispose]() {
       await layout?.[Symbol.asyncDispose]();
     },
@@ -80,6 +87,18 @@ function announcer(storage: Storage): Parts["announce"] {
     await storage.put(catalogKey(repository), Buffer.alloc(0), { ifAbsent: true });
     if (known.size > 100_000) known.clear();
     known.add(repository);
+  };
+}
+
+/** Makes young what somebody may rely on; once is enough for a while. */
+function openKeeper(storage: Storage, graceMs: number): (key: string) => Promise<void> {
+  const kept = new Map<string, number>();
+  return async (key) => {
+    const now = Date.now();
+    if (now - (kept.get(key) ?? -Infinity) < graceMs / 4) return;
+    if (!(await storage.renew(key))) return;
+    if (kept.size >= 50_000) kept.clear();
+    kept.set(key, now);
   };
 }
 

@@ -39,8 +39,8 @@ export type StoredManifest = { readonly mediaType: string; readonly digest: Dige
 export type StoredBlob = {
   readonly size: number;
   readonly bytes?: Buffer;
-  /** `end` is exclusive. */
-  open(range?: { readonly start: number; readonly end: number }): Promise<AsyncIterable<Buffer>>;
+  /** `end` is exclusive. `reuse`: a chunk need be good only until the next one is asked for. */
+  open(range?: { readonly start: number; readonly end: number }, options?: { readonly reuse?: boolean }): Promise<AsyncIterable<Buffer>>;
 };
 
 export type NewManifest = {
@@ -53,17 +53,20 @@ export type NewManifest = {
   readonly partial?: true;
 };
 
+export type Claim = { readonly claim?: boolean };
+
 export type Page = { readonly limit: number; readonly after?: string | undefined };
 export type Listing<T> = { readonly items: readonly T[]; readonly more: boolean };
 
 export type Store = AsyncDisposable & {
-  manifest(repository: string, ref: ManifestRef): Promise<StoredManifest | undefined>;
+  /** `claim`: whoever asks may rely on it in a push: no collection takes it for a while. */
+  manifest(repository: string, ref: ManifestRef, options?: Claim): Promise<StoredManifest | undefined>;
   putManifest(repository: string, manifest: NewManifest): Promise<{ readonly digest: Digest; readonly subject: Digest | undefined }>;
   /** With its tags. False when there is none. */
   deleteManifest(repository: string, digest: Digest): Promise<boolean>;
   deleteTag(repository: string, tag: string): Promise<boolean>;
 
-  blob(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
+  blob(repository: string, digest: Digest, options?: Claim): Promise<StoredBlob | undefined>;
   deleteBlob(repository: string, digest: Digest): Promise<boolean>;
   /** Whoever asks may read `from`. False when it does not have the blob. */
   mountBlob(repository: string, digest: Digest, from: string): Promise<boolean>;
