@@ -7,6 +7,7 @@
  */
 import type { Duplex } from "node:stream";
 import type { Failure } from "#base/errors.ts";
+import type { Usage } from "#core/tasks/tasks.ts";
 import type { ContainerConfig, CreateRequest, EndpointSettings, EngineEvent, HostConfig } from "#spec/docker.ts";
 import type { Health } from "./health/health.ts";
 
@@ -104,6 +105,9 @@ export type Containers = {
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
+  stats(ref: string, options: StatsOptions): AsyncIterable<StatsSample>;
+  /** New limits and policy: of a running container at once. What is not in `change` stays. */
+  update(ref: string, change: ContainerUpdate): Promise<{ warnings: string[] }>;
   remove(ref: string, options: { force: boolean; volumes: boolean; link?: boolean }): Promise<void>;
   /** `dryRun`: says what would be removed, and removes nothing. */
   prune(filters: Filters, options?: { dryRun?: boolean }): Promise<{ deleted: string[]; reclaimed: number }>;
@@ -124,6 +128,20 @@ export type Containers = {
   /** The program that create and start would perform, one line an op; nothing is made. */
   plan(request: CreateRequest, options: { name?: string; platform?: string }): Promise<string[]>;
 };
+
+export type StatsOptions = { follow: boolean; oneShot: boolean; signal: AbortSignal };
+/** `time`: Unix nanoseconds. */
+export type StatsReading = { readonly time: bigint; readonly usage: Usage };
+/** `reading`: undefined when it does not run. `before`: the one that rates are told from. */
+export type StatsSample = { readonly record: ContainerRecord; readonly reading: StatsReading | undefined; readonly before: StatsReading | undefined };
+
+/** 0, "" and undefined: as it was. PidsLimit: 0 and below are no limit, null is as it was. */
+export type ContainerUpdate = Partial<
+  Pick<
+    HostConfig,
+    "Memory" | "MemorySwap" | "MemoryReservation" | "CpuShares" | "NanoCpus" | "CpuPeriod" | "CpuQuota" | "CpusetCpus" | "CpusetMems" | "PidsLimit" | "BlkioWeight" | "RestartPolicy"
+  >
+>;
 
 export type AttachOptions = {
   stdin: boolean;

@@ -46,6 +46,19 @@ export function planCgroup(host: CgroupHost, options: CgroupPlanOptions): Cgroup
   };
 }
 
+/**
+ * New limits for existing groups. `first`: what must be written before the rest, in v1 the limit of memory and swap when
+ * it grows: memory alone may not exceed it.
+ */
+export function planLimits(host: CgroupHost, path: string, { resources, growing }: { resources: Resources; growing: boolean }): Program {
+  const { devices: _, ...wanted } = resources;
+  return usedDirectories(host, path).flatMap((one) => {
+    const ops = limits(host, one, { path, resources: wanted, slot: 0 } as CgroupPlanOptions);
+    const isSwap = (op: Op) => op.op === "writeFile" && String(op.path).endsWith("memory.memsw.limit_in_bytes");
+    return growing ? [...ops.filter(isSwap), ...ops.filter((op) => !isSwap(op))] : ops;
+  });
+}
+
 /** The program that joins existing groups: for exec. */
 export function planJoin(host: CgroupHost, path: string): Program {
   return usedDirectories(host, path).map((one) => put(one, one.unified ? "cgroup.procs" : "tasks", "0"));

@@ -115,12 +115,16 @@ const joinPath = (mountpoint: string, path: string) => (mountpoint === "/" ? "" 
 
 /** Values that the files of a container's groups are read from; undefined where the host does not count them. */
 export type StatFiles = Readonly<Partial<Record<StatName, string>>>;
-export type StatName = "cpuUsage" | "cpuStat" | "memoryUsage" | "memoryLimit" | "memoryStat" | "memoryEvents" | "pidsCurrent" | "pidsLimit" | "io" | "ioOps" | "procs" | "frozen";
+export type StatName = "cpuUsage" | "cpuEach" | "cpuSplit" | "cpuStat" | "memoryUsage" | "memoryMost" | "memoryFailures" | "memoryLimit" | "memoryStat" | "memoryEvents" | "pidsCurrent" | "pidsLimit" | "io" | "ioOps" | "procs" | "frozen";
 
 const V1_FILES: readonly (readonly [StatName, string, string])[] = [
   ["cpuUsage", "cpuacct", "cpuacct.usage"],
+  ["cpuEach", "cpuacct", "cpuacct.usage_percpu"],
+  ["cpuSplit", "cpuacct", "cpuacct.stat"],
   ["cpuStat", "cpu", "cpu.stat"],
   ["memoryUsage", "memory", "memory.usage_in_bytes"],
+  ["memoryMost", "memory", "memory.max_usage_in_bytes"],
+  ["memoryFailures", "memory", "memory.failcnt"],
   ["memoryLimit", "memory", "memory.limit_in_bytes"],
   ["memoryStat", "memory", "memory.stat"],
   ["memoryEvents", "memory", "memory.oom_control"],

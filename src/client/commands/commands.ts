@@ -31,9 +31,11 @@ const container: Line[] = [
   ["rm", "[OPTIONS] CONTAINER [CONTAINER...]", "Remove containers", 1, ANY, () => import("./container/rm.ts"), "containers", ["container rm", "container remove", "rm"]],
   ["run", "[OPTIONS] IMAGE [COMMAND] [ARG...]", "Create a container from an image and run it", 1, ANY, () => import("./container/run.ts"), "images"],
   ["start", "[OPTIONS] CONTAINER [CONTAINER...]", "Start stopped containers", 1, ANY, () => import("./container/start.ts"), "containers"],
+  ["stats", "[OPTIONS] [CONTAINER...]", "Show what containers use, again each second", 0, ANY, () => import("./container/stats.ts"), "running"],
   ["stop", "[OPTIONS] CONTAINER [CONTAINER...]", "Stop running containers", 1, ANY, () => import("./container/stop.ts"), "running"],
   ["top", "CONTAINER [ps OPTIONS]", "Show the processes of a container", 1, ANY, () => import("./container/top.ts"), "running"],
   ["unpause", "CONTAINER [CONTAINER...]", "Let frozen containers go on", 1, ANY, () => import("./container/unpause.ts"), "running"],
+  ["update", "[OPTIONS] CONTAINER [CONTAINER...]", "Change limits and restart policies of containers", 1, ANY, () => import("./container/update.ts"), "containers"],
   ["wait", "CONTAINER [CONTAINER...]", "Wait until containers stop and print their exit codes", 1, ANY, () => import("./container/wait.ts"), "containers"],
 ];
 

@@ -3,8 +3,8 @@ import { fail } from "#base/errors.ts";
 import { define, type Entry } from "../client.ts";
 
 const NAMES: Readonly<Record<string, string>> = {
-  "": "build builder buildx checkpoint commit compose config cp diff export manifest node plugin secret service stack stats swarm update",
-  container: "commit cp diff export stats update",
+  "": "build builder buildx checkpoint commit compose config cp diff export manifest node plugin secret service stack swarm",
+  container: "commit cp diff export",
   image: "build",
   volume: "update",
   network: "connect create disconnect prune rm",

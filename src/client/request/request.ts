@@ -175,7 +175,7 @@ function checkModes(options: CreateOptions): void {
   if (!valid(options.cgroupns, "host", "private")) throw fail("invalid", "--cgroupns: invalid CGROUP mode");
 }
 
-function parseRestart(value: string): { Name: string; MaximumRetryCount: number } {
+export function parseRestart(value: string): { Name: string; MaximumRetryCount: number } {
   const colon = value.indexOf(":");
   if (colon === 0) throw fail("invalid", "invalid restart policy format: no policy provided before colon");
   if (colon < 0) return { Name: value, MaximumRetryCount: 0 };

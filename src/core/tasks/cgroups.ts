@@ -3,8 +3,9 @@ import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { fail } from "#base/errors.ts";
 import { cgroupDirectories, statFiles, type CgroupHost } from "#linux/cgroups.ts";
-import { planDelegate, planEvacuate, planFreeze, planRemove } from "#linux/cgroups-plan.ts";
+import { planDelegate, planEvacuate, planFreeze, planLimits, planRemove } from "#linux/cgroups-plan.ts";
 import { ProgramError } from "#linux/linux.ts";
+import type { Resources } from "#spec/oci-runtime.ts";
 import type { TaskParts } from "./tasks.ts";
 
 /** v1 freezes one process after the other and says FREEZING meanwhile; v2 tells by an event. */
@@ -42,6 +43,10 @@ export async function freeze({ kernel, host }: TaskParts, cgroup: string, frozen
   }
   await kernel.perform(planFreeze(host.cgroups, cgroup, false));
   throw fail("internal", "freeze the control group: its processes did not come to rest");
+}
+
+export async function limit({ kernel, host }: TaskParts, cgroup: string, resources: Resources, growing: boolean): Promise<void> {
+  await kernel.perform(planLimits(host.cgroups, cgroup, { resources, growing }));
 }
 
 export async function reap({ kernel, host }: TaskParts, cgroup: string): Promise<void> {

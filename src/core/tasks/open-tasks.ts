@@ -5,11 +5,12 @@ import type { ExitRecord, Shim } from "#linux/shim.ts";
 import { CONTAINER, connectShim, parseExitRecord } from "#linux/shim.ts";
 import { compileExec } from "#runtime/compile.ts";
 import { viewRoot } from "#runtime/rootfs.ts";
-import { cgroupFiles, delegate, freeze, movedTo, pidsOf, reap } from "./cgroups.ts";
+import { cgroupFiles, delegate, freeze, limit, movedTo, pidsOf, reap } from "./cgroups.ts";
 import { execRecord, taskPaths, tasksFolder } from "./paths.ts";
 import { planTask } from "./plan.ts";
 import type { Task, TaskParts, Tasks } from "./tasks.ts";
 import { enterView } from "./view.ts";
+import { readUsage } from "./usage.ts";
 
 const SIGKILL = 9;
 const GONE_TRIES = 500;
@@ -66,6 +67,8 @@ export async function openTasks(parts: TaskParts): Promise<Tasks> {
     freeze: (cgroup, frozen) => freeze(parts, cgroup, frozen),
     reap: (cgroup) => reap(parts, cgroup),
     pids: (cgroup) => pidsOf(host.cgroups, cgroup),
+    limit: (cgroup, resources, growing) => limit(parts, cgroup, resources, growing),
+    usage: (cgroup, pid) => readUsage(host.cgroups, cgroup, pid),
     cgroupFiles: (cgroup) => cgroupFiles(host.cgroups, cgroup),
   };
 }

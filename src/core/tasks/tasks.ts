@@ -20,9 +20,10 @@ import type { Kernel } from "#linux/linux.ts";
 import type { Program } from "#linux/ops.ts";
 import type { ExitRecord, Shim, ShimEvent } from "#linux/shim.ts";
 import type { HostFacts } from "#runtime/compile.ts";
-import type { Process, Spec } from "#spec/oci-runtime.ts";
+import type { Process, Resources, Spec } from "#spec/oci-runtime.ts";
 import type { Mounts } from "../snapshots/snapshots.ts";
 import type { View } from "./view.ts";
+import type { Usage } from "./usage.ts";
 
 export type Task = AsyncDisposable & {
   readonly id: string;
@@ -91,16 +92,21 @@ export type Tasks = {
 
   /** Freezes or thaws what is in a cgroup; resolves when it is so. */
   freeze(cgroup: string, frozen: boolean): Promise<void>;
+  /** Sets limits of a cgroup. `growing`: memory may have more than before. */
+  limit(cgroup: string, resources: Resources, growing: boolean): Promise<void>;
   /** Kills what is in a cgroup and removes it: for a container whose shim is gone. */
   reap(cgroup: string): Promise<void>;
   /** Pids in a cgroup and below, as the host sees them. */
   pids(cgroup: string): Promise<number[]>;
+  /** What a running container uses; `pid` is its first process. */
+  usage(cgroup: string, pid: number): Promise<Usage>;
   /** The kernel's files of a cgroup and what they hold, by path. */
   cgroupFiles(cgroup: string): Promise<Record<string, string>>;
 };
 
 export type TaskParts = { readonly kernel: Kernel; readonly execRoot: string; readonly host: HostFacts };
 
+export type { Interface, Usage } from "./usage.ts";
 export { shortTaskId } from "./paths.ts";
 export type { View, ViewMount } from "./view.ts";
 export { TASK_SLOTS } from "./plan.ts";

@@ -7,8 +7,7 @@ import type { ApiRoute } from "./answer.ts";
 import { NOT_A_MANAGER } from "./volumes/routes.ts";
 
 const LATER: readonly (readonly [paths: string, what: string])[] = [
-  ["GET /containers/{id}/stats", "statistics of containers"],
-  ["POST /containers/{id}/update", "changing limits of containers (docker update)"],
+
   ["GET|POST /containers/{id}/checkpoints", "checkpoints"],
   ["DELETE /containers/{id}/checkpoints/{checkpoint}", "checkpoints"],
   ["GET /images/{name...}/attestations", "attestations of images"],

@@ -1,7 +1,9 @@
 import { openHttpServer } from "#base/http.ts";
 import type { Api, ApiParts } from "./api.ts";
 import { containerRoutes } from "./containers/routes.ts";
+import { containerStatsRoutes } from "./containers/stats.ts";
 import { containerStreamRoutes } from "./containers/streams.ts";
+import { containerUpdateRoutes } from "./containers/update.ts";
 import { diskRoutes } from "./disk/routes.ts";
 import { execRoutes } from "./exec/routes.ts";
 import { fileRoutes } from "./files/routes.ts";
@@ -19,6 +21,8 @@ export function openApi(parts: ApiParts): Api {
     ...systemRoutes(parts),
     ...containerRoutes(parts),
     ...containerStreamRoutes(parts),
+    ...containerStatsRoutes(parts),
+    ...containerUpdateRoutes(parts),
     ...execRoutes(parts),
     ...fileRoutes(parts),
     ...imageRoutes(parts),

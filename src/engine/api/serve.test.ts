@@ -214,9 +214,7 @@ describe("serve", () => {
     for (const [line, status, message] of [
       ["POST /build", 501, /^building images: /],
       ["POST /session", 501, /./],
-      ["GET /containers/x/stats", 501, /^statistics of containers: /],
       ["PUT /containers/x/archive", 501, /docker cp/],
-      ["POST /containers/x/update", 501, /./],
       ["POST /commit", 501, /./],
       ["POST /images/a/b:c/push", 501, /./],
       ["POST /auth", 501, /./],

@@ -21,9 +21,11 @@ import { rename } from "./rename.ts";
 import { resize } from "./resize.ts";
 import { size } from "./size.ts";
 import { start } from "./start.ts";
+import { stats } from "./stats.ts";
 import { kill, restart, stop } from "./stop.ts";
 import { openStore } from "./store.ts";
 import { top } from "./top.ts";
+import { update } from "./update.ts";
 import { wait } from "./wait.ts";
 
 export type { ContainerParts, OpenContainers } from "./containers.ts";
@@ -67,6 +69,8 @@ export async function openContainers(parts: ContainerParts): Promise<OpenContain
       kill: async (ref, signal) => await kill(ctx, await known(ref), signal),
       pause: async (ref) => await pause(ctx, await known(ref)),
       unpause: async (ref) => await unpause(ctx, await known(ref)),
+      stats: (ref, options) => stats(ctx, ref, options),
+      update: async (ref, change) => await update(ctx, await known(ref), change),
       rename: async (ref, name) => await rename(ctx, ref, name),
       remove: async (ref, options) => await remove(ctx, await known(ref), options),
       prune: (filters, options) => prune(ctx, filters, options),

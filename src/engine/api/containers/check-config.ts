@@ -61,7 +61,7 @@ function checkHostname(name: string): void {
 
 const POLICIES = ["", "no", "always", "on-failure", "unless-stopped"];
 
-function checkRestartPolicy(given: HostConfigBody): void {
+export function checkRestartPolicy(given: Pick<HostConfigBody, "RestartPolicy" | "AutoRemove">): void {
   const { Name: name, MaximumRetryCount: count } = given.RestartPolicy;
   if (!POLICIES.includes(name)) {
     throw fail("invalid", `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`);
