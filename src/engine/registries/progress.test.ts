@@ -22,6 +22,7 @@ test("a pull's layers, as Docker tells of them", () => {
   progress.fetched({ kind: "retry", digest: c.digest, seconds: 1, reason: "cut" });
   progress.fetched({ kind: "verifying", digest: b.digest });
   progress.fetched({ kind: "done", digest: b.digest });
+  progress.fetched({ kind: "done", digest: a.digest });
   progress.fetched({ kind: "done", digest: sha256(Buffer.from("a configuration")) });
   progress.extracted(b.digest, 100, 100);
   progress.extracted(a.digest, 100, 100);

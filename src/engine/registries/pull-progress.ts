@@ -33,7 +33,7 @@ export function pullProgress(send: (message: Message) => void, atOnce: number): 
       if (event.kind === "manifest") return;
       if (event.kind === "layer") return add(event);
       const layer = layers.get(event.digest);
-      if (layer === undefined) return;
+      if (layer === undefined || layer.state === "here") return;
       if (event.kind === "progress") {
         if (!begun) tellWaiting();
         layer.state = "coming";
