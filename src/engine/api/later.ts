@@ -7,7 +7,6 @@ import type { ApiRoute } from "./answer.ts";
 import { NOT_A_MANAGER } from "./volumes/routes.ts";
 
 const LATER: readonly (readonly [paths: string, what: string])[] = [
-
   ["GET|POST /containers/{id}/checkpoints", "checkpoints"],
   ["DELETE /containers/{id}/checkpoints/{checkpoint}", "checkpoints"],
   ["GET /images/{name...}/attestations", "attestations of images"],
