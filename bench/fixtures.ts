@@ -23,9 +23,22 @@ export function makeFixtures(folder: string): Fixtures {
 
 /** One layer of 164 MB and 8,700 files: half of it compresses well, half hardly, as programs and libraries do. */
 function largeLayer(): Buffer {
+  return tar([...Array.from({ length: 200 }, (_, folder): Entry => ({ path: `d${folder}/` })), ...largeFiles()]);
+}
+
+/** The same files in so many layers. */
+export function largeLayers(count: number): Buffer[] {
+  const files = largeFiles();
+  return Array.from({ length: count }, (_, layer) => {
+    const own = files.filter((_, at) => at % count === layer);
+    const folders = [...new Set(own.map(({ path }) => `${path.split("/")[0]}/`))];
+    return tar([...folders.map((path): Entry => ({ path })), ...own]);
+  });
+}
+
+function largeFiles(): Entry[] {
   const files = 8700;
   const entries: Entry[] = [];
-  for (let folder = 0; folder < 200; folder++) entries.push({ path: `d${folder}/` });
   let seed = Buffer.alloc(32);
   for (let at = 0; at < files; at++) {
     seed = createHash("sha256").update(seed).digest();
@@ -33,7 +46,7 @@ function largeLayer(): Buffer {
     const size = at % 100 === 0 ? 1_000_000 : 2_000 + (seed.readUInt16LE(0) % 14_000);
     entries.push({ path: `d${at % 200}/f${at}`, mode: at % 7 === 0 ? 0o755 : 0o644, data: content(seed, size) });
   }
-  return tar(entries);
+  return entries;
 }
 
 function content(seed: Buffer, size: number): Buffer {

@@ -5,6 +5,7 @@ import { networkInterfaces } from "node:os";
 import { promisify } from "node:util";
 import type { Contestant } from "./contestants.ts";
 import type { Fixtures } from "./fixtures.ts";
+import { transferRows } from "./transfer.ts";
 
 export type Row = {
   readonly id: string;
@@ -84,6 +85,7 @@ export const rows: readonly Row[] = [
     id: "memory-engine", title: "memory of the idle engine (RSS)", unit: "MB", must: 1.0, goal: 0.7, rounds: 1,
     measure: async (who) => who.processes().reduce((sum, pid) => sum + memory(pid, "status", "VmRSS"), 0),
   },
+  ...transferRows,
 ];
 
 function published(id: string, title: string, address: () => string): Row {
