@@ -14,6 +14,7 @@
 
 #define BELOW (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 #define HERE (RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
+enum { MAX_LINKS = 16 }; /* to nothing, one after another */
 enum { DEPTH = 48 }; /* folders open at once; deeper trees are handled in pieces */
 
 static int open_or_errno(int fd) { return fd < 0 ? -errno : fd; }
@@ -38,7 +39,23 @@ static int make_one(int parent, const char *name, struct owner owner) {
   return err;
 }
 
-int make_path(int dir, const char *path, struct owner owner) {
+static int make_path_through(int dir, const char *path, struct owner owner, int links);
+
+/* What stands at prefix, whose last name begins at start, is no folder: if it is a link to nothing, what it names is made. */
+static int make_target(int dir, int parent, const char *prefix, size_t start, struct owner owner, int links) {
+  char target[PATH_MAX], path[PATH_MAX];
+  ssize_t n = readlinkat(parent, prefix + start, target, sizeof target - 1);
+  if (n <= 0 || links == 0) return n <= 0 && errno != EINVAL ? -errno : -ENOTDIR;
+  target[n] = 0;
+  int len = target[0] == '/' ? snprintf(path, sizeof path, "%s", target) : snprintf(path, sizeof path, "%.*s%s", (int)start, prefix, target);
+  if (len < 0 || (size_t)len >= sizeof path) return -ENAMETOOLONG;
+  return make_path_through(dir, path, owner, links - 1);
+}
+
+int make_path(int dir, const char *path, struct owner owner) { return make_path_through(dir, path, owner, 0); }
+int make_parents(int dir, const char *path, struct owner owner) { return make_path_through(dir, path, owner, MAX_LINKS); }
+
+static int make_path_through(int dir, const char *path, struct owner owner, int links) {
   int fd = sys_openat2(dir, path[0] ? path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0, rules(dir));
   if (fd >= 0 || errno != ENOENT) return fd < 0 ? -errno : fd;
   size_t len = strlen(path);
@@ -54,6 +71,7 @@ int make_path(int dir, const char *path, struct owner owner) {
     prefix[end] = 0;
     int next = sys_openat2(dir, prefix, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, rules(dir));
     if (next < 0) next = errno == ENOENT ? make_one(parent, prefix + start, owner) : -errno;
+    if (links > 0 && (next == -ENOTDIR || next == -ELOOP)) next = make_target(dir, parent, prefix, start, owner, links);
     close(parent);
     if (next < 0) return next;
     parent = next;

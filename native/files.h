@@ -10,6 +10,8 @@ struct owner { int64_t mode, uid, gid; }; /* uid, gid -1: leave */
 
 /* mkdir -p below dir as root; an O_PATH descriptor of the last one, or -errno. dir AT_FDCWD: plain resolution. */
 int make_path(int dir, const char *path, struct owner owner);
+/* The same where a link on the way may lead to nothing yet: what it names, inside the root, is made. */
+int make_parents(int dir, const char *path, struct owner owner);
 /* The same for the parents, then an empty regular file where nothing is; an O_PATH descriptor, or -errno. */
 int make_file(int dir, const char *path, struct owner owner);
 int remove_tree(int dir, const char *path);

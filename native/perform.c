@@ -173,7 +173,7 @@ static int make_room(int dir, const char *path) {
   memcpy(parent, path, n);
   parent[n] = 0;
   if (slash == path) strcpy(parent, "/");
-  int fd = make_path(dir, parent, (struct owner){ 0755, -1, -1 });
+  int fd = make_parents(dir, parent, (struct owner){ 0755, -1, -1 });
   if (fd < 0) return fd;
   int err = remove_tree(fd, name);
   close(fd);

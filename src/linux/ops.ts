@@ -91,9 +91,9 @@ export const OPS = {
   usage: shape("dir", "path"),
 
   // --- entries of a layer: performed after `pivot` into its folder, so that links on the way stay inside it -----------
-  /** Makes room for an entry: missing parents of path become directories (0755, owner 0:0), and what stands at path, of
-   * any type, is removed as by removeTree. Nothing there is fine. A parent that is not a directory: ENOTDIR. The last
-   * component must be a name (not empty, "." or ".."): else EINVAL. */
+  /** Makes room for an entry: missing parents of path become directories (0755, owner 0:0; through a link to nothing: what
+   * it names), and what stands at path, of any type, is removed as by removeTree. Nothing there is fine. A parent that is
+   * not a directory: ENOTDIR. The last component must be a name (not empty, "." or ".."): else EINVAL. */
   makeRoom: shape("dir", "path"),
   /** A regular file in one go: openat(dir, path, O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC, 0600); on EEXIST or ENOENT
    * makeRoom, then once more. Writes all of data, fchown(uid, gid), fchmod(mode), then
