@@ -3,6 +3,7 @@
  * does with the token that "docker login" left it). Whoever asks without an account gets a token for what everybody may do.
  */
 import type { Call } from "#base/http.ts";
+import { messageOf } from "#base/errors.ts";
 import { collect } from "#base/streams.ts";
 import type { Log } from "#base/log.ts";
 import { basicChallenge } from "./challenge.ts";
@@ -19,7 +20,10 @@ const LARGEST_FORM = 64 * 1024;
 
 export async function tokenDoor(call: Call, service: TokenService): Promise<void> {
   if (call.method === "GET") return await answer(call, service, askedByQuery(call));
-  if (call.method === "POST") return await answer(call, service, await askedByForm(call));
+  if (call.method === "POST") {
+    const asked = await askedByForm(call).catch((error: unknown) => messageOf(error));
+    return typeof asked === "string" ? refuse(call, 400, asked) : await answer(call, service, asked);
+  }
   call.response.writeHead(405, { allow: "GET, POST" }).end();
 }
 
