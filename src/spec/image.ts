@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { fail, messageOf } from "#base/errors.ts";
 import { parseJson } from "#base/json.ts";
 import { type Digest, isDigest } from "./digest.ts";
+import { checkDefaults } from "./image-defaults.ts";
 import { normalizePlatform, type Platform } from "./platform.ts";
 
 export const MEDIA = {
@@ -118,7 +119,7 @@ export function parseConfig(bytes: Uint8Array): ImageConfig {
       return item;
     }),
     history: list(json["history"] ?? [], "history").map(parseHistory),
-    config: Object.freeze(object(json["config"] ?? {}, "config of an image configuration")),
+    config: checkDefaults(json["config"]),
   };
 }
 

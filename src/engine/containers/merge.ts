@@ -43,10 +43,10 @@ function commandOf(asked: ContainerConfig, image: ImageDefaults): Pick<Container
   return { Cmd: cmd, Entrypoint: entrypoint };
 }
 
-/** The user's first; the image's for names that the user did not give. */
+/** The user's first; the image's for names that the user did not give. An image sets variables, it does not pass any on. */
 function mergeEnv(asked: readonly string[], image: readonly string[]): string[] {
   const names = new Set(asked.map(nameOf));
-  return [...asked, ...image.filter((entry) => !names.has(nameOf(entry)))];
+  return [...asked, ...image.filter((entry) => entry.indexOf("=") > 0 && !names.has(nameOf(entry)))];
 }
 
 const nameOf = (entry: string) => entry.split("=", 1)[0]!;

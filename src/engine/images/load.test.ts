@@ -163,7 +163,7 @@ const bad: [string, Buffer, Kind, RegExp][] = [
     for (let depth = 0; depth < 6; depth++) target = addBlob(blobs, MEDIA.ociIndex, Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [target] })));
     return ociArchive(blobs, [target]);
   })(), "invalid", /nested/],
-  ["a hostile layer", dockerArchive([{ layers: [tarArchive([{ name: "a", type: "symlink", linkName: "/etc" }, { name: "a/planted", type: "file", data: "x" }])] }]), "invalid", /unpack layer/],
+  ["a hostile layer", dockerArchive([{ layers: [tarArchive([{ name: "a", type: "link", linkName: "/etc/passwd" }])] }]), "invalid", /unpack layer/],
 ];
 
 for (const [what, archive, kind, message] of bad) {
@@ -241,7 +241,7 @@ test("what was unpacked ahead and is no layer of the image is gone afterwards", 
 test("a large layer that is hostile, damaged, cut short or another than announced is refused, and keeps nothing", async (t) => {
   const { images, core } = await testImages(t);
   const layer = largeLayer("a");
-  const hostile = tarArchive([{ name: "big", type: "file", data: randomBytes(1_500_000) }, { name: "out", type: "symlink", linkName: "/etc" }, { name: "out/planted", type: "file" }]);
+  const hostile = tarArchive([{ name: "big", type: "file", data: randomBytes(1_500_000) }, { name: "out", type: "link", linkName: "/etc/passwd" }]);
   const of = (bytes: Buffer, said: Buffer) => tarArchive([
     { name: "l", type: "file", data: bytes },
     { name: "c", type: "file", data: configOf({ layers: [said] }) },
