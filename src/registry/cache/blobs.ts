@@ -8,6 +8,7 @@ import type { Log } from "#base/log.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Store, StoredBlob } from "../store/store.ts";
 import { openBroadcast, type Broadcast } from "./broadcast.ts";
+import { openFlights } from "./flights.ts";
 import { isRefusal } from "./manifests.ts";
 import type { Copy } from "./upstreams.ts";
 
@@ -21,8 +22,9 @@ export function openBlobs(inner: Store, { ended, log }: { ended: AbortSignal; lo
   /** Of blobs that are asked for twice, by HEAD and by GET. */
   const sizes = new Map<string, number>();
 
+  const asking = openFlights<number | undefined>();
   const sizeOf = async ({ remote }: Copy, key: string, digest: Digest): Promise<number | undefined> => {
-    const size = sizes.get(key) ?? (await remote.blobSize(digest, AbortSignal.any([ended, AbortSignal.timeout(ASK_MS)])));
+    const size = sizes.get(key) ?? (await asking(key, () => remote.blobSize(digest, AbortSignal.any([ended, AbortSignal.timeout(ASK_MS)]))));
     if (size === undefined) return undefined;
     sizes.set(key, size);
     if (sizes.size > MOST_SIZES) sizes.delete(sizes.keys().next().value as string);
