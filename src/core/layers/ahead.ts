@@ -44,7 +44,10 @@ export function openAheadLayers(place: Place, snapshots: Snapshots): AheadLayers
           const channel = openChannel(WAITING);
           const begun = { done: unpackQuietly(place, snapshots, channel), taken: false };
           mine.push(begun);
-          return aheadLayer(channel, (digest) => void (finished.has(digest) || finished.set(digest, begun)));
+          return aheadLayer(channel, async (digest) => {
+            if (!finished.has(digest)) finished.set(digest, begun);
+            return (await begun.done)?.diffId;
+          });
         },
         async [Symbol.asyncDispose]() {
           const left = mine.filter(({ taken }) => !taken);
@@ -56,7 +59,7 @@ export function openAheadLayers(place: Place, snapshots: Snapshots): AheadLayers
   };
 }
 
-function aheadLayer(channel: Channel, finish: (digest: Digest) => void): AheadLayer {
+function aheadLayer(channel: Channel, finish: (digest: Digest) => Promise<Digest | undefined>): AheadLayer {
   return {
     write(chunk) {
       const own = Buffer.allocUnsafeSlow(chunk.length);
@@ -65,7 +68,7 @@ function aheadLayer(channel: Channel, finish: (digest: Digest) => void): AheadLa
     },
     end(digest) {
       channel.end();
-      finish(digest);
+      return finish(digest);
     },
     abort: () => channel.end(new Error("given up")),
   };

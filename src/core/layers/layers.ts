@@ -42,8 +42,8 @@ export type Ahead = AsyncDisposable & {
 export type AheadLayer = {
   /** Copies the chunk; resolves when there is room for more. */
   write(chunk: Uint8Array): Promise<void>;
-  /** The bytes are those of this blob. */
-  end(digest: Digest): void;
+  /** The bytes are those of this blob. Resolves to its diff ID when it is unpacked; undefined when it could not be. */
+  end(digest: Digest): Promise<Digest | undefined>;
   abort(): void;
 };
 

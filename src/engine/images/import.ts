@@ -1,9 +1,9 @@
 /** `docker import`: the archive of a root file system becomes an image of one layer, kept as it came. */
 import { formatTime, nowNanos } from "#base/clock.ts";
 import { hasher } from "#base/digest.ts";
-import { type Compression, decompress, gather, tap } from "#base/streams.ts";
+import { type Compression, decompress, detectCompression, gather, tap } from "#base/streams.ts";
 import type { Core } from "#core/core.ts";
-import { LAYER_LIMITS } from "#core/layers/layers.ts";
+import { type Ahead, LAYER_LIMITS } from "#core/layers/layers.ts";
 import type { Lease } from "#core/leases/leases.ts";
 import type { Digest } from "#spec/digest.ts";
 import { type Descriptor, MEDIA } from "#spec/image.ts";
@@ -18,6 +18,8 @@ import { imageEvent, nameImage, parseTarget } from "./names.ts";
 
 type ImportOptions = Parameters<Images["import"]>[1];
 
+const HEAD = 16;
+const ARCHIVE = { what: "the archive", limit: LAYER_LIMITS.bytes };
 const MEDIA_TYPES: Partial<Record<Compression, string>> = { none: MEDIA.ociLayer, gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd };
 
 /** The id of the image. @throws invalid */
@@ -27,7 +29,8 @@ export async function importImage(parts: ImageParts & { documents: Documents }, 
   const config = applyChanges({}, options.changes);
   try {
     using lease = core.leases.open();
-    const layer = await takeLayer(core, lease, source, options.signal);
+    await using ahead = core.layers.ahead();
+    const layer = await takeLayer(core, lease, ahead, source, options.signal);
     const created = formatTime(nowNanos());
     const comment = options.message === "" ? "Imported from -" : options.message;
     const platform = options.platform === undefined ? hostPlatform() : normalizePlatform(options.platform);
@@ -43,28 +46,36 @@ export async function importImage(parts: ImageParts & { documents: Documents }, 
   }
 }
 
-/** Stores the bytes as they come, and learns on the way what they are when decompressed. */
-async function takeLayer(core: Core, lease: Lease, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<{ descriptor: Descriptor; diffId: Digest }> {
+type Taken = { readonly descriptor: Descriptor; readonly diffId: Digest };
+
+/** Stores the bytes as they come, and unpacks them on the way, which tells what they are when decompressed. */
+async function takeLayer(core: Core, lease: Lease, ahead: Ahead, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Taken> {
   const writer = await core.content.writer(lease);
+  const layer = ahead.begin();
+  let head = Buffer.alloc(0);
   try {
-    const stored = tapAsync(gather(source), async (chunk) => {
+    for await (const chunk of gather(source)) {
       signal.throwIfAborted();
+      // Refuses what nobody will decompress before all of it came.
+      if (head.length === 0) await decompress([chunk], ARCHIVE);
+      if (head.length < HEAD) head = Buffer.concat([head, chunk.subarray(0, HEAD)]);
+      await layer?.write(chunk);
       await writer.write(chunk);
-    });
-    const { compression, stream } = await decompress(stored, { what: "the archive", limit: LAYER_LIMITS.bytes });
-    const hash = hasher();
-    for await (const _ of tap(stream, hash.update));
+    }
     const { digest, size } = await writer.commit();
-    return { descriptor: { mediaType: MEDIA_TYPES[compression]!, digest, size }, diffId: hash.digest() };
+    const diffId = (await layer?.end(digest)) ?? (await readDiffId(core, digest, signal));
+    return { descriptor: { mediaType: MEDIA_TYPES[detectCompression(head)] ?? MEDIA.ociLayer, digest, size }, diffId };
   } catch (error) {
+    layer?.abort();
     await writer.abort();
     throw error;
   }
 }
 
-async function* tapAsync(source: AsyncIterable<Uint8Array>, look: (chunk: Uint8Array) => Promise<void>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) {
-    await look(chunk);
-    yield chunk;
-  }
+/** Where nothing is unpacked ahead, or it went wrong: then this says what is wrong with the compression. */
+async function readDiffId(core: Core, digest: Digest, signal: AbortSignal): Promise<Digest> {
+  const { stream } = await decompress(core.content.stream(digest), ARCHIVE);
+  const hash = hasher();
+  for await (const _ of tap(stream, (chunk) => (signal.throwIfAborted(), hash.update(chunk))));
+  return hash.digest();
 }

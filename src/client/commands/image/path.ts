@@ -17,3 +17,8 @@ export function encodePlatform(text: string): string | undefined {
     ...(platform.variant === undefined ? {} : { variant: platform.variant }),
   });
 }
+
+/** Several, each of which may be a list with commas. */
+export function encodePlatforms(texts: readonly string[]): string[] {
+  return texts.flatMap((text) => text.split(",")).flatMap((text) => encodePlatform(text.trim()) ?? []);
+}

@@ -2,7 +2,7 @@ import { kindOf, messageOf } from "#base/errors.ts";
 import { define } from "../../client.ts";
 import { bool, list } from "../../flags/kinds.ts";
 import { joined } from "../each.ts";
-import { encodePlatform, imagePath } from "./path.ts";
+import { encodePlatforms, imagePath } from "./path.ts";
 
 export const command = define({
   flags: {
@@ -12,7 +12,7 @@ export const command = define({
   },
   async run(cli, options, names) {
     const api = await cli.api();
-    const platforms = options.platform.flatMap((each) => each.split(",")).map((each) => encodePlatform(each)!);
+    const platforms = encodePlatforms(options.platform);
     const failures: unknown[] = [];
     let onlyMissing = true;
     for (const name of names) {

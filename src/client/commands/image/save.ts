@@ -2,13 +2,13 @@ import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from "no
 import { dirname } from "node:path";
 import { fail } from "#base/errors.ts";
 import { define } from "../../client.ts";
-import { text } from "../../flags/kinds.ts";
-import { encodePlatform } from "./path.ts";
+import { list, text } from "../../flags/kinds.ts";
+import { encodePlatforms } from "./path.ts";
 
 export const command = define({
   flags: {
     output: text("o", "Write this file instead of standard output"),
-    platform: text("", 'Save only this platform\'s part ("linux/arm64")'),
+    platform: list("", 'Save only this platform\'s part ("linux/arm64")', { kind: "strings" }),
   },
   async run(cli, options, names) {
     if (options.output === "" && cli.out.isTerminal) {
@@ -16,7 +16,7 @@ export const command = define({
     }
     if (options.output !== "") checkOutput(options.output);
     const api = await cli.api();
-    const answer = await api.send("GET", "/images/get", { query: { names, platform: encodePlatform(options.platform) } });
+    const answer = await api.send("GET", "/images/get", { query: { names, platform: encodePlatforms(options.platform) } });
     if (options.output === "") {
       for await (const chunk of answer.body) cli.out.write(chunk);
       return;
