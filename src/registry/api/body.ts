@@ -2,12 +2,12 @@
 import type { Call } from "#base/http.ts";
 import { fail } from "#base/errors.ts";
 
-/** Nobody waits longer for the next bytes of a client. */
+/** Nobody waits longer for the next bytes of a client, or for it to take some: then the connection ends. */
 const IDLE_MS = 120_000;
 
 /** The request's body; its connection ends when nothing comes for too long. */
 export function bodyOf({ request }: Call): AsyncIterable<Buffer> {
-  request.socket.setTimeout(IDLE_MS, () => request.destroy());
+  request.socket.setTimeout(IDLE_MS);
   return request;
 }
 
@@ -31,7 +31,7 @@ export async function readBody(call: Call, limit: number): Promise<Buffer> {
 
 /** Sends a stream as the body of an answer whose head is written; gives up when the client is gone. A chunk may be used again after it. */
 export async function sendBody({ response, request }: Call, stream: AsyncIterable<Buffer>): Promise<void> {
-  request.socket.setTimeout(IDLE_MS, () => request.destroy());
+  request.socket.setTimeout(IDLE_MS);
   for await (const chunk of stream) {
     if (response.destroyed) return;
     await written(response, chunk);
