@@ -4,6 +4,7 @@ import { isDangling } from "#core/images/images.ts";
 import type { Digest } from "#spec/digest.ts";
 import { chainIds } from "#spec/image.ts";
 import { formatPlatform, parsePlatform, type Platform } from "#spec/platform.ts";
+import type { LocalName } from "#transfer/trust/trust.ts";
 import { parseReference } from "#spec/reference.ts";
 import type { RemovedImage } from "../api/api.ts";
 import { addBuiltin } from "./builtin.ts";
@@ -63,7 +64,7 @@ export function openImages(given: ImageParts): EngineImages {
       const lease = given ?? own;
       lease.hold(`content/${found.id}`);
       lastUse.note(found.id);
-      trust.run({ ref, digest: found.id, names: found.all.filter(({ name }) => !isDangling(name)).map(({ name, labels }) => ({ reference: parseReference(name), labels })) });
+      trust.run({ ref, digest: found.id, names: calledBy(found) });
       const wanted = platform === undefined || platform === "" ? undefined : parsePlatform(platform);
       const variant = need(ref, await documents.variants(found.all[0]!.target), wanted);
       const top = chainIds(variant.config.diffIds).at(-1);
@@ -127,6 +128,12 @@ export function openImages(given: ImageParts): EngineImages {
     await core.images.put(removal.keep, removal.delete);
     for (const { action, name } of eventsOf(removal)) imageEvent(publish, action, removal.id, name);
   }
+}
+
+/** The name that was meant, or all of an image that was called by its id. */
+function calledBy({ named, all }: Found): LocalName[] {
+  const meant = named === undefined ? all : all.slice(0, 1);
+  return meant.filter(({ name }) => !isDangling(name)).map(({ name, labels }) => ({ reference: parseReference(name), labels }));
 }
 
 function tagsOf({ all }: Found): string[] {

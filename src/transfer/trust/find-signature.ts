@@ -69,11 +69,21 @@ function signedDigest(payload: Buffer): unknown {
   return critical.image?.["docker-manifest-digest"];
 }
 
+/** First those that are listed as bundles; then the rest, as cosign up to 2.6 lists them by another type. */
 async function* bundles(search: Search): AsyncGenerator<Seen> {
   const { source, digest, signal } = search;
-  const listed = (await ifThere(source.referrers(digest, signal, BUNDLE))) ?? [];
-  // Registries may list what they do not know how to filter.
-  for (const { digest: at } of listed.slice(0, MOST)) {
+  const looked = new Set<Digest>();
+  for (const type of [BUNDLE, undefined]) {
+    const listed = (await ifThere(source.referrers(digest, signal, type))) ?? [];
+    const fresh = listed.filter(({ digest: at }) => !looked.has(at)).slice(0, MOST - looked.size);
+    for (const { digest: at } of fresh) looked.add(at);
+    yield* bundlesOf(search, fresh);
+  }
+}
+
+async function* bundlesOf(search: Search, listed: readonly Descriptor[]): AsyncGenerator<Seen> {
+  const { source, signal } = search;
+  for (const { digest: at } of listed) {
     const document = await ifThere(source.manifest(at, signal));
     const manifest = document && (await tried(() => parseManifest(document.bytes, MEDIA.ociManifest)));
     if (manifest === undefined || "odd" in manifest) continue;

@@ -37,7 +37,7 @@ export type Trust = {
    * @throws forbidden, unavailable
    */
   check(reference: Reference, descriptor: Descriptor, source: SignatureSource | undefined, signal: AbortSignal): Promise<Approval>;
-  /** An image that is here may run if one of its names may; without names, if the default is to allow. @throws forbidden */
+  /** An image that is here may run if one of the names given may; without any, if the default is to allow. @throws forbidden */
   run(image: LocalImage): void;
   /** What `check` would say, without refusing, logging or telling. */
   explain(reference: Reference, descriptor: Descriptor | undefined, source: SignatureSource | undefined, signal: AbortSignal): Promise<Explanation>;
@@ -66,6 +66,7 @@ export type Approval = {
 
 export type Refusal = { readonly act: "pull" | "load" | "run"; readonly reference: string; readonly digest: string; readonly rule: string; readonly reason: string };
 
+/** `names`: the one it was called by, or all when it was called by its id. */
 export type LocalImage = { readonly ref: string; readonly digest: Digest; readonly names: readonly LocalName[] };
 export type LocalName = { readonly reference: Reference; readonly labels: Readonly<Record<string, string>> };
 
