@@ -3,6 +3,12 @@
 /** Smaller ones may share their memory with others (Buffer's pool). */
 const OWN = 2 ** 17;
 
+/** As `release`, for a chunk of any size that is the whole of its memory: a piece of a request's body. */
+export function releaseWhole(chunk: Uint8Array): void {
+  const memory = chunk.buffer;
+  if (memory.byteLength === chunk.byteLength && memory instanceof ArrayBuffer) memory.transfer(0);
+}
+
 /**
  * Gives the memory of a large chunk back at once; the chunk, and every slice of it, is empty from then on. For chunks that
  * stream through: left to the garbage collector, every 64 MiB of them cost a full collection. Only by the one who knows

@@ -34,6 +34,31 @@ export function encodeProgram(program: Program): Buffer {
   return out;
 }
 
+/** Data of at least this many bytes is not copied by `encodeParts`. */
+const LARGE = 8192;
+
+/** The same bytes in pieces: large data as it is, not copied, which nobody may change until the pieces are written. */
+export function encodeParts(program: Program): { parts: Uint8Array[]; length: number } {
+  const ops = program.flatMap((op) => [measure(op, 0), ...(op.undo ?? []).map((undo) => measure(undo, 1))]);
+  const length = HEADER + ops.reduce((sum, op) => sum + op.length, 0);
+  const large = ops.reduce((sum, { strings }) => sum + strings.reduce((all, bytes) => all + (bytes.length >= LARGE ? bytes.length : 0), 0), 0);
+  const out = Buffer.allocUnsafe(length - large);
+  out.fill(0, 0, HEADER);
+  out.writeUInt32LE(MAGIC, 0);
+  out.writeUInt32LE(ops.length, 4);
+  out.writeUInt32LE(length, 8);
+  const parts: Uint8Array[] = [];
+  let from = 0;
+  let at = HEADER;
+  const pass = (data: Uint8Array, end: number) => {
+    parts.push(out.subarray(from, end), data);
+    from = end;
+  };
+  for (const op of ops) at = writeOp(out, at, op, pass);
+  if (from < at) parts.push(out.subarray(from, at));
+  return { parts, length };
+}
+
 type Fields = Record<string, number | bigint | string | Uint8Array | Program | undefined>;
 type Measured = { fields: Fields; code: number; tolerate: number; flags: number; ints: readonly string[]; strings: Uint8Array[]; length: number };
 
@@ -47,7 +72,8 @@ function measure(op: Op, flags: number): Measured {
   return { fields, code, tolerate: op.tolerate ?? 0, flags, ints: shape.ints, strings, length };
 }
 
-function writeOp(out: Buffer, start: number, { fields, code, tolerate, flags, ints, strings, length }: Measured): number {
+/** `pass` takes large strings, with where in `out` they belong. */
+function writeOp(out: Buffer, start: number, { fields, code, tolerate, flags, ints, strings, length }: Measured, pass?: (data: Uint8Array, at: number) => void): number {
   out.fill(0, start, start + HEADER);
   out.writeUInt16LE(code, start);
   out.writeUInt16LE(tolerate, start + 2);
@@ -58,11 +84,16 @@ function writeOp(out: Buffer, start: number, { fields, code, tolerate, flags, in
   let at = start + HEADER;
   for (const name of ints) at = writeInt(out, at, (fields[name] as number | bigint) ?? (MINUS_ONE.has(name) ? -1 : 0));
   for (const bytes of strings) {
-    const next = at + padded(4 + bytes.length + 1);
+    const end = padded(4 + bytes.length + 1) - 4 - bytes.length;
     out.writeUInt32LE(bytes.length, at);
-    out.set(bytes, at + 4);
-    out.fill(0, at + 4 + bytes.length, next);
-    at = next;
+    at += 4;
+    if (pass !== undefined && bytes.length >= LARGE) pass(bytes, at);
+    else {
+      out.set(bytes, at);
+      at += bytes.length;
+    }
+    out.fill(0, at, at + end);
+    at += end;
   }
   return at;
 }

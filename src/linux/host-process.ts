@@ -32,6 +32,8 @@ export type Host = {
   kill(): void;
   /** Sends another frame of the program under way. Resolves when the socket has room again. */
   send(bytes: Buffer, flags: number): Promise<void> | void;
+  /** The same in pieces that are not copied; resolves when they are written. */
+  sendParts(parts: readonly Uint8Array[], length: number, flags: number): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -105,6 +107,17 @@ export function startHost({ cell, failpoints }: HostOptions): Host {
       return promise;
     },
     send,
+    sendParts(parts, length, flags) {
+      if (lost) return Promise.resolve();
+      return new Promise((resolve) => {
+        socket.cork();
+        socket.write(frameHeader({ id, flags, length }));
+        for (const part of parts.slice(0, -1)) socket.write(part);
+        // Also when it failed: what is lost is told elsewhere.
+        socket.write(parts.at(-1)!, () => resolve());
+        socket.uncork();
+      });
+    },
     async close() {
       child.ref();
       socket.destroy();
@@ -156,14 +169,18 @@ function frames(answer: (kind: number, payload: Buffer) => void, pipe: (index: n
   };
 }
 
-/** True when the socket has room for more. */
-function writeFrame(socket: Socket, { id, flags, bytes }: { id: number; flags: number; bytes: Buffer }): boolean {
+function frameHeader({ id, flags, length }: { id: number; flags: number; length: number }): Buffer {
   const header = Buffer.allocUnsafe(HEADER);
-  header.writeUInt32LE(bytes.length, 0);
+  header.writeUInt32LE(length, 0);
   header.writeUInt32LE(id, 4);
   header.writeUInt32LE(flags, 8);
+  return header;
+}
+
+/** True when the socket has room for more. */
+function writeFrame(socket: Socket, { id, flags, bytes }: { id: number; flags: number; bytes: Buffer }): boolean {
   socket.cork();
-  socket.write(header);
+  socket.write(frameHeader({ id, flags, length: bytes.length }));
   const room = socket.write(bytes, () => release(bytes));
   socket.uncork();
   return room;

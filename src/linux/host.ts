@@ -1,6 +1,6 @@
 /** The kernel's implementation: a pool of `cell` hosts. */
 import { fail } from "#base/errors.ts";
-import { encodeProgram, flatten } from "./encode.ts";
+import { encodeParts, encodeProgram, flatten } from "./encode.ts";
 import { END, FORKED, startHost, STREAM, type Host, type HostOptions } from "./host-process.ts";
 import { openReader } from "./host-reader.ts";
 import type { Kernel, Outputs, PerformOptions, ProgramStream } from "./linux.ts";
@@ -114,6 +114,13 @@ function openStream(pool: Pool, host: Host, long: boolean): ProgramStream {
       if (failure !== undefined) throw failure;
       remember(sent, more);
       await host.send(encodeProgram(more), STREAM);
+      if (failure !== undefined) throw failure;
+    },
+    pass: async (more) => {
+      if (failure !== undefined) throw failure;
+      remember(sent, more);
+      const { parts, length } = encodeParts(more);
+      await host.sendParts(parts, length, STREAM);
       if (failure !== undefined) throw failure;
     },
     end: () => {

@@ -46,6 +46,8 @@ export type Outputs = ReadonlyMap<number, Buffer>;
 export type ProgramStream = AsyncDisposable & {
   /** Queues ops; resolves when there is room for more (back-pressure). */
   push(ops: Program): Promise<void>;
+  /** The same without a copy of large data, which must stay as it is until this resolves. */
+  pass(ops: Program): Promise<void>;
   /** No more ops: resolves to the outputs when all are performed. */
   end(): Promise<Outputs>;
 };
