@@ -6,7 +6,7 @@ import { openFlights } from "./fetch/flights.ts";
 import { openLimit } from "./fetch/limit.ts";
 import { openConnections } from "./http/connections.ts";
 import { login } from "./login.ts";
-import { copyImage, pushImage } from "./push/push.ts";
+import { copyImage, pushImage, putDocument } from "./push/push.ts";
 import { openRemote } from "./remote.ts";
 import { openSession, type SessionParts } from "./session.ts";
 import { type FetchEvent, LIMITS, type Transfer, type TransferOptions } from "./transfer.ts";
@@ -22,6 +22,7 @@ export function openTransfer({ settings, content, log, limits }: TransferOptions
     open: (repository, access) => openRemote(openSession(repository, access, parts())),
     fetch: (remote, target, options) => fetchImage(fetching, remote, target, options),
     push: (remote, target, options) => pushImage({ content, uploads }, remote, target, options),
+    put: (remote, document, { tag, signal }) => putDocument(remote.session, document, tag, { signal }),
     copy: (from, target, to, options) => copyImage(uploads, from, target, to, options),
     async [Symbol.asyncDispose]() {
       connections[Symbol.dispose]();

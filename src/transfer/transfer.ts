@@ -41,6 +41,8 @@ export type Transfer = AsyncDisposable & {
   fetch(remote: Remote, target: Descriptor, options: FetchOptions): Promise<void>;
   /** Makes the registry have everything `target` leads to, then puts the manifest under the tag (or its digest alone). */
   push(remote: Remote, target: Descriptor, options: PushOptions): Promise<Descriptor>;
+  /** Puts one document whose parts the registry has, under the tag or its digest alone. */
+  put(remote: Remote, document: { readonly descriptor: Descriptor; readonly bytes: Buffer }, options: { readonly tag?: string; readonly signal: AbortSignal }): Promise<void>;
   /** From registry to registry, through memory only; what the other side has is not sent. */
   copy(from: Remote, target: Descriptor, to: Remote, options: CopyOptions): Promise<Descriptor>;
 };

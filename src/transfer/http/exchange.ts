@@ -92,12 +92,14 @@ function answerOf(response: IncomingMessage, context: Pick<ReadOptions, "what" |
   };
 }
 
-function answered(request: ClientRequest, { signal, publicOnly }: Wire, what: string): Promise<IncomingMessage> {
+/** `stale`: the connection had been kept, and was closed meanwhile; what has no body can be asked again at once. */
+function answered(request: ClientRequest, { signal, publicOnly, body }: Wire, what: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once("response", resolve);
     request.once("error", (error) => {
       const failure = networkFailure(what, error);
-      reject(signal.aborted ? signal.reason : request.reusedSocket && failure.facts["again"] ? fail("unavailable", failure.message, { cause: error, facts: { ...failure.facts, stale: true } }) : failure);
+      const isStale = request.reusedSocket && body === undefined && failure.facts["again"] === true;
+      reject(signal.aborted ? signal.reason : isStale ? fail("unavailable", failure.message, { cause: error, facts: { ...failure.facts, stale: true } }) : failure);
     });
     request.once("socket", (socket) => {
       const address = socket.remoteAddress;

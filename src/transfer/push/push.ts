@@ -58,7 +58,7 @@ async function sendTree(uploads: Limit, session: Session, tree: Tree, options: S
   return tree.descriptor;
 }
 
-async function putDocument(session: Session, { descriptor, bytes }: Tree, tag: string | undefined, { signal, progress }: PushOptions): Promise<void> {
+export async function putDocument(session: Session, { descriptor, bytes }: Pick<Tree, "descriptor" | "bytes">, tag: string | undefined, { signal, progress }: Pick<PushOptions, "signal" | "progress">): Promise<void> {
   const body = { length: bytes.length, bytes: () => [Buffer.from(bytes)] };
   const headers = { "content-type": descriptor.mediaType };
   const reply = await session.request({ method: "PUT", at: `manifests/${tag ?? descriptor.digest}`, can: "push", expect: [201, 200, 202, 204], headers, body, signal });

@@ -39,9 +39,14 @@ export async function uploadBlob(descriptor: Descriptor, options: UploadOptions)
   let upload: Upload | undefined = begun;
   let piece = Infinity;
   let again = true;
+  let wasCut = false;
   const attempts = openAttempts({ most: session.settings.maxAttempts, limits: session.limits, signal, retry: (seconds, reason) => tell({ kind: "retry", digest: descriptor.digest, seconds, reason }), wasThere: session.wasThere });
   for (;;) {
-    upload ??= await start(session, signal);
+    if (upload === undefined) {
+      // The answer may be all that was lost.
+      if (wasCut && (await isThere(session, descriptor, signal))) return tell({ kind: "pushed", digest: descriptor.digest });
+      upload = await start(session, signal);
+    }
     upload.piece = piece;
     const before = upload.sent;
     try {
@@ -63,7 +68,8 @@ export async function uploadBlob(descriptor: Descriptor, options: UploadOptions)
         upload = undefined;
         continue;
       }
-      const found: Upload | undefined = isCut(error) ? await wherever(session, upload, descriptor.size, attempts, error) : await attempts.next(error).then(() => undefined);
+      wasCut = isCut(error);
+      const found: Upload | undefined = wasCut(error) ? await wherever(session, upload, descriptor.size, attempts, error) : await attempts.next(error).then(() => undefined);
       if (found !== undefined && found.sent > before) attempts.progressed();
       upload = found;
     }
