@@ -69,7 +69,7 @@ export async function uploadBlob(descriptor: Descriptor, options: UploadOptions)
         continue;
       }
       wasCut = isCut(error);
-      const found: Upload | undefined = wasCut(error) ? await wherever(session, upload, descriptor.size, attempts, error) : await attempts.next(error).then(() => undefined);
+      const found: Upload | undefined = wasCut ? await wherever(session, upload, descriptor.size, attempts, error) : await attempts.next(error).then(() => undefined);
       if (found !== undefined && found.sent > before) attempts.progressed();
       upload = found;
     }
