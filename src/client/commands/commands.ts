@@ -92,6 +92,14 @@ const context: Line[] = [
   ["use", "CONTEXT", "Choose the context to use from now on", 1, 1, () => import("./context/use.ts"), "contexts", []],
 ];
 
+const manifest: Line[] = [
+  ["annotate", "[OPTIONS] MANIFEST_LIST MANIFEST", "Say what machines a manifest of a local list is for", 2, 2, () => import("./manifest/annotate.ts"), undefined, []],
+  ["create", "MANIFEST_LIST MANIFEST [MANIFEST...]", "Begin a local list of manifests, to be pushed as one image", 2, ANY, () => import("./manifest/create.ts"), undefined, []],
+  ["inspect", "[OPTIONS] [MANIFEST_LIST] MANIFEST", "Show a manifest, or a list of them", 1, 2, () => import("./manifest/inspect.ts"), undefined, []],
+  ["push", "[OPTIONS] MANIFEST_LIST", "Push a local list to a registry", 1, 1, () => import("./manifest/push.ts"), undefined, []],
+  ["rm", "MANIFEST_LIST [MANIFEST_LIST...]", "Remove local lists", 1, ANY, () => import("./manifest/rm.ts"), undefined, []],
+];
+
 const completion = ["bash", "fish", "zsh"].map((shell): Line => [
   shell,
   "",
@@ -117,6 +125,7 @@ export const groups: readonly Group[] = [
   group("container", "Manage containers", container),
   group("context", "Manage contexts", context),
   group("image", "Manage images", image),
+  group("manifest", "Put images for several platforms together", manifest),
   group("network", "Manage networks", network),
   group("system", "Manage the engine", system),
   group("trust", "See who may be trusted with images", trust),

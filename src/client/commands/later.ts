@@ -3,7 +3,7 @@ import { fail } from "#base/errors.ts";
 import { define, type Entry } from "../client.ts";
 
 const NAMES: Readonly<Record<string, string>> = {
-  "": "build builder buildx checkpoint commit compose config cp diff export manifest node plugin secret service stack swarm",
+  "": "build builder buildx checkpoint commit compose config cp diff export node plugin secret service stack swarm",
   container: "commit cp diff export",
   image: "build",
   volume: "update",

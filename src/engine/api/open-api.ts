@@ -9,6 +9,7 @@ import { execRoutes } from "./exec/routes.ts";
 import { fileRoutes } from "./files/routes.ts";
 import { imageRoutes } from "./images/routes.ts";
 import { laterRoutes } from "./later.ts";
+import { manifestRoutes } from "./registries/manifests.ts";
 import { networkRoutes } from "./networks/routes.ts";
 import { registryRoutes } from "./registries/routes.ts";
 import { serving } from "./serve.ts";
@@ -31,6 +32,7 @@ export function openApi(parts: ApiParts): Api {
     ...networkRoutes(parts),
     ...volumeRoutes(parts),
     ...diskRoutes(parts),
+    ...manifestRoutes(parts),
     ...laterRoutes(),
   ];
   const { serve, mayHijack } = serving({ routes, version: parts.facts.version, log: parts.log });

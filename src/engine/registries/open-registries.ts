@@ -5,6 +5,7 @@ import { pushImages } from "../images/push.ts";
 import { copyImage } from "./copy.ts";
 import { inspectRemote } from "./inspect.ts";
 import { login } from "./login.ts";
+import { pushIndex, readManifest } from "./manifests.ts";
 import { openOrigins } from "./origins.ts";
 import type { Registries, RegistryParts } from "./registries.ts";
 import { searchImages } from "./search.ts";
@@ -27,6 +28,8 @@ export function openRegistries(given: RegistryParts): Registries {
     login: (server, credentials, signal) => login(transfer, server, credentials, signal),
     explainTrust: (name, access) => explainTrust(transfer, trust, name, access),
     inspect: (name, access) => inspectRemote(transfer, name, access),
+    manifest: (name, options) => readManifest(transfer, name, options),
+    pushIndex: (name, index, access) => pushIndex(transfer, name, index, access),
     search: (term, options) => searchImages(transfer, term, options),
     copy: (source, target, options) => copyImage(parts, source, target, options),
   };

@@ -12,11 +12,13 @@
  */
 import type { Core } from "#core/core.ts";
 import type { Log } from "#base/log.ts";
+import type { Digest } from "#spec/digest.ts";
 import type { Descriptor } from "#spec/image.ts";
 import type { Platform } from "#spec/platform.ts";
 import type { Explanation, Trust } from "#transfer/trust/trust.ts";
 import type { Credentials, Transfer, TransferSettings } from "#transfer/transfer.ts";
 import type { Events, Filters } from "../engine.ts";
+import type { IndexPush, RemoteManifest } from "./manifests.ts";
 
 export { openRegistries } from "./open-registries.ts";
 
@@ -34,6 +36,10 @@ export type Registries = {
   inspect(name: string, access: Access): Promise<{ descriptor: Descriptor; platforms: readonly Platform[] }>;
   /** What the trust policy says of a reference: its registry is asked for signatures where they are needed. */
   explainTrust(name: string, access: Access): Promise<Explanation>;
+  /** A document of a registry as it is; of an index, its manifests too if wanted. */
+  manifest(name: string, options: Access & { readonly children: boolean }): Promise<RemoteManifest>;
+  /** Puts an index of images that are at the same registry. */
+  pushIndex(name: string, index: IndexPush, access: Access): Promise<{ digest: Digest; pushed: Digest[] }>;
   search(term: string, options: SearchOptions): Promise<readonly Found[]>;
   /** From registry to registry. `from` and `to` are the accesses to either. */
   copy(source: string, target: string, options: CopyOptions): AsyncIterable<Message>;
