@@ -11,6 +11,7 @@
  */
 import type { Call } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
+import type { Refusal } from "../events/events.ts";
 import type { Access, Action, Decision, Identity, Need } from "./access.ts";
 import { basicChallenge, bearerChallenge, type Realm } from "./challenge.ts";
 import { addressOf, readCredentials } from "./credentials.ts";
@@ -21,7 +22,7 @@ import { openPasswords, type Passwords, type Verdict } from "./passwords.ts";
 import { defaultPolicy, parsePolicy, type Policy } from "./policy.ts";
 import { covers, type Scope } from "./scope.ts";
 import { tokenDoor } from "./token-door.ts";
-import { openTokenKey } from "./token-key.ts";
+import { openTokenKey, type KeyHome } from "./token-key.ts";
 import { openTokens, rememberTokens, type Tokens } from "./tokens.ts";
 import { watchFile } from "./watched-file.ts";
 
@@ -35,8 +36,8 @@ export type AccountsSettings = {
   readonly tokens?: {
     /** undefined: where anonymous requests may do something. */
     readonly serve?: boolean | undefined;
-    /** The key's file, made if there is none. */
-    readonly key: string;
+    /** Where the key is, and made if there is none: a file, or beside the registry's objects. */
+    readonly key: string | KeyHome;
     /** The service's name in challenges; several instances of one registry have the same. */
     readonly service?: string | undefined;
     /** Where clients reach /token, if not at the address that they asked. */
@@ -46,6 +47,8 @@ export type AccountsSettings = {
   } | undefined;
   readonly issuers?: readonly IssuerSettings[] | undefined;
   readonly failures?: FailureLimits | undefined;
+  /** Told of who is turned away. */
+  readonly refused?: ((refusal: Refusal) => void) | undefined;
 };
 
 export type Accounts = AsyncDisposable & {
@@ -69,7 +72,8 @@ export async function openAccounts(settings: AccountsSettings, log: Log): Promis
     const waits = files.map((file) => file.refresh()).filter((wait) => wait !== undefined);
     return waits.length === 0 ? undefined : Promise.all(waits);
   };
-  const parts: Parts = { passwords, tokens, issuers, policy: () => policy.value, realm };
+  const refused = settings.refused ?? (() => {});
+  const parts: Parts = { passwords, tokens, issuers, policy: () => policy.value, realm, refused };
   const authorize = authorizer(parts);
   return {
     access: {
@@ -80,7 +84,7 @@ export async function openAccounts(settings: AccountsSettings, log: Log): Promis
       may: (_call, identity, repository, action) => mayToo(parts, identity, repository, action),
       open: false,
     },
-    doors: tokens === undefined ? {} : { "/token": async (call) => void (await fresh(), await tokenDoor(call, { passwords, tokens, policy: policy.value, service, log })) },
+    doors: tokens === undefined ? {} : { "/token": async (call) => void (await fresh(), await tokenDoor(call, { passwords, tokens, policy: policy.value, service, refused })) },
     [Symbol.asyncDispose]: () => passwords[Symbol.asyncDispose](),
   };
 }
@@ -103,6 +107,7 @@ type Parts = {
   readonly issuers: readonly Issuer[];
   readonly policy: () => Policy;
   readonly realm: Realm | undefined;
+  readonly refused: (refusal: Refusal) => void;
 };
 
 /** `scopes`: what a token is limited to. `foreign`: its issuer decides, our policy does not know its people. */
@@ -118,21 +123,27 @@ function authorizer(parts: Parts): Access["authorize"] {
     message,
   });
 
+  const tell = (call: Call, { action, repository }: Need, identity: string, why: Refusal["why"]) => parts.refused({ identity, address: addressOf(call), why, action, repository });
+
   const decide = (call: Call, need: Need, known: Known): Decision => {
     if (known.scopes !== undefined && !covers(known.scopes, need)) return challenge(call, need, "the token is not for this", "insufficient_scope");
     if (known.foreign === true || isAllowed(parts, need, known)) return { kind: "allowed", identity: need.action === "catalog" ? { ...known, wholeCatalog: true } : known };
     if (known.name === "" || known.scopes !== undefined) return challenge(call, need, "authentication required");
+    tell(call, need, known.name, "right");
     return { kind: "denied", message: `${known.name} may not do this` };
   };
 
   const withPassword = (call: Call, need: Need, name: string, verdict: Verdict): Decision => {
     if (verdict.kind === "right") return decide(call, need, { name });
+    tell(call, need, name, "password");
     return challenge(call, need, verdict.kind === "wait" ? `too many failed logins: try again in ${verdict.seconds} seconds` : "incorrect username or password");
   };
 
   const withToken = async (call: Call, need: Need, token: string): Promise<Decision> => {
     const known = await verifyToken(parts, token, remembered.put);
-    return known === undefined ? challenge(call, need, "the token is not valid", "invalid_token") : decide(call, need, known);
+    if (known !== undefined) return decide(call, need, known);
+    tell(call, need, "", "token");
+    return challenge(call, need, "the token is not valid", "invalid_token");
   };
 
   return (call, need) => {

@@ -5,7 +5,7 @@
 import type { Call } from "#base/http.ts";
 import { messageOf } from "#base/errors.ts";
 import { collect } from "#base/streams.ts";
-import type { Log } from "#base/log.ts";
+import type { Refusal } from "../events/events.ts";
 import { basicChallenge } from "./challenge.ts";
 import { addressOf, readCredentials } from "./credentials.ts";
 import type { Login, Passwords } from "./passwords.ts";
@@ -13,7 +13,7 @@ import type { Policy } from "./policy.ts";
 import { granted, parseScope, type Scope } from "./scope.ts";
 import type { Tokens } from "./tokens.ts";
 
-export type TokenService = { readonly passwords: Passwords; readonly tokens: Tokens; readonly policy: Policy; readonly service: string; readonly log: Log };
+export type TokenService = { readonly passwords: Passwords; readonly tokens: Tokens; readonly policy: Policy; readonly service: string; readonly refused: (refusal: Refusal) => void };
 
 const MOST_SCOPES = 64;
 const LARGEST_FORM = 64 * 1024;
@@ -63,6 +63,7 @@ async function answer(call: Call, service: TokenService, asked: Asked): Promise<
   if (asked.proof.kind === "bad") return refuse(call, 400, asked.proof.why);
   if (asked.service !== null && asked.service !== service.service) return refuse(call, 400, `service: ${JSON.stringify(service.service)} is expected`);
   const who = await identify(call, service, asked.proof);
+  if (who.kind !== "known") service.refused({ identity: asked.proof.kind === "password" ? asked.proof.name : "", address: addressOf(call), why: asked.proof.kind === "password" ? "password" : "token", action: "token" });
   if (who.kind === "wait") return refuse(call, 429, `too many failed logins: try again in ${who.seconds} seconds`, { "retry-after": String(who.seconds) });
   if (who.kind === "wrong") return refuse(call, 401, "incorrect username or password", { "www-authenticate": basicChallenge });
   const { token, issuedAt, seconds } = await service.tokens.issue(who.name, scopesFor(service.policy, who.name, asked.scopes));

@@ -9,15 +9,15 @@ export type TokenKey = { readonly id: string; readonly sign: CryptoKey; readonly
 
 export const ALGORITHM = "ES256";
 
-/** The key in the file (a JWK, for its owner's eyes only), or a new one. Of several who start at once, one makes it. */
-export async function openTokenKey(path: string): Promise<TokenKey> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw fail("unavailable", `read the token key ${path}: ${error.message}`, { cause: error });
-    return undefined;
-  });
-  if (text !== undefined) return await readKey(text, path);
-  await makeKey(path);
-  return await readKey(await readFile(path, "utf8"), path);
+/** Where a key is when it is no file: of several who create it at once, one does. */
+export type KeyHome = { readonly name: string; read(): Promise<Uint8Array | undefined>; create(bytes: Uint8Array): Promise<unknown> };
+
+/** The key that is there (a JWK), or a new one. */
+export async function openTokenKey(home: string | KeyHome): Promise<TokenKey> {
+  const { name, read, create } = typeof home === "string" ? fileHome(home) : home;
+  const found = await read();
+  if (found === undefined) await create(Buffer.from(`${JSON.stringify(await makeKey())}\n`));
+  return await readKey(String(found ?? (await read())), name);
 }
 
 async function readKey(text: string, path: string): Promise<TokenKey> {
@@ -32,15 +32,28 @@ async function readKey(text: string, path: string): Promise<TokenKey> {
   }
 }
 
-/** Written whole beside its place, then linked there, unless somebody was faster. */
-async function makeKey(path: string): Promise<void> {
+async function makeKey(): Promise<JWK> {
   const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
-  const jwk = { ...(await exportJWK(privateKey)), kid: randomUUID(), alg: ALGORITHM, use: "sig" };
+  return { ...(await exportJWK(privateKey)), kid: randomUUID(), alg: ALGORITHM, use: "sig" };
+}
+
+const fileHome = (path: string): KeyHome => ({
+  name: path,
+  read: () =>
+    readFile(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw fail("unavailable", `read the token key ${path}: ${error.message}`, { cause: error });
+      return undefined;
+    }),
+  create: (bytes) => createFile(path, bytes),
+});
+
+/** For its owner's eyes only. Written whole beside its place, then linked there, unless somebody was faster. */
+async function createFile(path: string, bytes: Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const beside = `${path}.${randomUUID()}`;
   const file = await open(beside, "wx", 0o600);
   try {
-    await file.writeFile(`${JSON.stringify(jwk)}\n`);
+    await file.writeFile(bytes);
     await file.sync();
     await link(beside, path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST") throw error;

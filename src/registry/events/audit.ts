@@ -5,9 +5,9 @@
 import { open, stat, type FileHandle } from "node:fs/promises";
 import { messageOf } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
-import type { RegistryEvent } from "./events.ts";
+import type { Refusal, RegistryEvent } from "./events.ts";
 
-export type Audit = AsyncDisposable & { emit(event: RegistryEvent): void };
+export type Audit = AsyncDisposable & { emit(event: RegistryEvent): void; refused(refusal: Refusal): void };
 
 const MOST_WAITING = 10_000;
 
@@ -37,13 +37,16 @@ export async function openAudit(path: string, log: Log): Promise<Audit> {
     writing = undefined;
   };
 
+  const add = (line: string) => {
+    if (waiting.length >= MOST_WAITING) return void lost++;
+    waiting.push(line);
+    // After the events of this turn: they are one write.
+    writing ??= Promise.resolve().then(write);
+  };
+
   return {
-    emit(event) {
-      if (waiting.length >= MOST_WAITING) return void lost++;
-      waiting.push(lineOf(event));
-      // After the events of this turn: they are one write.
-      writing ??= Promise.resolve().then(write);
-    },
+    emit: (event) => add(lineOf(event)),
+    refused: (refusal) => add(refusalOf(refusal)),
     async [Symbol.asyncDispose]() {
       await writing;
       await file?.close();
@@ -62,5 +65,12 @@ async function reopened(file: FileHandle, path: string): Promise<FileHandle> {
 
 export function lineOf({ kind, target, repository, digest, tag, size, from, actor }: RegistryEvent): string {
   const { identity, address, userAgent, requestId } = actor;
-  return `${JSON.stringify({ time: new Date().toISOString(), who: identity, what: kind, target, repository, tag, digest, size, from, address, agent: userAgent.slice(0, 256), request: requestId })}\n`;
+  const fields = { who: identity, what: kind, result: "done", target, repository, tag, digest, size, from, address, agent: userAgent.slice(0, 256), request: requestId };
+  return `${JSON.stringify({ time: new Date().toISOString(), ...fields })}\n`;
 }
+
+const REASONS: Readonly<Record<Refusal["why"], string>> = { password: "wrong password", token: "invalid token", right: "denied" };
+
+/** The name is what was claimed, of a wrong password; it may be anything. */
+const refusalOf = ({ identity, action, repository, address, why }: Refusal): string =>
+  `${JSON.stringify({ time: new Date().toISOString(), who: identity.slice(0, 256), what: action, result: REASONS[why], repository, address })}\n`;

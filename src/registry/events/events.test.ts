@@ -59,11 +59,18 @@ test("a push, a pull and a delete are told: to webhooks, in the audit log, as co
     await registry.fetch("POST", `/v2/team/other/blobs/uploads/?mount=${digestOf(layer)}&from=team/app`, ann);
     assert.equal((await registry.fetch("DELETE", "/v2/team/app/manifests/1", ann)).status, 202);
     await registry.fetch("GET", "/v2/team/app/manifests/1");
+    await registry.fetch("GET", "/v2/team/app/manifests/1", { user: "ann:a wrong one" });
+    await registry.fetch("GET", "/v2/team/app/manifests/1", { token: "none" });
     await hooks.some(7);
     const metrics = (await registry.fetch("GET", "/metrics")).text;
     assert.match(metrics, /gantry_registry_requests_total\{method="PUT",route="manifest",code="201"\} 1/);
     assert.match(metrics, /gantry_registry_events_total\{action="push",target="manifest"\} 1/);
-    assert.match(metrics, /gantry_registry_requests_total\{method="GET",route="manifest",code="401"\} 1/);
+    assert.match(metrics, /gantry_registry_requests_total\{method="GET",route="manifest",code="401"\} 3/);
+    assert.match(metrics, /gantry_registry_refused_total\{why="password"\} 1/);
+    // As if through a proxy on this machine: then only by account.
+    const forwarded = { "x-forwarded-for": "192.0.2.1" };
+    assert.equal((await registry.fetch("GET", "/metrics", { headers: forwarded })).status, 401);
+    assert.equal((await registry.fetch("GET", "/metrics", { user: ann.user, headers: forwarded })).status, 200);
     assert.doesNotMatch(metrics, /team\/app/);
     assert.equal((await registry.fetch("GET", "/healthz")).status, 200);
     for (const secret of ["hook-secret", "ann's secret"]) assert.equal(registry.log.join("").includes(secret), false);
@@ -80,9 +87,12 @@ test("a push, a pull and a delete are told: to webhooks, in the audit log, as co
 
   const text = readFileSync(audit, "utf8");
   const lines = text.trimEnd().split("\n").map((line) => JSON.parse(line));
-  assert.deepEqual(lines.map(({ who, what, target }) => `${who} ${what} ${target}`), ["ann push blob", "ann push blob", "ann push manifest", "ann pull manifest", "ann mount blob", "ann delete tag"]);
+  assert.deepEqual(lines.map(({ who, what, target, result }) => `${who} ${what} ${target ?? "?"}: ${result}`), [
+    ...["ann push blob: done", "ann push blob: done", "ann push manifest: done", "ann pull manifest: done", "ann mount blob: done", "ann delete tag: done"],
+    ...["ann read ?: wrong password", " read ?: invalid token"],
+  ]);
   assert.equal(lines[2].digest, digest);
-  for (const secret of ["ann's secret", "hook-secret", Buffer.from("ann:ann's secret").toString("base64")]) assert.equal(text.includes(secret), false);
+  for (const secret of ["ann's secret", "a wrong one", "hook-secret", Buffer.from("ann:ann's secret").toString("base64")]) assert.equal(text.includes(secret), false);
 });
 
 const log = openLog({ write: () => {} });

@@ -19,6 +19,9 @@ export type RegistryEvent = {
 
 export type Actor = { readonly identity: string; readonly address: string; readonly userAgent: string; readonly requestId: string };
 
+/** Somebody was turned away: a wrong password, a token that is none, a right that is not there. Not: no credentials yet. */
+export type Refusal = { readonly identity: string; readonly address: string; readonly why: "password" | "token" | "right"; readonly action: string; readonly repository?: string | undefined };
+
 /** One request, when its answer is complete or its connection gone. `route` is one of few words, never a client's text. */
 export type RequestEvent = {
   readonly method: string;

@@ -7,29 +7,28 @@
 import type { Call } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
 import { openAudit, type Audit } from "./audit.ts";
-import type { Events, RegistryEvent, RequestEvent } from "./events.ts";
-import { healthDoor } from "./health.ts";
+import type { Decision } from "../access/access.ts";
+import type { Events, Refusal, RequestEvent } from "./events.ts";
 import { openWebhook, type Webhook, type WebhookSettings } from "./webhook.ts";
 
 export type EventsSettings = {
   readonly webhooks?: readonly WebhookSettings[] | undefined;
   /** A file of JSON lines; "-": standard output. */
   readonly audit?: string | undefined;
-  /** Where metrics are had ("/metrics"), and who may: nobody but loopback unless this says so. */
-  readonly metrics?: { readonly path?: string | undefined; readonly allows?: (call: Call) => boolean | Promise<boolean> } | undefined;
-  /** Fails when what the registry stands on does not answer. */
-  readonly health?: (() => Promise<void>) | undefined;
+  /** Whether they are counted, and who may read them from elsewhere than loopback: nobody, if undefined. */
+  readonly metrics?: { readonly authorize?: ((call: Call) => Decision | Promise<Decision>) | undefined } | undefined;
   /** How others name this registry: in webhooks. */
   readonly host?: string | undefined;
 };
 
 export type OpenEvents = Events & {
-  /** By path: /metrics, /healthz. */
+  refused(refusal: Refusal): void;
+  /** By path: /metrics. */
   readonly doors: Readonly<Record<string, (call: Call) => Promise<void>>>;
 };
 
 export async function openEvents(settings: EventsSettings, log: Log): Promise<OpenEvents> {
-  const { host = "", health } = settings;
+  const { host = "" } = settings;
   const webhooks = (settings.webhooks ?? []).map((one) => openWebhook(one, { host, log }));
   const audit = settings.audit === undefined ? undefined : await openAudit(settings.audit, log);
   // prom-client is only there for whoever counts.
@@ -40,11 +39,13 @@ export async function openEvents(settings: EventsSettings, log: Log): Promise<Op
       for (const listener of listeners) listener.emit(event);
     },
     request: metrics === undefined ? undefined : (event: RequestEvent) => metrics.request(event),
-    doors: { "/healthz": healthDoor(health), ...(metrics === undefined ? {} : { [settings.metrics?.path ?? "/metrics"]: metrics.door }) },
+    refused(refusal) {
+      audit?.refused(refusal);
+      metrics?.refused(refusal);
+    },
+    doors: metrics === undefined ? {} : { "/metrics": metrics.door },
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([...webhooks, audit].map((one: Webhook | Audit | undefined) => one?.[Symbol.asyncDispose]()));
     },
   };
 }
-
-export type Listener = { emit(event: RegistryEvent): void };
