@@ -16,9 +16,13 @@ type Line = [name: string, usage: string, short: string, min: number, max: numbe
 
 const container: Line[] = [
   ["attach", "[OPTIONS] CONTAINER", "Join this terminal to a running container's input and output", 1, 1, () => import("./container/attach.ts"), "running"],
+  ["commit", "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]", "Make an image of what a container has changed", 1, 2, () => import("./container/commit.ts"), "containers"],
+  ["cp", "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|- | SRC_PATH|- CONTAINER:DEST_PATH", "Copy files between a container and this machine", 2, 2, () => import("./container/cp.ts"), "containers"],
   ["create", "[OPTIONS] IMAGE [COMMAND] [ARG...]", "Create a container without starting it", 1, ANY, () => import("./container/create.ts"), "images"],
+  ["diff", "CONTAINER", "Show what a container has changed in its image's files", 1, 1, () => import("./container/diff.ts"), "containers"],
   ["exec", "[OPTIONS] CONTAINER COMMAND [ARG...]", "Run a command in a running container", 2, ANY, () => import("./container/exec.ts"), "running"],
   ["explain", "[OPTIONS] CONTAINER", "Show what a container is made of, as it stands in the kernel", 1, 1, () => import("./container/explain.ts"), "containers"],
+  ["export", "[OPTIONS] CONTAINER", "Write a container's files to an archive, or to standard output", 1, 1, () => import("./container/export.ts"), "containers"],
   ["inspect", "[OPTIONS] CONTAINER [CONTAINER...]", "Show all that is known of containers", 1, ANY, () => import("./container/inspect.ts"), "containers"],
   ["kill", "[OPTIONS] CONTAINER [CONTAINER...]", "Send a signal to running containers, SIGKILL unless told otherwise", 1, ANY, () => import("./container/kill.ts"), "running"],
   ["logs", "[OPTIONS] CONTAINER", "Show what a container has written", 1, 1, () => import("./container/logs.ts"), "containers"],

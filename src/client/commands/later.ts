@@ -3,8 +3,7 @@ import { fail } from "#base/errors.ts";
 import { define, type Entry } from "../client.ts";
 
 const NAMES: Readonly<Record<string, string>> = {
-  "": "build builder buildx checkpoint commit compose config cp diff export node plugin secret service stack swarm",
-  container: "commit cp diff export",
+  "": "build builder buildx checkpoint compose config node plugin secret service stack swarm",
   image: "build",
   volume: "update",
   network: "connect create disconnect prune rm",

@@ -37,7 +37,7 @@ function checkOutput(path: string): void {
 }
 
 /** Beside its place first: half an archive must not stand under the name of a whole one. */
-async function writeFile(path: string, body: AsyncIterable<Buffer>): Promise<void> {
+export async function writeFile(path: string, body: AsyncIterable<Buffer>): Promise<void> {
   const part = `${path}.${process.pid}.part`;
   const file = openSync(part, "wx", 0o600);
   try {
