@@ -109,13 +109,20 @@ export function openImages(given: ImageParts): EngineImages {
         await removeNames(removal);
         deleted.push(...removal.told);
       }
-      const { bytes } = await core.collect();
-      publish({ Type: "image", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: String(bytes) } } });
-      return { deleted, reclaimed: bytes };
+      // What interrupted pulls left has no name either.
+      const interrupted = filters.has("until") || filters.has("label") ? 0 : await dropInterrupted();
+      const reclaimed = (await core.collect()).bytes + interrupted;
+      publish({ Type: "image", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: String(reclaimed) } } });
+      return { deleted, reclaimed };
     },
     pin: (ref, pinned) => pinImage(core.images, ref, pinned),
     flushUse: lastUse.flush,
   };
+
+  async function dropInterrupted(): Promise<number> {
+    await core.kept.clear();
+    return (await core.content.dropPartials()).bytes;
+  }
 
   async function removePlatforms({ edges, manifests }: PlatformRemoval): Promise<RemovedImage[]> {
     for (const [source, target] of edges) await core.unlink(source, [target]);
