@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { Agent, request, type IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { sha256 } from "#base/digest.ts";
 import { openHttpServer } from "#base/http.ts";
 import { openLog } from "#base/log.ts";
@@ -43,6 +43,14 @@ export const testSettings: RegistrySettings = {
   collect: { everyMs: 0, graceMs: 3600_000, uploadsMs: 24 * 3600_000, retention: [] },
 };
 
+/** GANTRY_TEST_S3 names a bucket (s3://…?endpoint=…) that is used instead of folders: storage/s3.test.ts does. */
+async function openTestStorage(root: string): Promise<Storage> {
+  const bucket = process.env["GANTRY_TEST_S3"];
+  if (bucket === undefined) return await openFolderStorage(root);
+  const { openS3Storage, parseS3Address } = await import("./storage/s3.ts");
+  return await openS3Storage(await parseS3Address(bucket.replace("?", `/${basename(root)}?`)));
+}
+
 /** `root`: of another instance, which takes it away. */
 export async function openTestRegistry({ settings = {}, access = openAccess, root: shared }: TestOptions = {}): Promise<TestRegistry> {
   await using stack = new AsyncDisposableStack();
@@ -50,7 +58,7 @@ export async function openTestRegistry({ settings = {}, access = openAccess, roo
   if (shared === undefined) stack.defer(() => rmSync(root, { recursive: true, force: true }));
   const lines: string[] = [];
   const log = openLog({ write: (line) => void lines.push(line) });
-  const storage = stack.use(await openFolderStorage(root));
+  const storage = stack.use(await openTestStorage(root));
   const registry = stack.use(await openRegistry({ storage, access, events: noEvents, upstreams: noUpstreams, settings: { ...testSettings, ...settings }, log }));
   const server = openHttpServer({ serve: registry.serve, mayHijack: () => false, log });
   stack.defer(() => server.close());

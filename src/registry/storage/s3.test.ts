@@ -1,6 +1,8 @@
 /** The S3 driver against a real server. Large objects are the driver's own subject: the suite knows small ones only. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { s3Program, startS3, type S3Server } from "../../../test/fixtures/s3-server.ts";
 import { openS3Client } from "./s3-client.ts";
@@ -96,6 +98,15 @@ async function tests(server: S3Server): Promise<void> {
     assert.deepEqual(results.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
     const third = (await (await open(`t${count}`)).upload("uploads/1"))!;
     assert.equal(new Set((await Array.fromAsync(third.read())).flatMap((chunk) => [...chunk])).size, 1);
+  });
+
+  test("s3: the API's workflows, on a bucket", async () => {
+    const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
+    const env = { ...inherited, ...environment, GANTRY_TEST_S3: `s3://${server.bucket}?endpoint=${server.endpoint}` };
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "--test", "--test-reporter=tap", join(import.meta.dirname, "../api/conformance.test.ts")], { env, stdio: ["ignore", "pipe", "inherit"] });
+    const output = (await child.stdout.setEncoding("utf8").toArray()).join("");
+    assert.match(output, /^# pass [1-9]\d*$/m, output);
+    assert.match(output, /^# fail 0$/m, output);
   });
 
   test("s3: a wrong secret is refused by the server, with its code", async () => {
