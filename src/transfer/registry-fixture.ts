@@ -108,7 +108,7 @@ export async function openTestRegistry(t: Place, { auth, tls, host = "127.0.0.1"
     return refusal(404, "NOT_FOUND");
   }
 
-  function authorize({ method, headers }: Seen): Real | undefined {
+  function authorize({ method, path, headers }: Seen): Real | undefined {
     if (auth === undefined) return undefined;
     const isRead = method === "GET" || method === "HEAD";
     const given = headers.authorization ?? "";
@@ -119,7 +119,9 @@ export async function openTestRegistry(t: Place, { auth, tls, host = "127.0.0.1"
     }
     const token = /^Bearer (.*)$/.exec(given)?.[1];
     if (token === "token-of-user" || (token === "token-of-anybody" && isRead && auth.anonymous)) return undefined;
-    return refusal(401, "UNAUTHORIZED", { "www-authenticate": `Bearer realm="${auth.realm ?? `${registry.origin}/token`}",service="test",scope="repository:x:pull"` });
+    const name = /^\/v2\/(.+?)\/(manifests|blobs|tags|referrers)\//.exec(path)?.[1];
+    const scope = name === undefined ? "" : `,scope="repository:${name}:${isRead ? "pull" : "pull,push"}"`;
+    return refusal(401, "UNAUTHORIZED", { "www-authenticate": `Bearer realm="${auth.realm ?? `${registry.origin}/token`}",service="test"${scope}` });
   }
 
   function token({ method, headers, query, body }: Seen): Real {

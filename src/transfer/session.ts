@@ -74,7 +74,8 @@ export function openSession(repository: Repository, access: Access, parts: Sessi
     settings,
     wasThere: () => reached.size > 0,
     distrust(endpoint) {
-      distrusted.add(endpoint);
+      // There is nobody else to ask than the registry.
+      if (!endpoint.own) distrusted.add(endpoint);
       return !endpoint.own;
     },
     async request(options) {
