@@ -4,7 +4,7 @@
  *   test   all of it, the stories and the attacks, having installed what these need; the last lines are the summary
  *   e2e    the stories alone; PEER=dockerd points them at the reference
  *   attack the attacks alone
- *   bench  Gantry beside its peers
+ *   bench  Gantry beside its peers (bench registry: the registry server beside its own)
  */
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -35,7 +35,7 @@ function act(): number {
       installMissing();
       return runTests(globSync(attacks), ["--test-concurrency=2"]);
     case "bench":
-      return run([join(root, "bench/bench.ts"), ...rest]);
+      return run([join(root, rest[0] === "registry" ? "bench/registry.ts" : "bench/bench.ts"), ...rest]);
     default:
       process.stderr.write(`gantry --dev: ok, test, e2e, attack or bench is expected, not ${what}\n`);
       return 2;
