@@ -3,7 +3,7 @@
  * (RFC 1952, 2.2). Blocks that look like compressed already are stored: zlib would spend fifty times the time of a copy
  * on them to save nothing.
  */
-import { constants, gzip } from "node:zlib";
+import { constants, crc32, gzip } from "node:zlib";
 import { CHUNK, type ByteSource } from "./streams.ts";
 
 const LANES = 3;
@@ -53,8 +53,30 @@ export async function* blocks(source: ByteSource): AsyncGenerator<Buffer> {
 }
 
 function compress(block: Buffer): Promise<Buffer> {
-  const level = entropy(block) > DENSE ? constants.Z_NO_COMPRESSION : constants.Z_BEST_SPEED;
-  return new Promise((resolve, reject) => gzip(block, { level, chunkSize: CHUNK / 4 }, (error, done) => (error === null ? resolve(done) : reject(error))));
+  if (entropy(block) > DENSE) return Promise.resolve(store(block));
+  return new Promise((resolve, reject) =>
+    gzip(block, { level: constants.Z_BEST_SPEED, chunkSize: CHUNK / 4 }, (error, done) => (error === null ? resolve(done) : reject(error))),
+  );
+}
+
+/** Magic, deflate, no name and no time, of Unix: RFC 1952, 2.3. */
+const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+const STORED = 65_535;
+
+/** A member of stored blocks: RFC 1951, 3.2.4. */
+function store(block: Buffer): Buffer {
+  const parts: Uint8Array[] = [HEADER];
+  for (let at = 0; at < block.length; at += STORED) {
+    const part = block.subarray(at, at + STORED);
+    const head = Buffer.from([at + part.length === block.length ? 1 : 0, 0, 0, 0, 0]);
+    head.writeUInt16LE(part.length, 1);
+    head.writeUInt16LE(~part.length & 0xffff, 3);
+    parts.push(head, part);
+  }
+  const trailer = Buffer.alloc(8);
+  trailer.writeUInt32LE(crc32(block), 0);
+  trailer.writeUInt32LE(block.length, 4);
+  return Buffer.concat([...parts, trailer]);
 }
 
 /** Bits a byte, by a sample. */

@@ -1,7 +1,7 @@
 /** One `cell host`: a child process that performs one program at a time. The wire format is in native/host.c. */
 import { spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import { release } from "#base/memory.ts";
+import { release, releaseWhole } from "#base/memory.ts";
 import type { Outputs } from "./linux.ts";
 import { lostError, programError, type Sent } from "./program-error.ts";
 
@@ -37,7 +37,10 @@ export type Host = {
   close(): Promise<void>;
 };
 
-/** What one op of a program puts out goes to `take`, in pieces, instead of to the outputs; false: hold the rest back. */
+/**
+ * What one op of a program puts out goes to `take`, in pieces, instead of to the outputs. A piece is copied at once: its
+ * memory is given back afterwards. False: hold the rest back until `go`.
+ */
 export type Piped = { readonly index: number; take(piece: Buffer, outputs: Outputs): boolean; resume(go: () => void): void };
 
 type Pending = {
@@ -142,6 +145,8 @@ function frames(answer: (kind: number, payload: Buffer) => void, pipe: (index: n
   let piping: { to: Pipe; left: number } | undefined;
   return (chunk) => {
     let input = kept.length === 0 ? chunk : Buffer.concat([kept, chunk]);
+    /** Somebody holds a part of this chunk. */
+    let held = false;
     while (input.length > 0) {
       if (piping !== undefined) {
         const piece = input.subarray(0, piping.left);
@@ -162,10 +167,14 @@ function frames(answer: (kind: number, payload: Buffer) => void, pipe: (index: n
         continue;
       }
       if (input.length < HEADER + length) break;
+      held = true;
       answer(input.readUInt32LE(8), input.subarray(HEADER, HEADER + length));
       input = input.subarray(HEADER + length);
     }
     kept = input;
+    if (held || kept.length > HEADER + INDEX) return;
+    kept = Buffer.from(kept);
+    releaseWhole(chunk);
   };
 }
 

@@ -5,8 +5,10 @@ import { FORKED, type Host, type Piped } from "./host-process.ts";
 import type { Outputs, ProgramReader } from "./linux.ts";
 import type { Program } from "./ops.ts";
 
+/** What is handed on at once, if there is so much: the cost of a turn is paid once a MiB. */
+const BLOCK = 2 ** 20;
 /** What waits for the reader at most, before the socket is paused. */
-const WAITING = 2 ** 20;
+const WAITING = 2 * BLOCK;
 
 export function openReader(pool: Pool, host: Host, program: Program, signal: AbortSignal | undefined): ProgramReader {
   const ops = flatten(program);
@@ -14,6 +16,9 @@ export function openReader(pool: Pool, host: Host, program: Program, signal: Abo
   before.promise.catch(() => undefined);
   const waiting: Buffer[] = [];
   let length = 0;
+  let block = Buffer.alloc(0);
+  let filled = 0;
+  let flushing = false;
   let go: (() => void) | undefined;
   let wake = Promise.withResolvers<void>();
   let end: { error?: unknown } | undefined;
@@ -22,12 +27,29 @@ export function openReader(pool: Pool, host: Host, program: Program, signal: Abo
     index: ops.length - 1,
     take(piece, outputs) {
       before.resolve(outputs);
-      waiting.push(piece);
-      length += piece.length;
-      wake.resolve();
+      for (let at = 0; at < piece.length; ) {
+        if (block.length === 0) block = Buffer.allocUnsafeSlow(BLOCK);
+        const part = piece.subarray(at, at + BLOCK - filled);
+        block.set(part, filled);
+        filled += part.length;
+        at += part.length;
+        if (filled === BLOCK) flush();
+      }
+      // Once all that has arrived by now is read.
+      if (filled > 0 && !flushing) setImmediate(flush);
+      flushing = filled > 0;
       return length < WAITING;
     },
     resume: (now) => void (go = now),
+  };
+  const flush = () => {
+    flushing = false;
+    if (filled === 0) return;
+    waiting.push(block.subarray(0, filled));
+    length += filled;
+    block = Buffer.alloc(0);
+    filled = 0;
+    wake.resolve();
   };
   const run = host.run({ ops, before: 0 }, encodeProgram(program), FORKED, piped);
   const abort = () => host.kill();
@@ -44,6 +66,7 @@ export function openReader(pool: Pool, host: Host, program: Program, signal: Abo
   ).finally(() => {
     signal?.removeEventListener("abort", abort);
     pool.give(host, true);
+    flush();
     wake.resolve();
   });
   const dispose = async () => {

@@ -55,7 +55,7 @@ export type ProgramStream = AsyncDisposable & {
 export type ProgramReader = AsyncDisposable & {
   /** The outputs of the ops before the last, when they are performed. Rejects with the ProgramError. */
   readonly before: Promise<Outputs>;
-  /** What the last op puts out, piece by piece, with back-pressure. To be read once; throws the ProgramError. */
+  /** What the last op puts out, in blocks of up to 1 MiB, with back-pressure. To be read once; throws the ProgramError. */
   readonly bytes: AsyncIterable<Buffer>;
 };
 

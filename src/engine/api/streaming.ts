@@ -2,13 +2,14 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { messageOf } from "#base/errors.ts";
+import { releaseWhole } from "#base/memory.ts";
 import { type ApiCall, endAfterRequest } from "./answer.ts";
 
 /** Writes and waits for room; false when the client is gone. */
-export async function writeChunk(call: ApiCall, chunk: Uint8Array | string): Promise<boolean> {
+export async function writeChunk(call: ApiCall, chunk: Uint8Array | string, written?: () => void): Promise<boolean> {
   const { response } = call;
   if (response.destroyed) return false;
-  if (!response.write(chunk)) await drained(response, call.signal);
+  if (!response.write(chunk, written)) await drained(response, call.signal);
   return !response.destroyed;
 }
 
@@ -49,5 +50,12 @@ export async function sendProgress(call: ApiCall, messages: AsyncIterable<object
 export async function sendBytes(call: ApiCall, contentType: string, bytes: AsyncIterable<Uint8Array>): Promise<undefined> {
   call.response.writeHead(200, { "Content-Type": contentType });
   for await (const chunk of bytes) if (!(await writeChunk(call, chunk))) return;
+  call.response.end();
+}
+
+/** The same for chunks that are nobody else's: their memory is given back once they are written. */
+export async function sendOwnBytes(call: ApiCall, contentType: string, bytes: AsyncIterable<Uint8Array>): Promise<undefined> {
+  call.response.writeHead(200, { "Content-Type": contentType });
+  for await (const chunk of bytes) if (!(await writeChunk(call, chunk, () => releaseWhole(chunk)))) return;
   call.response.end();
 }

@@ -5,7 +5,7 @@ import { type Answer, type ApiCall, type ApiRoute, created, empty, ok } from "..
 import type { ApiParts } from "../api.ts";
 import { bytesOf, jsonBody } from "../body.ts";
 import { flag, text } from "../query.ts";
-import { sendBytes } from "../streaming.ts";
+import { sendOwnBytes } from "../streaming.ts";
 import { parseCommitConfig } from "./commit-body.ts";
 import { goMode } from "./go-mode.ts";
 
@@ -21,7 +21,7 @@ export function fileRoutes({ files }: ApiParts): ApiRoute[] {
   async function read(call: ApiCall): Promise<Answer> {
     const { stat, archive } = await files.read(call.params["id"]!, pathOf(call.query), { signal: call.signal });
     call.response.setHeader(STAT, encode(stat));
-    return await sendBytes(call, "application/x-tar", archive);
+    return await sendOwnBytes(call, "application/x-tar", archive);
   }
 
   async function write(call: ApiCall): Promise<Answer> {
@@ -40,7 +40,7 @@ export function fileRoutes({ files }: ApiParts): ApiRoute[] {
   }
 
   async function exportTree(call: ApiCall): Promise<Answer> {
-    return await sendBytes(call, "application/octet-stream", await files.export(call.params["id"]!, { signal: call.signal }));
+    return await sendOwnBytes(call, "application/octet-stream", await files.export(call.params["id"]!, { signal: call.signal }));
   }
 
   async function commit(call: ApiCall): Promise<Answer> {
