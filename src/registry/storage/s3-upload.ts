@@ -12,7 +12,7 @@ import { fail } from "#base/errors.ts";
 import type { S3Client } from "./s3-client.ts";
 import { listObjects } from "./s3-list.ts";
 import { abortMultiparts, putSegment } from "./s3-multipart.ts";
-import { readParts } from "./s3-parts.ts";
+import { PART_SIZE, readParts } from "./s3-parts.ts";
 import { deleteSegments, findList, putList, readSegments, SEGMENTS, segmentKey, sizeOf, type Segment } from "./s3-segments.ts";
 import type { Upload } from "./storage.ts";
 
@@ -82,8 +82,8 @@ function uploadOf(client: S3Client, upload: Held): Upload {
       check();
       if ((await findSession(client, key))?.id !== id) throw fail("not-found", `the upload ${key} has been taken away`);
       if (await place(client, upload, to)) await deleteSegments(client, { id, segments });
-      // What a process that died had begun; ours have ended.
-      if (!upload.fresh) await abortMultiparts(client, `${SEGMENTS}${id}/`);
+      // What a process that died had begun, or we had when the answer was lost.
+      if (!upload.fresh || size() > PART_SIZE) await abortMultiparts(client, `${SEGMENTS}${id}/`);
       await client.call({ method: "DELETE", key, expect: [404] });
       release();
     },

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer, request, type IncomingMessage, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { s3Program, startS3, type S3Server } from "../../../test/fixtures/s3-server.ts";
@@ -26,6 +28,13 @@ async function tests(server: S3Server): Promise<void> {
     const found = await Array.fromAsync(listObjects(client, ""), ({ key }) => key);
     client.close();
     return found;
+  };
+
+  const unfinishedIn = async (prefix: string) => {
+    const client = openS3Client(await settingsOf(prefix));
+    const { body } = await client.call({ method: "GET", query: { uploads: "", prefix: client.full("segments/") } });
+    client.close();
+    return body.split("<Upload>").length - 1;
   };
 
   storageSuite("s3", () => open(), undefined, { folderOrder: true });
@@ -84,9 +93,8 @@ async function tests(server: S3Server): Promise<void> {
     await second.append(pieces(bytes.subarray(10_000_000)));
     await second.commit("blobs/sha256/large");
     assert.equal(await hashOf(one, "blobs/sha256/large"), sha256(bytes));
-    const left = await client.call({ method: "GET", query: { uploads: "", prefix: client.full("segments/") } });
-    assert.equal(left.body.includes("<Upload>"), false);
     client.close();
+    assert.equal(await unfinishedIn(prefix), 0);
   });
 
   test("s3: of two instances that go on with the same upload one fails, and nothing is mixed", async () => {
@@ -109,10 +117,72 @@ async function tests(server: S3Server): Promise<void> {
     assert.match(output, /^# fail 0$/m, output);
   });
 
+  test("s3: answers that are cut, lost or late change nothing of what is stored", async () => {
+    await using tap = await openTap(server.endpoint);
+    const prefix = `t${++count}`;
+    await using storage = await openS3Storage(await parseS3Address(`s3://${server.bucket}/${prefix}?endpoint=${tap.endpoint}`, environment));
+    tap.trouble = (request) => (request.method === "GET" ? undefined : "lost");
+    assert.equal(await storage.put("a/once", Buffer.from("one"), { ifAbsent: true }), true, "it was ours, though the answer was lost");
+    assert.equal(await storage.put("a/once", Buffer.from("two"), { ifAbsent: true }), false);
+    const upload = (await storage.upload("uploads/large", { create: true }))!;
+    await upload.append(pieces(bytes.subarray(0, 1000)));
+    await upload.append(pieces(bytes.subarray(1000)));
+    await upload.commit("blobs/sha256/large");
+    assert.ok(tap.counts.lost > 10);
+    assert.equal(await unfinishedIn(prefix), 0);
+    tap.trouble = (request) => (request.headers.range === undefined || request.method === "HEAD" ? undefined : "cut");
+    assert.equal(await hashOf(storage, "blobs/sha256/large"), sha256(bytes));
+    assert.ok(tap.counts.cut >= 1);
+    tap.trouble = () => "busy";
+    assert.equal(String(await storage.read("a/once")), "one");
+    await storage.delete("blobs/sha256/large");
+    assert.ok(tap.counts.busy > 3);
+    assert.deepEqual((await keysIn(prefix)).filter((key) => key.startsWith("segments/") || key.startsWith("blobs/")), []);
+  });
+
   test("s3: a wrong secret is refused by the server, with its code", async () => {
     const settings = await parseS3Address(`s3://${server.bucket}/x?endpoint=${server.endpoint}`, { ...environment, AWS_SECRET_ACCESS_KEY: "wrong" });
     await assert.rejects(openS3Storage(settings), /403 .*SignatureDoesNotMatch/);
   });
+}
+
+type Trouble = "lost" | "cut" | "busy";
+type Tap = AsyncDisposable & { readonly endpoint: string; trouble: (request: IncomingMessage) => Trouble | undefined; readonly counts: Record<Trouble, number> };
+
+/** Every request meets its trouble once: the answer is lost after the request was carried out, or cut in its middle, or is a 503. */
+async function openTap(endpoint: string): Promise<Tap> {
+  const met = new Set<string>();
+  const serve = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const body = Buffer.concat(await incoming.toArray());
+    const name = `${incoming.method} ${incoming.url} ${incoming.headers["if-none-match"] ?? ""}`;
+    const wanted = tap.trouble(incoming);
+    const trouble = wanted === undefined || met.has(`${wanted} ${name}`) ? undefined : wanted;
+    if (trouble !== undefined) {
+      met.add(`${trouble} ${name}`);
+      tap.counts[trouble]++;
+    }
+    if (trouble === "busy") return void outgoing.writeHead(503).end("<Error><Code>SlowDown</Code></Error>");
+    const passed = request(`${endpoint}${incoming.url}`, { method: incoming.method!, headers: incoming.headers }, async (answer) => {
+      const chunks = Buffer.concat(await answer.toArray());
+      if (trouble === "lost") return void outgoing.destroy();
+      outgoing.writeHead(answer.statusCode!, answer.headers);
+      if (trouble !== "cut") return void outgoing.end(chunks);
+      outgoing.write(chunks.subarray(0, chunks.length >> 1), () => outgoing.destroy());
+    });
+    passed.on("error", () => outgoing.destroy()).end(body);
+  };
+  const listener = createServer((incoming, outgoing) => void serve(incoming, outgoing)).listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const tap: Tap = {
+    endpoint: `http://127.0.0.1:${(listener.address() as { port: number }).port}`,
+    trouble: () => undefined,
+    counts: { lost: 0, cut: 0, busy: 0 },
+    async [Symbol.asyncDispose]() {
+      listener.closeAllConnections();
+      listener.close();
+    },
+  };
+  return tap;
 }
 
 async function putLarge(storage: Storage, key: string, bytes: Buffer): Promise<void> {
