@@ -3,6 +3,7 @@ import type { Log } from "#base/log.ts";
 import type { Access } from "./access/access.ts";
 import type { Upstreams } from "./cache/cache.ts";
 import { openApi } from "./api/api.ts";
+import { openOriginRule } from "./api/origin.ts";
 import { openUploadIds, storedKey } from "./api/upload-id.ts";
 import type { Events } from "./events/events.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -33,8 +34,10 @@ export type RegistrySettings = {
   /** An index may name manifests that the repository does not have. */
   readonly sparseIndexes: boolean;
   readonly quotas: readonly Quota[];
-  /** Names a browser may ask us by, beside loopback's and those in `Host` of other clients (RS-09); empty: any. */
+  /** Names it is asked by (`Host`), beside loopback's (RS-09). Without accounts, and on loopback, no others; otherwise none given: any. */
   readonly hosts: readonly string[];
+  /** It listens beyond loopback: names are not what keeps pages of a browser out. */
+  readonly anyHost: boolean;
   readonly collect: CollectSettings;
   /** Keep `index.json` telling of all tags, so that other tools read the folder as an OCI layout. */
   readonly layoutIndex: boolean;
@@ -77,7 +80,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     uploadIds: openUploadIds(await storedKey(storage)),
     isCopy: (repository) => upstreams.isCopy(repository),
     deletes: settings.deletes,
-    hosts: settings.hosts,
+    origin: openOriginRule({ hosts: settings.hosts, strict: access.open && !settings.anyHost }),
     log,
   });
   const parts = stack.move();

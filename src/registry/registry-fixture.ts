@@ -39,6 +39,7 @@ export const testSettings: RegistrySettings = {
   sparseIndexes: false,
   quotas: [],
   hosts: [],
+  anyHost: false,
   layoutIndex: true,
   collect: { everyMs: 0, graceMs: 3600_000, uploadsMs: 24 * 3600_000, retention: [] },
 };

@@ -11,6 +11,7 @@ import type { Log } from "#base/log.ts";
 import type { Access, Action, Identity, Need } from "../access/access.ts";
 import type { Actor, Events, RegistryEvent } from "../events/events.ts";
 import type { Store } from "../store/store.ts";
+import type { OriginRule } from "./origin.ts";
 import type { Route } from "./path.ts";
 import type { UploadIds } from "./upload-id.ts";
 
@@ -24,7 +25,8 @@ export type ApiOptions = {
   /** Whether a repository is a copy of an upstream's: nobody writes to it. */
   readonly isCopy: (repository: string) => boolean;
   readonly deletes: boolean;
-  readonly hosts: readonly string[];
+  /** Refuses what a page of a browser may have sent. */
+  readonly origin: OriginRule;
   readonly log: Log;
 };
 

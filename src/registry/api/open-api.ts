@@ -5,7 +5,6 @@ import { actionOf, type ApiOptions, type Asked } from "./api.ts";
 import { deleteBlob, getBlob } from "./blobs.ts";
 import { listCatalog, listReferrers, listTags } from "./listings.ts";
 import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
-import { openOriginRule, type OriginRule } from "./origin.ts";
 import { parsePath, type Route } from "./path.ts";
 import { cancelUpload, finishUpload, patchUpload, startUpload, uploadStatus } from "./uploads.ts";
 
@@ -23,20 +22,19 @@ const HANDLERS: Readonly<Record<Exclude<Route["kind"], "invalid">, Readonly<Reco
 };
 
 export function openApi(api: ApiOptions): (call: Call) => Promise<void> {
-  const origin = openOriginRule({ hosts: api.hosts, open: api.access.open });
   return async (call) => {
     const route = parsePath(call.path);
     if (api.events.request !== undefined) measure(call, route, api.events.request);
     try {
-      await serve(call, route, api, origin);
+      await serve(call, route, api);
     } catch (error) {
       answerFailure(call, error, api.log);
     }
   };
 }
 
-async function serve(call: Call, route: Route | undefined, api: ApiOptions, origin: OriginRule): Promise<void> {
-  origin(call);
+async function serve(call: Call, route: Route | undefined, api: ApiOptions): Promise<void> {
+  api.origin(call);
   if (route === undefined) return refuse(call, 404, "UNSUPPORTED", "there is nothing at this path");
   if (route.kind === "invalid") return refuseRoute(call, route, await permitted(call, { action: "ping" }, api));
   const handler = HANDLERS[route.kind][call.method];
@@ -96,12 +94,11 @@ function greet({ call }: Asked): void {
   answer(call, 200, ["Content-Type", "application/json; charset=utf-8", "Content-Length", 2], "{}");
 }
 
-function measure({ method, request, response }: Call, route: Route | undefined, tell: NonNullable<ApiOptions["events"]["request"]>): void {
+function measure({ method, response }: Call, route: Route | undefined, tell: NonNullable<ApiOptions["events"]["request"]>): void {
   const began = performance.now();
   response.once("close", () => {
     const sent = response.getHeader("content-length");
     tell({ method: method in METHODS ? method : "other", route: route?.kind ?? "none", status: response.statusCode, duration: performance.now() - began, sent: Number(sent ?? 0) });
-    void request;
   });
 }
 

@@ -11,13 +11,13 @@ export type OriginRule = (call: Call) => void;
 const READS = new Set(["GET", "HEAD", "OPTIONS"]);
 const REMEMBERED = 100;
 
-/** `open`: nobody has to say who they are. `hosts`: names without port; empty: any, unless it is open. */
-export function openOriginRule({ hosts, open }: { readonly hosts: readonly string[]; readonly open: boolean }): OriginRule {
+/** `hosts`: names without port; `strict`: only they (and loopback's) also when there are none. */
+export function openOriginRule({ hosts, strict }: { readonly hosts: readonly string[]; readonly strict: boolean }): OriginRule {
   const allowed = new Set(hosts.map((host) => host.toLowerCase()));
   const good = new Set<string>();
   const check = (host: string): void => {
     const name = nameOf(host);
-    if (!isLoopbackName(name) && !allowed.has(name) && (open || allowed.size > 0)) {
+    if (!isLoopbackName(name) && !allowed.has(name) && (strict || allowed.size > 0)) {
       throw fail("forbidden", `answer as ${JSON.stringify(name.slice(0, 100))}: the registry is not asked by that name; allow it with --allow-host`, { facts: { code: "DENIED" } });
     }
     if (good.size < REMEMBERED) good.add(host);

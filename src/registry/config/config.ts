@@ -58,11 +58,12 @@ function compileConfig(given: Given): RegistryConfig {
   const audit = text(given, "audit");
   const root = text(given, "root");
   if (root === undefined) throw fail("invalid", "--root: the folder (or s3://BUCKET/PREFIX) where the registry keeps its images is needed");
+  const listen = readListen(text(given, "listen") ?? "127.0.0.1:5000", { tls: tls !== undefined || flag(given, "behind-proxy"), accounts: guarded || flag(given, "open") });
   return {
-    listen: readListen(text(given, "listen") ?? "127.0.0.1:5000", { tls: tls !== undefined || flag(given, "behind-proxy"), accounts: guarded || flag(given, "open") }),
+    listen,
     root,
     tls,
-    settings: compileSettings(given, root),
+    settings: { ...compileSettings(given, root), anyHost: !listen.loopback },
     accounts: {
       ...(htpasswd !== undefined && { htpasswd }),
       ...(policy !== undefined && { policy }),
@@ -79,7 +80,7 @@ function compileConfig(given: Given): RegistryConfig {
   };
 }
 
-function compileSettings(given: Given, root: string): RegistrySettings {
+function compileSettings(given: Given, root: string): Omit<RegistrySettings, "anyHost"> {
   return {
     deletes: flag(given, "delete"),
     createOnly: list(given, "create-only"),
