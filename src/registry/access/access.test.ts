@@ -128,6 +128,11 @@ test("a refresh token is as good as the password, until the password changes", a
   await until(async () => (await own.fetch("POST", "/token", form({ ...asked, refresh_token: refresh }))).status === 401);
   assert.equal((await own.fetch("GET", "/v2/", { user: "ann:one" })).status, 401);
   assert.equal((await own.fetch("GET", "/v2/", { user: "ann:two" })).status, 200);
+  // An access token lives on for minutes, but not longer than the account.
+  const access = fresh.json().access_token as string;
+  assert.equal((await own.fetch("POST", "/v2/a/b/blobs/uploads/", { token: access })).status, 202);
+  write("changing", htpasswdOf({ bob: "x" }));
+  await until(async () => (await own.fetch("POST", "/v2/a/b/blobs/uploads/", { token: access })).status === 401);
 });
 
 test("RS-02: a token that brings its own key, has no or another signature, is late or for somebody else, opens nothing", async () => {

@@ -165,17 +165,22 @@ function authorizer(parts: Parts): Access["authorize"] {
   };
 }
 
+const REMEMBERED_MS = 5 * 60_000;
+
 async function verifyToken({ tokens, issuers }: Parts, token: string, remember: (token: string, known: Known, until: number) => void): Promise<Known | undefined> {
   const ours = await tokens?.verify(token);
   let found = ours;
   for (const issuer of issuers) found ??= await issuer.verify(token);
   if (found === undefined) return undefined;
   const known: Known = { name: found.claims.user, scopes: found.claims.scopes, foreign: ours === undefined };
-  remember(token, known, found.until);
+  // Not for long: an issuer may take back a key.
+  remember(token, known, Math.min(found.until, Date.now() + REMEMBERED_MS));
   return known;
 }
 
-function isAllowed({ policy, realm }: Parts, need: Need, { name, scopes }: Known): boolean {
+function isAllowed({ passwords, policy, realm }: Parts, need: Need, { name, scopes }: Known): boolean {
+  // A token may outlive its account by minutes.
+  if (name !== "" && !passwords.has(name)) return false;
   switch (need.action) {
     // Where tokens are had, a client learns it here; a token says that it has learnt it.
     case "ping":

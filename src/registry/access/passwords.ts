@@ -11,6 +11,8 @@ import type { Htpasswd } from "./htpasswd.ts";
 export type Passwords = AsyncDisposable & {
   /** At once when it was verified a moment ago. */
   verify(login: Login): Verdict | Promise<Verdict>;
+  /** Whether there is an account of that name. */
+  has(name: string): boolean;
   /** Changes with the account's password; undefined when there is no account. */
   fingerprint(name: string): string | undefined;
 };
@@ -67,6 +69,7 @@ export function openPasswords(accounts: () => Htpasswd, failures: Failures): Pas
       if (hash !== undefined && seen !== undefined && performance.now() - seen < REMEMBERED_MS) return right;
       return check(login, hash, key);
     },
+    has: (name) => accounts().has(name),
     fingerprint(name) {
       const hash = accounts().get(name);
       return hash === undefined ? undefined : createHmac("sha256", "gantry-registry refresh").update(`${name}:${hash}`).digest("base64url").slice(0, 22);
