@@ -49,7 +49,7 @@ export async function serve(given: Config): Promise<Engine> {
   const users = (): OpenContainers => open;
   const trust = await openTrust({ path: config.trustPolicy, log, refused: (refusal) => events.publish(refusalEvent(refusal)) });
   const images = openImages({ core, users: { usedImages: () => users().usedImages(), usedManifests: () => users().usedManifests() }, publish: events.publish, trust });
-  const transfer = opening.use(openTransfer({ settings: () => config.registries, content: core.content, log }));
+  const transfer = opening.use(openTransfer({ settings: () => config.registries, content: core.content, log, limits: waits(config.registryTimeout) }));
   const registries = openRegistries({ core, transfer, settings: () => config.registries, publish: events.publish, trust, log });
   const volumes = openVolumes({ db: core.db, kernel, root: join(config.dataRoot, "volumes"), events, usersOf: (name) => users().users(name), log });
   const tasks = await openTasks({ kernel, execRoot: config.execRoot, host });
@@ -83,6 +83,9 @@ export async function serve(given: Config): Promise<Engine> {
     },
   };
 }
+
+/** What a registry's silence of so many seconds means for each wait. */
+const waits = (seconds: number) => ({ connectMs: Math.min(seconds, 15) * 1000, idleMs: seconds * 1000, rateMs: seconds * 2000 });
 
 function refusalEvent({ act, reference, digest, rule, reason }: Refusal): Parameters<Events["publish"]>[0] {
   return { Type: "image", Action: "refuse", Actor: { ID: digest === "" ? reference : digest, Attributes: { name: reference, act, rule, reason } } };

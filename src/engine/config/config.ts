@@ -37,6 +37,8 @@ export type Config = {
   readonly containers: ContainerDefaults;
   readonly network: NetworkDefaults;
   readonly registries: RegistrySettings;
+  /** Seconds of silence before an attempt is given up. */
+  readonly registryTimeout: number;
   /** The trust policy's file. At the default path there may be none. */
   readonly trustPolicy: string;
 };

@@ -5,7 +5,7 @@ import { checkNetwork, checkStorage, checkValues } from "./check.ts";
 import type { Config, Loaded, NetworkDefaults } from "./config.ts";
 import { parseGcSettings } from "../disk/settings.ts";
 import { readConfigFile } from "./file.ts";
-import { compileRegistries } from "./registries.ts";
+import { atLeastOne, compileRegistries } from "./registries.ts";
 import { parseFlags } from "./flags.ts";
 import { parseHost } from "./hosts.ts";
 import { settings, type Setting } from "./settings.ts";
@@ -106,6 +106,7 @@ export function compileConfig(values: Values): Config {
     },
     network: checkNetwork(compileNetwork(values)),
     registries: compileRegistries(get),
+    registryTimeout: atLeastOne("registry timeout", get("registry-timeout")),
     trustPolicy: get("trust-policy"),
   };
 }

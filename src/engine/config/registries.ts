@@ -36,7 +36,7 @@ function compileProxies(file: Readonly<Record<string, unknown>>, flags: Proxies)
   return { http: found.http || environment("HTTP_PROXY"), https: found.https || environment("HTTPS_PROXY"), no: found.no || environment("NO_PROXY") };
 }
 
-function atLeastOne(what: string, value: number): number {
+export function atLeastOne(what: string, value: number): number {
   if (value >= 1) return value;
   throw fail("invalid", `invalid ${what}: ${value}`);
 }
