@@ -52,7 +52,7 @@ export async function* pullImages(parts: PullParts, name: string, options: PullO
   try {
     for (const one of wanted) changed = (yield* pullOne(parts, remote, one, options)) || changed;
   } catch (error) {
-    if (!isInterruption(error)) await parts.core.collect();
+    await parts.core.collect();
     throw error;
   }
   imageEvent(parts.publish, "pull", familiar(reference), familiarRepository(reference));
@@ -132,16 +132,20 @@ async function bring(parts: PullParts, remote: Remote, target: Descriptor, { pla
   const lease = held.use(core.leases.open());
   const ahead = held.use(core.layers.ahead());
   const progress = pullProgress(send, parts.maxDownloads());
-  const nodes: Node[] = [];
+  const nodes = new Set<Node>();
   let changed = false;
   const onEvent = (event: FetchEvent) => {
-    if (event.kind === "manifest" || event.kind === "layer") keep(`content/${event.descriptor.digest}`);
+    if (event.kind === "manifest" || event.kind === "layer") keep(event.descriptor.digest);
+    // The configuration, which is not spoken of before.
+    if (event.kind === "done") keep(event.digest);
     if (event.kind === "layer" && !event.here) changed = true;
     progress.fetched(event);
   };
-  // Before the bytes come: their row is written later, so a kill at any moment leaves no blob that is not kept.
-  const keep = (node: Node) => {
-    nodes.push(node);
+  // Before a layer's bytes come: their row is written later, so a kill at any moment leaves no layer that is not kept.
+  const keep = (digest: Digest) => {
+    const node: Node = `content/${digest}`;
+    if (nodes.has(node)) return;
+    nodes.add(node);
     core.kept.keep([node], KEPT).catch(() => undefined);
   };
   try {
@@ -158,9 +162,9 @@ async function bring(parts: PullParts, remote: Remote, target: Descriptor, { pla
     progress.complete();
     const blobs = [variant.manifest.config, ...variant.manifest.layers].map(({ digest }) => digest);
     const kept = held.move();
-    return { value: { changed, nodes, blobs }, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+    return { value: { changed, nodes: [...nodes], blobs }, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   } catch (error) {
-    if (!isInterruption(error)) await core.kept.drop(nodes);
+    if (!isInterruption(error)) await core.kept.drop([...nodes]);
     throw error;
   }
 }

@@ -33,6 +33,10 @@ export type Tap = {
   forget(): void;
   /** Decides of each answer after how many of its bytes it is cut; undefined: not at all. */
   cut: ((seen: Seen) => number | undefined) | undefined;
+  /** The same, but the connection stays open, and silent. */
+  stall: ((seen: Seen) => number | undefined) | undefined;
+  /** Resolves when an answer to such a path has sent so many bytes. */
+  sent(path: RegExp, bytes: number): Promise<void>;
   /** Answers in the registry's place; undefined: the registry does. */
   answer: ((seen: Seen) => { status: number; headers: Record<string, string>; body: string } | undefined) | undefined;
   /** Resolves when a request like this has come; until then its answer waits for `release`. */
@@ -128,10 +132,22 @@ export async function freePort(): Promise<number> {
 async function openTap(port: number): Promise<{ server: Server; tap: Tap; tapPort: number }> {
   const agent = new Agent({ keepAlive: true });
   const seen: Seen[] = [];
+  const watchers = new Set<() => void>();
   const holds: { method: string; path: RegExp; come: PromiseWithResolvers<void>; go: PromiseWithResolvers<void> }[] = [];
   const tap: Tap = {
     seen,
     cut: undefined,
+    stall: undefined,
+    sent: (path, bytes) =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (!seen.some((one) => path.test(one.path) && one.sent >= bytes)) return;
+          watchers.delete(look);
+          resolve();
+        };
+        watchers.add(look);
+        look();
+      }),
     answer: undefined,
     count: (method, path) => seen.filter((one) => one.method === method && path.test(one.path)).length,
     forget: () => void seen.splice(0),
@@ -159,7 +175,7 @@ async function openTap(port: number): Promise<{ server: Server; tap: Tap; tapPor
       outgoing.writeHead((one.status = instead.status), { "content-length": Buffer.byteLength(instead.body), ...instead.headers }).end(one.method === "HEAD" ? undefined : instead.body);
       return;
     }
-    const sent = request({ host: "127.0.0.1", port, agent, method: one.method, path: one.path, headers: incoming.headers }, (answer) => passOn(one, answer, outgoing, tap));
+    const sent = request({ host: "127.0.0.1", port, agent, method: one.method, path: one.path, headers: incoming.headers }, (answer) => passOn(one, answer, outgoing, tap, () => watchers.forEach((look) => look())));
     sent.on("error", () => outgoing.destroy());
     incoming.pipe(sent);
   });
@@ -167,24 +183,27 @@ async function openTap(port: number): Promise<{ server: Server; tap: Tap; tapPor
   return { server, tap, tapPort: (server.address() as { port: number }).port };
 }
 
-function passOn(seen: Seen, answer: IncomingMessage, outgoing: ServerResponse, tap: Tap): void {
+function passOn(seen: Seen, answer: IncomingMessage, outgoing: ServerResponse, tap: Tap, told: () => void): void {
   seen.status = answer.statusCode!;
   outgoing.writeHead(answer.statusCode!, answer.headers);
-  const limit = tap.cut?.(seen);
+  const stalled = tap.stall?.(seen);
+  const limit = stalled ?? tap.cut?.(seen);
   answer.on("data", (chunk: Buffer) => {
     const part = limit === undefined ? chunk : chunk.subarray(0, Math.max(0, limit - seen.sent));
     seen.sent += part.length;
+    told();
     if (!outgoing.write(part)) {
       answer.pause();
       outgoing.once("drain", () => answer.resume());
     }
-    if (limit !== undefined && seen.sent >= limit) {
+    if (stalled !== undefined && seen.sent >= stalled) answer.pause();
+    else if (limit !== undefined && seen.sent >= limit) {
       answer.destroy();
       // What was written goes out first: the client is to see it come, and break off.
       setImmediate(() => outgoing.destroy());
     }
   });
-  answer.on("end", () => outgoing.end());
+  answer.on("end", () => stalled ?? outgoing.end());
   answer.on("error", () => outgoing.destroy());
   outgoing.on("close", () => answer.destroy());
 }
