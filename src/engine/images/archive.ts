@@ -41,6 +41,8 @@ type Intake = {
   /** What looks like a layer is unpacked while it comes in. */
   readonly ahead: Ahead;
   readonly signal?: AbortSignal;
+  /** Called for large files, by what they are known by in the archive. */
+  readonly progress?: (id: string, current: number, total: number) => void;
 };
 
 /** @throws invalid when it is no archive, cut short, or beyond the limits; exhausted when the disk is full. */
@@ -77,9 +79,9 @@ type Taker = {
 };
 
 /** The file that comes in: small and gathered, large and written, or known already and only read past. */
-type Into = { path: string; head: Buffer; parts?: Buffer[]; writer?: BlobWriter; ahead?: AheadLayer; known?: Blob };
+type Into = { path: string; head: Buffer; size?: number; came?: number; parts?: Buffer[]; writer?: BlobWriter; ahead?: AheadLayer; known?: Blob };
 
-function openTaker({ content, lease, ahead }: Intake, files: Map<string, File>): Taker {
+function openTaker({ content, lease, ahead, progress }: Intake, files: Map<string, File>): Taker {
   let small = 0;
   let into: Into | undefined;
   /** The commit before: its sync goes on while the next file comes in. */
@@ -96,7 +98,7 @@ function openTaker({ content, lease, ahead }: Intake, files: Map<string, File>):
         if ((small += size) > MAX_SMALL) throw fail("invalid", "read the archive: too many small files");
         into = { path, head: Buffer.alloc(0), parts: [] };
       } else {
-        into = { path, head: Buffer.alloc(0), writer: await content.writer(lease, { size, ...(digest && { digest }) }) };
+        into = { path, head: Buffer.alloc(0), size, came: 0, writer: await content.writer(lease, { size, ...(digest && { digest }) }) };
       }
     },
     async data(bytes, last) {
@@ -106,6 +108,7 @@ function openTaker({ content, lease, ahead }: Intake, files: Map<string, File>):
       into.parts?.push(Buffer.from(bytes));
       await into.ahead?.write(bytes);
       await into.writer?.write(bytes);
+      if (into.size !== undefined) progress?.(shownId(into.path), (into.came = (into.came ?? 0) + bytes.length), into.size);
       if (!last) return;
       const { path, head, parts, writer, known, ahead: layer } = into;
       into = undefined;
@@ -126,6 +129,11 @@ function openTaker({ content, lease, ahead }: Intake, files: Map<string, File>):
       await committing.catch(() => undefined);
     },
   };
+}
+
+/** "blobs/sha256/ab…", "ab…/layer.tar": the first twelve digits; of another name its end. */
+function shownId(path: string): string {
+  return /(?:^|\/)([a-f0-9]{12})[a-f0-9]{52}(?:$|[/.])/.exec(path)?.[1] ?? path.slice(-12);
 }
 
 function setAhead(into: Into, layer: AheadLayer | undefined): void {

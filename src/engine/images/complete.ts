@@ -30,9 +30,14 @@ const node = (digest: Digest): Node => `content/${digest}`;
  * @throws invalid when something is missing or is not what a descriptor says.
  */
 export async function completeTarget(parts: Complete, target: Descriptor): Promise<void> {
-  if (!(await complete(parts, target, 0))) {
+  if (!(await tryComplete(parts, target))) {
     throw fail("invalid", `read image ${target.digest}: it is incomplete: none of its manifests is here with all it needs`);
   }
+}
+
+/** The same; false when nothing of it is whole. */
+export function tryComplete(parts: Complete, target: Descriptor): Promise<boolean> {
+  return complete(parts, target, 0);
 }
 
 async function complete(parts: Complete, descriptor: Descriptor, depth: number): Promise<boolean> {

@@ -88,7 +88,7 @@ const noSignal = new AbortController().signal;
 
 export async function load(images: EngineImages, archive: Buffer, size = 10_000): Promise<LoadProgress[]> {
   const steps: LoadProgress[] = [];
-  for await (const step of images.load(pieces(archive, size), { signal: noSignal })) steps.push(step);
+  for await (const step of images.load(pieces(archive, size), { signal: noSignal })) if (step.kind === "loaded") steps.push(step);
   return steps;
 }
 

@@ -51,10 +51,14 @@ function take(list: string[], entry: string): boolean {
   return at >= 0;
 }
 
-/** Each host has a socket. inotify is opened once, by the first log that is followed. */
+/**
+ * Each host has a socket. inotify is opened once, by the first log that is followed. SQLite keeps a descriptor of a second
+ * connection (a check's) until the first one closes, and takes it for the next.
+ */
 function withoutHosts(list: readonly string[], hosts: number): string[] {
   let left = hosts;
-  return list.filter((entry) => !(entry === "socket" && left-- > 0) && entry !== "anon_inode:inotify");
+  let databases = 0;
+  return list.filter((entry) => !(entry === "socket" && left-- > 0) && entry !== "anon_inode:inotify" && !(entry.endsWith("/gantry.db") && ++databases === 2));
 }
 
 /** By what they are, not by number: an engine may reopen a file under another one. */
