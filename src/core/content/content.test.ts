@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { sha256 } from "#base/digest.ts";
@@ -7,6 +7,7 @@ import { Failure, type Kind } from "#base/errors.ts";
 import { collect } from "#base/streams.ts";
 import { digits } from "#spec/digest.ts";
 import { leftOvers, testCore } from "../core-fixture.ts";
+import type { ContentStore } from "./store.ts";
 
 const failure = (kind: Kind, message: RegExp) => (error: unknown) => error instanceof Failure && error.kind === kind && message.test(error.message);
 const bytes = Buffer.from("some content, ".repeat(100_000));
@@ -95,4 +96,59 @@ test("a blob that was damaged or lost on the disk is not given out (F-12)", asyn
   await assert.rejects(content.read(digest), failure("internal", /damaged/));
   rmSync(path);
   await assert.rejects(content.read(digest), failure("not-found", /not found/));
+});
+
+test("a blob that comes in several attempts: what is there is replayed, hashed, and gone on from", async (t) => {
+  const { content, leases, root } = await testCore(t);
+  using lease = leases.open();
+  const first = await content.resume(lease, { digest, size: bytes.length });
+  assert.equal(first.offset, 0);
+  await assert.rejects(content.resume(lease, { digest, size: bytes.length }), failure("conflict", /already/));
+  await first.write(bytes.subarray(0, 500_000));
+  await first.suspend();
+  assert.deepEqual((await content.partials()).map(({ digest, size }) => [digest, size]), [[digest, 500_000]]);
+  assert.equal(content.stat(digest), undefined);
+  const second = await content.resume(lease, { digest, size: bytes.length });
+  assert.equal(second.offset, 500_000);
+  assert.ok((await collect(second.replay(), 2 ** 30, "it")).equals(bytes.subarray(0, 500_000)));
+  await second.write(bytes.subarray(500_000));
+  assert.deepEqual(await second.commit(), { digest, size: bytes.length });
+  await second.suspend();
+  assert.ok((await content.read(digest)).equals(bytes));
+  assert.deepEqual(await content.partials(), []);
+  assert.deepEqual((await leftOvers(root)).ingests, []);
+});
+
+test("an attempt that turns out to be wrong, too long or empty keeps nothing", async (t) => {
+  const { content, leases } = await testCore(t);
+  using lease = leases.open();
+  const wrong = await content.resume(lease, { digest: sha256("other"), size: 10 });
+  await wrong.write(bytes.subarray(0, 10));
+  await assert.rejects(wrong.commit(), failure("invalid", /has the digest/));
+  const long = await content.resume(lease, { digest, size: 10 });
+  await assert.rejects(long.write(bytes), failure("invalid", /more than 10/));
+  await long.suspend();
+  const empty = await content.resume(lease, { digest, size: 10 });
+  await empty.suspend();
+  assert.deepEqual(await content.partials(), []);
+});
+
+test("what attempts left is dropped when it is old, when it is asked for, and never while one is under way", async (t) => {
+  const { content, leases, root } = await testCore(t);
+  using lease = leases.open();
+  for (const [index, days] of [[1, 8], [2, 1], [3, 0]] as const) {
+    const writer = await content.resume(lease, { digest: sha256(`${index}`), size: 100 });
+    await writer.write(bytes.subarray(0, index));
+    await writer.suspend();
+    const time = new Date(Date.now() - days * 86_400_000);
+    utimesSync(join(root, "content/partial", digits(sha256(`${index}`))), time, time);
+  }
+  writeFileSync(join(root, "content/partial/no digest"), "x");
+  await (content as ContentStore).sweep();
+  assert.deepEqual((await content.partials()).map(({ size }) => size).toSorted(), [2, 3]);
+  const busy = await content.resume(lease, { digest: sha256("2"), size: 100 });
+  assert.deepEqual(await content.dropPartials(), { bytes: 3 });
+  await busy.suspend();
+  assert.deepEqual(await content.dropPartials(new Date(Date.now() - 2 * 86_400_000)), { bytes: 0 });
+  assert.deepEqual(await content.dropPartials(), { bytes: 2 });
 });
