@@ -16,13 +16,13 @@ export const command = define({
   flags: {
     archive: bool("a", "Give what is copied into a container to its user, when it has one"),
     "follow-link": bool("L", "Follow the source, if it is a symbolic link"),
-    quiet: bool("q", "No progress, and no line at the end"),
+    quiet: bool("q", "No progress, and no line at the end, as when standard output is no terminal"),
   },
   async run(cli, options, [source = "", destination = ""]) {
     if (source === "") throw fail("invalid", "source can not be empty");
     if (destination === "") throw fail("invalid", "destination can not be empty");
     const [from, to] = [parsePlace(source), parsePlace(destination)];
-    const wish = { archive: options.archive, follow: options["follow-link"], quiet: options.quiet };
+    const wish = { archive: options.archive, follow: options["follow-link"], quiet: options.given.has("quiet") ? options.quiet : !cli.out.isTerminal };
     if (from.container !== "" && to.container !== "") throw fail("invalid", "copying between containers is not supported");
     if (from.container !== "") return await copyOut(cli, from, to.path, wish);
     if (to.container !== "") return await copyIn(cli, from.path, to, wish);

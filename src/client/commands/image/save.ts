@@ -14,7 +14,7 @@ export const command = define({
     if (options.output === "" && cli.out.isTerminal) {
       throw fail("invalid", "cowardly refusing to save to a terminal. Use the -o flag or redirect");
     }
-    if (options.output !== "") checkOutput(options.output);
+    if (options.output !== "") checkOutput(options.output, "failed to save image: ");
     const api = await cli.api();
     const answer = await api.send("GET", "/images/get", { query: { names, platform: encodePlatforms(options.platform) } });
     if (options.output === "") {
@@ -25,10 +25,9 @@ export const command = define({
   },
 });
 
-function checkOutput(path: string): void {
+export function checkOutput(path: string, start: string): void {
   const kind = statSync(path, { throwIfNoEntry: false });
   const folder = dirname(path);
-  const start = "failed to save image: ";
   if (statSync(folder, { throwIfNoEntry: false }) === undefined) {
     throw fail("invalid", `${start}invalid output path: stat ${folder}: no such file or directory`);
   }
