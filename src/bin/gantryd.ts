@@ -78,6 +78,7 @@ export async function serve(given: Config): Promise<Engine> {
       await trust.reload(fresh.trustPolicy);
       Object.assign(config, { ...fresh, network: config.network, containers: Object.assign(config.containers, fresh.containers) });
       Object.assign(facts, { labels: fresh.labels, liveRestore: fresh.liveRestore, debug: fresh.debug, registries: fresh.registries });
+      disk.reload();
       log.setLevel(fresh.logLevel);
       events.publish({ Type: "daemon", Action: "reload", Actor: { ID: facts.id, Attributes: reloadable(fresh) } });
     },

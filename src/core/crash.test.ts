@@ -76,6 +76,10 @@ for (const driver of ["overlay", "vfs"] as const) {
       const left = await leftOvers(root);
       assert.deepEqual([left.blobs.length, left.ingests.length, left.snapshots.length], named ? [1, 0, 1] : [0, 0, 0]);
       assert.deepEqual(core.snapshots.list().map(({ kind }) => kind), named ? ["committed"] : []);
+      for await (const finding of core.check({ repair: false, signal: new AbortController().signal })) {
+        // The layer that the program names as an image is none: only that may be told.
+        if (finding.kind === "problem") assert.equal(finding.problem.subject, "docker.io/library/x:1", `${finding.problem.subject}: ${finding.problem.text}`);
+      }
       await core[Symbol.asyncDispose]();
 
       const again = run(root, driver, "");

@@ -92,6 +92,23 @@ story("image gc: the longest unused go, never what is in use, pinned or fresh", 
   await cli.ok("rmi", "used:1");
 }, ours);
 
+story("image gc runs by itself as daemon.json says, after a reload too", async (scene) => {
+  const { cli, engine } = scene;
+  await load(scene, ["by-itself:1"], "itself");
+  await cli.ok("create", "--name", "holds", "busybox");
+  writeFileSync(engine.place.config, JSON.stringify({ "image-gc": { age: "1s", grace: "0s", interval: "1s" } }));
+  const events = cli.spawn("events", "--since", "1", "--filter", "event=delete", "--format", "{{.Action}} {{.ID}}");
+  const id = await cli.ok("inspect", "--type", "image", "-f", "{{.Id}}", "by-itself:1");
+  process.kill(engine.pid, "SIGHUP");
+  await events.until(new RegExp(`delete ${id}`));
+  events.child.kill();
+  await events.ended;
+  assert.match(await cli.ok("images", "--format", "{{.Repository}}"), /^busybox$/m);
+  writeFileSync(engine.place.config, "{}");
+  process.kill(engine.pid, "SIGHUP");
+  await cli.ok("rm", "holds");
+}, ours);
+
 story("system check: whole, then damaged, then repaired", async (scene) => {
   const { cli } = scene;
   await load(scene, ["hurt:1"], "hurt");

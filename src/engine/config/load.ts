@@ -48,6 +48,7 @@ export async function reloadConfig(argv: readonly string[], running: Config): Pr
       ipcMode: fresh.containers.ipcMode,
       shmSize: fresh.containers.shmSize,
     },
+    imageGc: fresh.imageGc,
     trustPolicy: fresh.trustPolicy,
     registries: { ...fresh.registries, proxies: running.registries.proxies },
   };

@@ -27,6 +27,8 @@ export type Disk = {
   check(options: { repair: boolean; signal: AbortSignal }): AsyncIterable<Finding>;
   /** Removes images by the engine's rules, or by others for this once. */
   collect(options: { dryRun: boolean; settings?: Partial<GcSettings> }): Promise<Collected>;
+  /** The settings changed: the next round comes when they say. */
+  reload(): void;
   /** Ends the rounds that run by themselves. */
   close(): void;
 };

@@ -5,29 +5,37 @@ import type { Disk, DiskParts } from "./disk.ts";
 import { collectImages } from "./gc.ts";
 import { diskUsage } from "./usage.ts";
 
-/** How often it is looked whether rounds are wanted now: a reload may change that. */
-const LOOK = 60_000;
+/** Timers take no more. A round too early does no harm. */
+const LONGEST = 2 ** 31 - 1;
 
 export function openDisk(parts: DiskParts): Disk {
   let last = Date.now();
+  let timer: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
   const collect: Disk["collect"] = ({ dryRun, settings = {} }) => {
     const round = running.then(() => collectImages(parts, { ...parts.settings(), ...settings }, dryRun));
     running = round.catch(() => undefined);
     return round;
   };
-  const timer = setInterval(() => {
+  const arm = () => {
+    clearTimeout(timer);
     const { interval } = parts.settings();
-    if (interval === undefined || Date.now() - last < Number(interval / 1_000_000n)) return;
+    if (interval === undefined) return;
+    const wait = last + Number(interval / 1_000_000n) - Date.now();
+    timer = setTimeout(tick, Math.min(Math.max(wait, 0), LONGEST)).unref();
+  };
+  const tick = async () => {
     last = Date.now();
-    collect({ dryRun: false }).catch((error: unknown) => parts.log.error("image gc", { error: messageOf(error) }));
-  }, LOOK);
-  timer.unref();
+    await collect({ dryRun: false }).catch((error: unknown) => parts.log.error("image gc", { error: messageOf(error) }));
+    arm();
+  };
+  arm();
 
   return {
     usage: (wanted) => diskUsage(parts, wanted),
     check: (options) => checkAll(parts, options),
     collect,
-    close: () => clearInterval(timer),
+    reload: arm,
+    close: () => clearTimeout(timer),
   };
 }
