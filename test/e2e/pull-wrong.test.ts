@@ -53,6 +53,7 @@ async function pull({ cli }: Scene, { message, options, prepare, flags = [], res
   const names = await cli.ok("images", "-a", "--no-trunc");
   const before = look();
   const { stderr, stdout } = await cli.fails(1, message, "pull", ...flags, name);
+  assert.match(stderr, /app:1|app:none|\/app: |\/v2\/app\/|\/app, repo|no matching manifest/, "what was pulled is said");
   assert.doesNotMatch(`${stderr}${stdout}`, /undefined|TypeError|\bat .*\.ts:\d/);
   assert.equal(await cli.ok("images", "-a", "--no-trunc"), names, "something was named");
   const { blobs, snapshots } = look();

@@ -78,7 +78,8 @@ const onlyUsage = (outputs: Outputs): Usage => readUsage([...outputs.values()].a
 
 function asLayerFailure(what: string, error: unknown): unknown {
   const known = asDiskFailure(`unpack ${what}`, error);
-  if (known instanceof Failure || !(known instanceof ProgramError)) return known;
+  if (known instanceof Failure) return known.kind !== "invalid" || known.message.includes(what) ? known : fail("invalid", `unpack ${what}: ${known.message}`, { cause: known });
+  if (!(known instanceof ProgramError)) return known;
   if (known.index < 0) return fail("unavailable", `unpack ${what}: ${known.message}`, { cause: known });
   // What the kernel refuses of an archive's entries is the archive's fault.
   return fail("invalid", `unpack ${what}: ${known.message}`, { cause: known });

@@ -4,7 +4,7 @@
  * What is asked for is resolved anew for each pull; who gets the same digest shares the work. Layers are unpacked while
  * they come (`ahead`), so that download, hashing, decompression and unpacking overlap.
  */
-import { fail, kindOf } from "#base/errors.ts";
+import { fail, kindOf, messageOf } from "#base/errors.ts";
 import type { Core } from "#core/core.ts";
 import type { Node } from "#core/leases/leases.ts";
 import type { Digest } from "#spec/digest.ts";
@@ -165,8 +165,14 @@ async function bring(parts: PullParts, remote: Remote, target: Descriptor, { pla
     return { value: { changed, nodes: [...nodes], blobs }, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   } catch (error) {
     if (!isInterruption(error)) await core.kept.drop([...nodes]);
-    throw error;
+    throw withHost(reference, error);
   }
+}
+
+/** What is wrong with the bytes says whose they were. */
+function withHost(reference: Reference, error: unknown): unknown {
+  if (kindOf(error) !== "invalid" || messageOf(error).includes(reference.domain)) return error;
+  return fail("invalid", `pull ${familiar(reference)}: ${messageOf(error)}`, { cause: error });
 }
 
 /** What was interrupted may go on later; what was wrong would be wrong again, and a full disk wants its room back. */
