@@ -45,7 +45,7 @@ const container: Line[] = [
 
 const image: Line[] = [
   ["gc", "[OPTIONS]", "Remove images that were not used for long, or until the disk has room", 0, 0, () => import("./image/gc.ts"), undefined, []],
-  ["copy", "[OPTIONS] SOURCE[:TAG|@DIGEST] TARGET[:TAG]", "Copy an image from one registry to another", 2, 2, () => import("./image/copy.ts")],
+  ["copy", "[OPTIONS] SOURCE[:TAG|@DIGEST] [TARGET[:TAG]]", "Copy an image from one registry to another, or to another engine", 1, 2, () => import("./image/copy.ts"), "images"],
   ["history", "[OPTIONS] IMAGE", "Show how an image was made", 1, 1, () => import("./image/history.ts"), "images"],
   ["import", "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]", "Make an image of an archive of a file system", 1, 2, () => import("./image/import.ts")],
   ["inspect", "[OPTIONS] IMAGE [IMAGE...]", "Show all that is known of images", 1, ANY, () => import("./image/inspect.ts"), "images", []],

@@ -11,7 +11,7 @@
 import type { Cli } from "../client.ts";
 import type { Config } from "../connect/config.ts";
 import { fileStore, memoryStore } from "./file.ts";
-import { helperStore } from "./helper.ts";
+import { helperStore } from "./keychain.ts";
 
 export type Credentials = {
   readonly username: string;

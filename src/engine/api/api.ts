@@ -90,11 +90,15 @@ export type Images = {
   /** `archive` is a docker-archive or OCI archive, compressed or not; every image found is yielded when it is stored. */
   load(archive: AsyncIterable<Uint8Array>, options: { platforms?: readonly Platform[]; signal: AbortSignal }): AsyncIterable<LoadProgress>;
   /** An OCI layout with manifest.json. Fails before the first byte when a name is unknown. */
-  save(refs: readonly string[], options: { platforms: readonly Platform[]; signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
+  save(refs: readonly string[], options: { platforms: readonly Platform[]; without?: ReadonlySet<string>; signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
+  /** The blobs that `save` would write; those that another engine has it leaves out (`without`). */
+  blobs(refs: readonly string[], options: { platforms: readonly Platform[] }): Promise<{ digest: string; size: number }[]>;
+  /** Of these digests, those that are not here. The others stay for an hour, until an image leads to them. */
+  missing(digests: readonly string[]): Promise<string[]>;
   /** A root file system archive becomes an image; its id. `target`: "repo:tag" or "". */
   import(
     archive: AsyncIterable<Uint8Array>,
-    options: { target: string; message: string; changes: readonly string[]; platform?: Platform; signal: AbortSignal },
+    options: { target: string; /** "-", or the URL it came from. */ source?: string; message: string; changes: readonly string[]; platform?: Platform; signal: AbortSignal },
   ): Promise<string>;
   count(): number;
 };

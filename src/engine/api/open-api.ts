@@ -8,6 +8,7 @@ import { diskRoutes } from "./disk/routes.ts";
 import { execRoutes } from "./exec/routes.ts";
 import { fileRoutes } from "./files/routes.ts";
 import { imageRoutes } from "./images/routes.ts";
+import { sendRoutes } from "./images/send.ts";
 import { laterRoutes } from "./later.ts";
 import { manifestRoutes } from "./registries/manifests.ts";
 import { networkRoutes } from "./networks/routes.ts";
@@ -27,6 +28,7 @@ export function openApi(parts: ApiParts): Api {
     ...execRoutes(parts),
     ...fileRoutes(parts),
     ...imageRoutes(parts),
+    ...sendRoutes(parts),
     ...registryRoutes(parts),
     ...trustRoutes(parts),
     ...networkRoutes(parts),

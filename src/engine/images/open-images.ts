@@ -1,7 +1,8 @@
 /** Joins what is done with images. See images.ts. */
 import { fail } from "#base/errors.ts";
 import { isDangling } from "#core/images/images.ts";
-import type { Digest } from "#spec/digest.ts";
+import type { Node } from "#core/leases/leases.ts";
+import { type Digest, isDigest } from "#spec/digest.ts";
 import { chainIds } from "#spec/image.ts";
 import { formatPlatform, parsePlatform, type Platform } from "#spec/platform.ts";
 import type { LocalName } from "#transfer/trust/trust.ts";
@@ -24,7 +25,7 @@ import { foretellPrune, planPrune } from "./prune.ts";
 import { imageRecord } from "./record.ts";
 import { planPlatformRemoval, type PlatformRemoval } from "./remove-platforms.ts";
 import { eventsOf, planRemoval, type Removal } from "./remove.ts";
-import { saveImages } from "./save.ts";
+import { savedBlobs, saveImages } from "./save.ts";
 
 export function openImages(given: ImageParts): EngineImages {
   const { core, users, publish, trust } = given;
@@ -37,6 +38,12 @@ export function openImages(given: ImageParts): EngineImages {
     count: () => new Set(core.images.list().map((image) => image.target.digest)).size,
     load: (archive, options) => loadImages(parts, archive, options),
     save: (refs, options) => saveImages(core, documents, refs, options),
+    blobs: (refs, { platforms }) => savedBlobs(core, documents, refs, platforms),
+    async missing(digests) {
+      const here = digests.filter((digest) => isDigest(digest)).filter((digest) => core.content.stat(digest) !== undefined);
+      await core.kept.keep(here.map((digest): Node => `content/${digest}`), 3600);
+      return digests.filter((digest) => !here.includes(digest as Digest) || core.content.stat(digest as Digest) === undefined);
+    },
     import: (archive, options) => importImage(parts, archive, options),
     addBuiltin: (name, binary) => addBuiltin(parts, name, binary),
     find: (ref) => tryFindImage(core.images, ref)?.id,

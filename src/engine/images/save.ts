@@ -3,6 +3,7 @@ import { hasher } from "#base/digest.ts";
 import { fail } from "#base/errors.ts";
 import { tap } from "#base/streams.ts";
 import { TAR_END, tarHeader, tarPadding } from "#base/tar-write.ts";
+import type { Blob } from "#core/content/content.ts";
 import type { Core } from "#core/core.ts";
 import type { Lease } from "#core/leases/leases.ts";
 import { type Digest, digits } from "#spec/digest.ts";
@@ -26,19 +27,29 @@ export async function saveImages(
   core: Core,
   documents: Documents,
   refs: readonly string[],
-  { platforms, signal }: SaveOptions,
+  { platforms, without = new Set(), signal }: SaveOptions,
 ): Promise<AsyncIterable<Uint8Array>> {
   const lease = core.leases.open();
   try {
-    const named = refs.flatMap((ref) => meant(core, ref));
-    const saved: Saved[] = [];
-    for (const image of named) saved.push(...(await narrow(documents, image, platforms)));
-    const files = await planFiles(core, documents, lease, saved);
-    return writeFiles(core, files, lease, signal);
+    const files = await planFiles(core, documents, lease, await savedImages(core, documents, refs, platforms));
+    return writeFiles(core, files.filter(({ digest }) => digest === undefined || !without.has(digest)), lease, signal);
   } catch (error) {
     lease[Symbol.dispose]();
     throw error;
   }
+}
+
+/** The blobs that an archive of these images would hold. */
+export async function savedBlobs(core: Core, documents: Documents, refs: readonly string[], platforms: readonly Platform[]): Promise<Blob[]> {
+  using lease = core.leases.open();
+  const files = await planFiles(core, documents, lease, await savedImages(core, documents, refs, platforms));
+  return files.flatMap(({ digest, size }) => (digest === undefined ? [] : [{ digest, size }]));
+}
+
+async function savedImages(core: Core, documents: Documents, refs: readonly string[], platforms: readonly Platform[]): Promise<Saved[]> {
+  const saved: Saved[] = [];
+  for (const image of refs.flatMap((ref) => meant(core, ref))) saved.push(...(await narrow(documents, image, platforms)));
+  return saved;
 }
 
 /** A repository without a tag means all its tags, as Docker has it. */

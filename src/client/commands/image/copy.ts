@@ -1,3 +1,4 @@
+import { fail } from "#base/errors.ts";
 import { parseReference } from "#spec/reference.ts";
 import { define } from "../../client.ts";
 import { authHeader } from "../../credentials/credentials.ts";
@@ -11,9 +12,16 @@ export const command = define({
     format: text("", 'Print as told: "json" for one JSON object an event'),
     platform: list("", 'Copy only the images for these platforms ("linux/arm64"), not the whole index'),
     progress: PROGRESS,
+    to: text("", "Send an image of this engine to another one: a context, or an address such as ssh://host"),
   },
   async run(cli, options, [source = "", target = ""]) {
     const mode = modeOf(options);
+    if (options.to !== "") {
+      if (target !== "") throw fail("invalid", "--to sends an image to another engine under its own name: leave TARGET out");
+      const { sendToEngine } = await import("./send.ts");
+      return sendToEngine(cli, source, { to: options.to, platforms: options.platform, mode });
+    }
+    if (target === "") throw fail("invalid", "TARGET is missing: a name on another registry, or --to with another engine");
     const [from, to] = [parseReference(source), parseReference(target)];
     const [fromAuth, toAuth] = await Promise.all([authHeader(cli, from.domain), authHeader(cli, to.domain)]);
     const api = await cli.api();
