@@ -30,8 +30,10 @@ export function cleanup(t: TestContext): AsyncDisposableStack {
 
 const stacks = new WeakMap<TestContext, AsyncDisposableStack>();
 
+export const openTestKernel = (): Promise<Kernel> => openKernel({ cell });
+
 export async function testKernel(t: TestContext): Promise<Kernel> {
-  return cleanup(t).use(await openKernel({ cell }));
+  return cleanup(t).use(await openTestKernel());
 }
 
 export async function testFolder(t: TestContext): Promise<string> {

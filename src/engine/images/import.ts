@@ -32,7 +32,7 @@ export async function importImage(parts: ImageParts & { documents: Documents }, 
     await using ahead = core.layers.ahead();
     const layer = await takeLayer(core, lease, ahead, source, options.signal);
     const created = formatTime(nowNanos());
-    const comment = options.message === "" ? "Imported from -" : options.message;
+    const comment = options.message === "" ? `Imported from ${options.source ?? "-"}` : options.message;
     const platform = options.platform === undefined ? hostPlatform() : normalizePlatform(options.platform);
     const target = await makeImage(core, lease, { platform, created, config, history: [{ created, comment }], layers: [layer] });
     await completeTarget({ core, documents, lease, find: (digest) => core.content.find(lease, digest) }, target);

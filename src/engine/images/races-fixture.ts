@@ -6,9 +6,8 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { messageOf } from "#base/errors.ts";
 import { openLog } from "#base/log.ts";
-import { cell } from "#core/core-fixture.ts";
+import { openTestKernel } from "#core/core-fixture.ts";
 import { type Core, openCore } from "#core/core.ts";
-import { openKernel } from "#linux/host.ts";
 import type { Digest } from "#spec/digest.ts";
 import { openTrust } from "#transfer/trust/trust.ts";
 import { dockerArchive, load, plainLayer, save } from "./images-fixture.ts";
@@ -25,7 +24,7 @@ const ARCHIVES = Array.from({ length: 6 }, (_, at) => [plainLayer("base"), plain
 export async function race({ seed, lanes, steps }: Race): Promise<Record<string, number>> {
   const root = mkdtempSync("/dev/shm/gantry-race-");
   try {
-    await using kernel = await openKernel({ cell });
+    await using kernel = await openTestKernel();
     await using core = await openCore({ root, kernel, driver: "overlay" });
     const used: Ground["used"] = new Map();
     const trust = await openTrust({ path: undefined, log: openLog({ level: "fatal", format: "text" }), refused: () => undefined });

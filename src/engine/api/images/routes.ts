@@ -6,6 +6,7 @@ import { bytesOf } from "../body.ts";
 import { translate } from "../compat.ts";
 import { filters, flag, platformsJson, platformText, text } from "../query.ts";
 import { pull } from "../registries/routes.ts";
+import { openRemoteArchive } from "../../images/remote-archive.ts";
 import { sendBytes, sendProgress } from "../streaming.ts";
 import { inspectImage, summarizeImage } from "./inspect.ts";
 
@@ -73,12 +74,14 @@ export function imageRoutes({ images, registries, facts }: ApiParts): ApiRoute[]
     const { query } = call;
     const source = text(query, "fromSrc");
     if (source === "") throw fail("invalid", "neither fromImage nor fromSrc is given");
-    if (source !== "-") throw fail("not-implemented", "importing from a URL: not there yet in this version of Gantry; download the file and import it");
     const target = text(query, "repo") === "" ? "" : targetOf(query);
     const platform = parsePlatform(platformText(query));
     async function* messages() {
-      const id = await images.import(bytesOf(call.request), {
+      const remote = source === "-" ? undefined : await openRemoteArchive(source, call.signal);
+      if (remote !== undefined) yield { status: `Downloading from ${remote.url}` };
+      const id = await images.import(remote?.bytes ?? bytesOf(call.request), {
         target,
+        source: remote?.url ?? "-",
         message: text(query, "message"),
         changes: query.getAll("changes"),
         ...(platform === undefined ? {} : { platform }),
