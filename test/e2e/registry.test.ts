@@ -209,3 +209,21 @@ story("what a registry has of an index is seen without pulling it", async ({ eng
   assert.deepEqual([Descriptor.digest, Descriptor.size, Platforms], [index.digest, index.size, [{ architecture: hostArchitecture, os: "linux" }]]);
   assert.notEqual((await engine.api("GET", `/v1.41/distribution/${at(repository)}:2/json`)).status, 200);
 });
+
+story("search: what a registry finds, as a table, by filters and templates", async ({ cli }) => {
+  const results = [
+    { name: "ann/box", description: "a box that is described with more words than there is room for in a table", star_count: 3, is_official: false, is_automated: false },
+    { name: "box", description: "the box", star_count: 20, is_official: true, is_automated: false },
+  ];
+  registry.tap.answer = ({ path }) => (path.startsWith("/v1/search") ? { status: 200, headers: { "content-type": "application/json" }, body: JSON.stringify({ num_results: 2, query: "box", results }) } : undefined);
+  try {
+    assert.match(await cli.ok("search", at("box")), /^NAME +DESCRIPTION +STARS +OFFICIAL *\nann\/box +a box that is described with more words than…? +3 *\nbox +the box +20 +\[OK\] *$/);
+    assert.equal(registry.tap.seen.filter(({ path }) => path.startsWith("/v1/search")).at(-1)?.path, "/v1/search?q=box&n=25");
+    assert.equal(await cli.ok("search", "--format", "{{.Name}} {{.StarCount}}", "--limit", "1", "-f", "is-official=true", at("box")), "box 20");
+    assert.equal(await cli.ok("search", "--format", "{{.Name}}", "-f", "stars=4", at("box")), "box");
+    await cli.fails(1, /outside the range of \[1, 100\]/, "search", "--limit", "101", at("box"));
+    await cli.fails(1, /invalid filter 'nope'/i, "search", "-f", "nope=1", at("box"));
+  } finally {
+    registry.tap.answer = undefined;
+  }
+});

@@ -23,8 +23,7 @@ export const command = define({
       query: { term, limit: options.limit === 0 ? undefined : options.limit, filters: encodeFilters(options.filter) },
       headers: auth === undefined ? {} : { "X-Registry-Auth": auth },
     });
-    const rows = found.toSorted((a, b) => b.star_count - a.star_count);
-    await printRows(cli.out, searchView(options["no-trunc"]), rows, { format: options.format });
+    await printRows(cli.out, searchView(options["no-trunc"]), found, { format: options.format });
   },
 });
 
