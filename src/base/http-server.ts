@@ -14,6 +14,8 @@ const { createServer, ServerResponse } = process.getBuiltinModule("node:http");
 /** The largest chunk that waits in a socket before its source is told to pause. */
 const HIGH_WATER_MARK = 512 * 1024;
 
+const IDLE_SWEEP_MS = 50;
+
 export function openHttpServer(options: HttpServerOptions): HttpServer {
   const bound: Bound[] = [];
   /** Sockets that left their server with an upgrade or a hijack: it no longer counts them. */
@@ -33,8 +35,11 @@ export function openHttpServer(options: HttpServerOptions): HttpServer {
     async close({ graceMs = 0 } = {}) {
       const closing = bound.splice(0).map((one) => one.close());
       const timer = setTimeout(() => cut(closing.map((c) => c.server), hijacked), graceMs);
+      // A connection whose last answer is complete would wait for a next request.
+      const sweep = setInterval(() => closing.forEach((c) => c.server.closeIdleConnections()), IDLE_SWEEP_MS);
       await Promise.all(closing.map((c) => c.closed));
       clearTimeout(timer);
+      clearInterval(sweep);
       for (const stream of hijacked) stream.destroy();
     },
   };
