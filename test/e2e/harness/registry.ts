@@ -47,7 +47,8 @@ export type Seen = { readonly method: string; readonly path: string; readonly he
 
 export type RegistryOptions = { readonly accounts?: Readonly<Record<string, string>>; readonly kind?: RegistryKind };
 
-export const registryHere: RegistryKind = onPath("docker-registry") ? "docker-registry" : "gantry-registry";
+/** REGISTRY=gantry chooses our own. */
+export const registryHere: RegistryKind = process.env["REGISTRY"] !== "gantry" && onPath("docker-registry") ? "docker-registry" : "gantry-registry";
 
 export async function openRegistry({ accounts, kind = registryHere }: RegistryOptions = {}): Promise<Registry> {
   const folder = mkdtempSync("/tmp/registry-");
