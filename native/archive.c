@@ -245,6 +245,7 @@ static int put_entry(struct tar *t, const char *path, const struct found *f) {
   int full;
   if (f->kind == 'D') return t->flags & TREE_LAYER ? put_mark(t, path, f->name, ".wh.") : 0;
   if (S_ISSOCK(st->st_mode)) return 0; /* belongs to a process that will not be there */
+  if (t->flags & TREE_LAYER && strncmp(f->name, ".wh.", 4) == 0) return -EILSEQ; /* would be read as a deletion */
   if (S_ISDIR(st->st_mode)) return put_dir(t, path, f);
   int err = set_name(t, path, "");
   if (err) return err;

@@ -132,3 +132,11 @@ attack("IMG-07 200 containers of one image at once, each with its own environmen
   assert.equal(await cli.ok("exec", "many0", "sh", "-c", "echo $ONE $SHARED"), "many0 many0");
   assert.equal(await cli.ok("exec", "many1", "sh", "-c", "echo $ONE $SHARED"), "many1 image");
 });
+
+attack("TAR-05 files that are called like marks of deletion delete nothing once they are committed", async ({ cli, evil }) => {
+  const image = await evil([{ path: "kept/" }, { path: "kept/file", data: "x" }]);
+  await cli.ok("run", "--name", "marks", image, "sh", "-c", "echo 1 > /.wh.kept; echo 2 > /kept/.wh..wh..opq; echo 3 > /kept/.wh.file; echo 4 > /kept/new");
+  const committed = await cli("commit", "marks", "marked:1");
+  if (committed.code !== 0) return void assert.match(committed.stderr, /\.wh\./, "refused, by name");
+  assert.equal(await cli.ok("run", "--rm", "marked:1", "cat", "/kept/file", "/kept/new"), "x4");
+});

@@ -104,6 +104,9 @@ async function takeLayer(ctx: Context, core: Core, { record, ref, lease, unpacki
   } catch (error) {
     unpacking?.abort();
     await writer.abort();
+    if (error instanceof Error && "code" in error && error.code === "EILSEQ") {
+      throw fail("invalid", `commit ${ref}: a file's name begins with ".wh.", which in a layer says that another file is deleted: remove or rename it`, { cause: error });
+    }
     throw fileFailure(error, "/", ref);
   }
 
