@@ -37,7 +37,10 @@ const STATUS: Readonly<Record<Kind, number>> = {
 };
 
 /** Codes whose status is not their kind's. */
-const STATUS_OF_CODE: Readonly<Record<string, number>> = { MANIFEST_BLOB_UNKNOWN: 404, DENIED_QUOTA: 403, SIZE_INVALID: 413 };
+const STATUS_OF_CODE: Readonly<Record<string, number>> = { MANIFEST_BLOB_UNKNOWN: 404, SIZE_INVALID: 413 };
+
+/** Where a failure does not say which: what of that kind happens in a registry. */
+const CODE: Readonly<Partial<Record<Kind, string>>> = { conflict: "BLOB_UPLOAD_INVALID", forbidden: "DENIED", "not-implemented": "UNSUPPORTED" };
 
 /** Whatever a handler threw, before it answered. */
 export function answerFailure(call: Call, error: unknown, log: Log): void {
@@ -48,7 +51,7 @@ export function answerFailure(call: Call, error: unknown, log: Log): void {
   }
   const kind = kindOf(error);
   const facts = error instanceof Failure ? error.facts : {};
-  const code = typeof facts["code"] === "string" ? facts["code"] : kind === "unavailable" ? "UNAVAILABLE" : "UNKNOWN";
+  const code = typeof facts["code"] === "string" ? facts["code"] : (CODE[kind] ?? "UNKNOWN");
   const quota = facts["quota"] !== undefined;
   const status = quota ? 403 : (STATUS_OF_CODE[code] ?? STATUS[kind]);
   if (status >= 500) log.error("request failed", { method: call.method, path: call.path, error });

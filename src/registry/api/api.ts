@@ -9,7 +9,7 @@
 import type { Call } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
 import type { Access, Action, Identity, Need } from "../access/access.ts";
-import type { Actor, Events, RegistryEvent } from "../events/events.ts";
+import { noEvents, type Actor, type Events, type RegistryEvent } from "../events/events.ts";
 import type { Store } from "../store/store.ts";
 import type { OriginRule } from "./origin.ts";
 import type { Route } from "./path.ts";
@@ -43,7 +43,9 @@ export type RouteOf<K extends Route["kind"]> = Extract<Route, { kind: K }>;
 /** What a request needs; undefined: there is no such method here. */
 export type NeedOf = (route: Route, method: string) => Need | undefined;
 
-export const emit = ({ call, identity, api }: Asked, event: Omit<RegistryEvent, "actor">): void => api.events.emit({ ...event, actor: actorOf(call, identity) });
+export function emit({ call, identity, api }: Asked, event: Omit<RegistryEvent, "actor">): void {
+  if (api.events !== noEvents) api.events.emit({ ...event, actor: actorOf(call, identity) });
+}
 
 let counter = 0;
 const instance = Date.now().toString(36);

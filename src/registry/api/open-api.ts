@@ -75,7 +75,7 @@ function refuseRoute(call: Call, { code, part }: Extract<Route, { kind: "invalid
   const shown = JSON.stringify(part.slice(0, 100));
   if (code === "TAG_INVALID") {
     const reading = call.method === "GET" || call.method === "HEAD";
-    return refuse(call, reading ? 404 : 400, reading ? "MANIFEST_UNKNOWN" : "TAG_INVALID", `${shown} is no tag and no digest`);
+    return refuse(call, reading ? 404 : 400, reading ? "MANIFEST_UNKNOWN" : "MANIFEST_INVALID", `${shown} is no tag and no digest`);
   }
   if (code === "BLOB_UPLOAD_UNKNOWN") return refuse(call, 404, code, "there is no such upload");
   refuse(call, 400, code, code === "NAME_INVALID" ? `${shown} is no name of a repository` : `${shown} is no sha256 digest`);

@@ -16,7 +16,7 @@ export type Route =
   | { readonly kind: "upload"; readonly name: string; readonly id: string }
   | { readonly kind: "tags"; readonly name: string }
   | { readonly kind: "referrers"; readonly name: string; readonly digest: Digest }
-  /** Of this form, and one part of it is not in the grammar: the specification's code for that. */
+  /** Of this form, and one part of it is not in the grammar. */
   | { readonly kind: "invalid"; readonly code: "NAME_INVALID" | "DIGEST_INVALID" | "TAG_INVALID" | "BLOB_UPLOAD_UNKNOWN"; readonly part: string };
 
 const MAX_NAME = 255;

@@ -52,7 +52,7 @@ export async function collectRepository(collection: Collection, repository: stri
 /** What was written again since it was judged stays: it is looked at once more where nobody else can write it. */
 async function takeAway(storage: Storage, { key, version }: { readonly key: string; readonly version: string }): Promise<boolean> {
   if ((await storage.stat(key))?.version !== version) return false;
-  const aside = `collect/aside/${randomBytes(8).toString("hex")}`;
+  const aside = `${ASIDE}${randomBytes(8).toString("hex")}`;
   if (!(await storage.move(key, aside))) return false;
   const same = (await storage.stat(aside))?.version === version;
   if (same) await storage.delete(aside);
@@ -149,6 +149,7 @@ async function readTakenManifests(storage: Storage, taken: readonly Taken[]): Pr
 }
 
 const NOTES = "collect/notes/";
+const ASIDE = "collect/aside/";
 const noteKey = (repository: string): string => NOTES + lastOf(catalogKey(repository));
 
 /** Ends what a collection that died had begun. */
@@ -161,4 +162,5 @@ export async function makeGood({ storage, log }: Collection): Promise<void> {
     await bringBack(storage, repository, JSON.parse(String(bytes)) as Taken[]);
     await storage.delete(key);
   }
+  for await (const key of storage.list(ASIDE)) await storage.delete(key);
 }

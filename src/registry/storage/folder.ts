@@ -5,7 +5,7 @@
  * What is small is written beside its place, synced, renamed, and its folder synced: acknowledged means kept. Syncs happen
  * on Node's threads, and one sync of a folder serves all who wait for it.
  */
-import { link, mkdir, open, rename, rm, stat, unlink, utimes } from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, rm, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { asDiskFailure, codeOf, orUndefined } from "./folder-failure.ts";
 import { listFolder } from "./folder-list.ts";
@@ -20,6 +20,7 @@ export async function openFolderStorage(root: string): Promise<Storage> {
   const sync = openFolderSync();
   const files: Files = { at: (key) => join(root, key), temporary: join(root, "tmp"), sync };
   await mkdir(files.temporary, { recursive: true });
+  await clearTemporary(files.temporary);
   return {
     trustMs: 0,
     get: (key, range, options) => streamFile(files.at(key), range, options),
@@ -37,6 +38,16 @@ export async function openFolderStorage(root: string): Promise<Storage> {
 
 /** `at` makes a path of a key; `temporary` is on the same file system. */
 export type Files = { readonly at: (key: string) => string; readonly temporary: string; readonly sync: FolderSync };
+
+const DAY_MS = 86_400_000;
+
+/** What an instance that died did not come to rename. */
+async function clearTemporary(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const found = await orUndefined(stat(join(folder, name)));
+    if (found !== undefined && Date.now() - found.mtimeMs > DAY_MS) await rm(join(folder, name), { force: true });
+  }
+}
 
 let counter = 0;
 const own = `${process.pid}-${process.hrtime.bigint().toString(36)}`;

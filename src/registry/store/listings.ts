@@ -1,5 +1,6 @@
 /** Pages of tags, of repositories, of referrers. */
 import type { Digest } from "#spec/digest.ts";
+import { MAX_DOCUMENT } from "#spec/image.ts";
 import { catalogKey, catalogPrefix, lastOf, referrersPrefix, repositoryOf, tagKey, tagsPrefix } from "./keys.ts";
 import { hasManifests } from "./manifests.ts";
 import type { Parts } from "./open-store.ts";
@@ -29,20 +30,27 @@ export async function listRepositories(parts: Parts, { limit, after }: Page): Pr
 export async function listReferrers({ storage }: Parts, repository: string, subject: Digest, { limit, after }: Page): Promise<Listing<ManifestDescriptor>> {
   const prefix = referrersPrefix(repository, subject);
   const keys = storage.list(prefix, after === undefined ? {} : { after: prefix + after });
+  let length = 0;
   return await take(keys, limit, async (key) => {
+    // Annotations may be long: a page is bounded in bytes, too.
+    if (length > MAX_DOCUMENT) return END;
     const bytes = await storage.read(key);
+    length += bytes?.length ?? 0;
     return bytes === undefined ? undefined : readDescriptor(bytes, key);
   });
 }
 
+/** Instead of an item: there are more, and the page is full. */
+const END = Symbol("end");
+
 /** Undefined ones are passed over. */
-async function take<T>(keys: AsyncIterable<string>, limit: number, of: (key: string) => Promise<T | undefined>): Promise<Listing<T>> {
+async function take<T>(keys: AsyncIterable<string>, limit: number, of: (key: string) => Promise<T | undefined | typeof END>): Promise<Listing<T>> {
   const items: T[] = [];
   if (limit === 0) return { items, more: false };
   for await (const key of keys) {
     const item = await of(key);
     if (item === undefined) continue;
-    if (items.length === limit) return { items, more: true };
+    if (item === END || items.length === limit) return { items, more: true };
     items.push(item);
   }
   return { items, more: false };
