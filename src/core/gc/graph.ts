@@ -9,15 +9,18 @@ export type Graph = {
   /** Bytes of each node that is there: of a blob, or of one snapshot without its parents. */
   readonly sizes: ReadonlyMap<Node, number>;
   targets(node: Node): readonly Node[];
-  /** What is kept without an image: active snapshots and views, what leases hold, what waits for another attempt. */
+  /** What is kept without an image: active snapshots and views, and what leases hold. */
   readonly others: readonly Node[];
+  /** What interrupted work brought, and waits for another attempt. */
+  readonly waiting: readonly Node[];
 };
 
 const statements = {
   blobs: "SELECT 'content/' || digest AS node, size FROM blobs",
   snapshots: "SELECT 'snapshot/' || name AS node, bytes AS size, parent FROM snapshots",
   edges: "SELECT source, target FROM edges",
-  others: "SELECT 'snapshot/' || name AS node FROM snapshots WHERE kind <> 'committed' UNION ALL SELECT node FROM kept",
+  active: "SELECT 'snapshot/' || name AS node FROM snapshots WHERE kind <> 'committed'",
+  waiting: "SELECT node FROM kept",
 } as const;
 
 export function readGraph(db: Database, leases: Leases): () => Graph {
@@ -36,8 +39,8 @@ export function readGraph(db: Database, leases: Leases): () => Graph {
       if (parent !== null) add(node, `snapshot/${parent}`);
     }
     for (const { source, target } of q.edges.all<{ source: Node; target: Node }>()) add(source, target);
-    const others = [...q.others.all<{ node: Node }>().map(({ node }) => node), ...leases.held()];
-    return { sizes, targets: (node) => edges.get(node) ?? [], others };
+    const nodes = (rows: readonly { node: Node }[]) => rows.map(({ node }) => node);
+    return { sizes, targets: (node) => edges.get(node) ?? [], others: [...nodes(q.active.all()), ...leases.held()], waiting: nodes(q.waiting.all()) };
   };
 }
 
@@ -59,11 +62,11 @@ export function sizeOf(graph: Graph, nodes: Iterable<Node>): number {
 /** Roots that go one after another: what each frees, after those before it. */
 export type Removals = { remove(root: Node): number };
 
-/** `roots`: of which some will be removed. What `others` of the graph need is never freed. */
+/** `roots`: of which some will be removed. What `others` of the graph need, and what waits, is never freed. */
 export function openRemovals(graph: Graph, roots: Iterable<Node>): Removals {
   const reached = new Map([...new Set(roots)].map((root) => [root, reach(graph, [root])]));
   const users = new Map<Node, number>();
-  for (const nodes of [...reached.values(), reach(graph, graph.others)]) {
+  for (const nodes of [...reached.values(), reach(graph, [...graph.others, ...graph.waiting])]) {
     for (const node of nodes) users.set(node, (users.get(node) ?? 0) + 1);
   }
   return {

@@ -1,5 +1,6 @@
 /** `docker images` and its filters. */
 import { parseTime } from "#base/clock.ts";
+import { kindOf } from "#base/errors.ts";
 import type { Core } from "#core/core.ts";
 import { familiar, familiarRepository, tryReference } from "#spec/reference.ts";
 import type { Digest } from "#spec/digest.ts";
@@ -43,11 +44,17 @@ export async function allRecords({ core, documents, users, lastUse }: Parts): Pr
   const used = users.usedImages();
   const groups = Map.groupBy(core.images.list(), (image) => image.target.digest);
   const records = await Promise.all([...groups].map(async ([digest, names]) => {
-    const variants = await documents.variants(names[0]!.target);
+    const variants = await documents.variants(names[0]!.target).catch(goneMeanwhile);
     const variant = chooseVariant(variants, undefined);
     return variant && imageRecord({ ...core, lastUse }, names, variant, variants, used.get(digest)?.ids.length ?? 0);
   }));
   return records.filter((record) => record !== undefined);
+}
+
+/** An image that is removed while it is looked at is no failure of the list's. */
+function goneMeanwhile(error: unknown): [] {
+  if (kindOf(error) === "not-found") return [];
+  throw error;
 }
 
 type Test = (record: ImageRecord) => boolean;

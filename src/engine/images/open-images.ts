@@ -21,7 +21,7 @@ import { loadImages } from "./load.ts";
 import { manifestsOf } from "./manifests.ts";
 import { familiarName, imageEvent, nameImage, parseTarget } from "./names.ts";
 import { isPinned, pinImage } from "./pins.ts";
-import { foretellPrune, planPrune } from "./prune.ts";
+import { foretellPrune, planPrune, takesInterrupted } from "./prune.ts";
 import { imageRecord } from "./record.ts";
 import { planPlatformRemoval, type PlatformRemoval } from "./remove-platforms.ts";
 import { eventsOf, planRemoval, type Removal } from "./remove.ts";
@@ -31,6 +31,7 @@ export function openImages(given: ImageParts): EngineImages {
   const { core, users, publish, trust } = given;
   const documents = openDocuments(core.content);
   const lastUse = openLastUse(core.images);
+  let pruning = false;
   const parts = { ...given, documents, lastUse };
 
   return {
@@ -108,16 +109,21 @@ export function openImages(given: ImageParts): EngineImages {
     async prune(filters, { dryRun = false } = {}) {
       const records = await allRecords(parts);
       const doomed = planPrune(records, filters);
-      if (dryRun) return foretellPrune(core, records, doomed);
+      if (dryRun) return foretellPrune(core, records, doomed, filters);
+      if (pruning) throw fail("conflict", "a prune operation is already running");
+      pruning = true;
       const deleted: RemovedImage[] = [];
-      for (const { id } of doomed) {
-        if (users.usedImages().has(id) || core.images.byDigest(id as Digest).length === 0) continue;
-        const removal = planRemoval(core.images, users, id, true);
-        await removeNames(removal);
-        deleted.push(...removal.told);
+      try {
+        for (const { id } of doomed) {
+          if (users.usedImages().has(id) || core.images.byDigest(id as Digest).length === 0) continue;
+          const removal = planRemoval(core.images, users, id, true);
+          await removeNames(removal);
+          deleted.push(...removal.told);
+        }
+      } finally {
+        pruning = false;
       }
-      // What interrupted pulls left has no name either.
-      const interrupted = filters.has("until") || filters.has("label") ? 0 : await dropInterrupted();
+      const interrupted = takesInterrupted(filters) ? await dropInterrupted() : 0;
       const reclaimed = (await core.collect()).bytes + interrupted;
       publish({ Type: "image", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: String(reclaimed) } } });
       return { deleted, reclaimed };

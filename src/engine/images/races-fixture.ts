@@ -94,7 +94,11 @@ const STEPS: Readonly<Record<string, Step>> = {
     const tag = pick([...own.names.keys()], random);
     if (tag !== undefined) await removeName(ground, own, tag);
   },
-  prune: async ({ images }) => void (await images.prune(new Map())),
+  async prune({ images }) {
+    // One at a time, as Docker has it.
+    await images.prune(new Map()).catch((error: unknown) => assert.equal(messageOf(error), "a prune operation is already running"));
+  },
+  list: async ({ images }) => void (await images.list({ all: true, filters: new Map(), sharedSize: true, manifests: true })),
   /** As containers/create.ts does it; of any lane's image, which that lane may remove just now. */
   async run({ core, images, used }, own, lane, random) {
     const tag = random(2) === 0 ? pick([...own.names.keys()], random) : `l${random(8)}:${random(4)}`;

@@ -31,7 +31,7 @@ export async function saveImages(
 ): Promise<AsyncIterable<Uint8Array>> {
   const lease = core.leases.open();
   try {
-    const files = await planFiles(core, documents, lease, await savedImages(core, documents, refs, platforms));
+    const files = await planFiles(core, documents, lease, await savedImages(core, documents, lease, refs, platforms));
     return writeFiles(core, files.filter(({ digest }) => digest === undefined || !without.has(digest)), lease, signal);
   } catch (error) {
     lease[Symbol.dispose]();
@@ -42,13 +42,16 @@ export async function saveImages(
 /** The blobs that an archive of these images would hold. */
 export async function savedBlobs(core: Core, documents: Documents, refs: readonly string[], platforms: readonly Platform[]): Promise<Blob[]> {
   using lease = core.leases.open();
-  const files = await planFiles(core, documents, lease, await savedImages(core, documents, refs, platforms));
+  const files = await planFiles(core, documents, lease, await savedImages(core, documents, lease, refs, platforms));
   return files.flatMap(({ digest, size }) => (digest === undefined ? [] : [{ digest, size }]));
 }
 
-async function savedImages(core: Core, documents: Documents, refs: readonly string[], platforms: readonly Platform[]): Promise<Saved[]> {
+/** Held from the moment they are found: whoever removes a name now takes nothing away. */
+async function savedImages(core: Core, documents: Documents, lease: Lease, refs: readonly string[], platforms: readonly Platform[]): Promise<Saved[]> {
+  const images = refs.flatMap((ref) => meant(core, ref));
+  for (const { target } of images) lease.hold(`content/${target.digest}`);
   const saved: Saved[] = [];
-  for (const image of refs.flatMap((ref) => meant(core, ref))) saved.push(...(await narrow(documents, image, platforms)));
+  for (const image of images) saved.push(...(await narrow(documents, image, platforms)));
   return saved;
 }
 

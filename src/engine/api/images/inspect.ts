@@ -2,7 +2,8 @@
 import { parseTime } from "#base/clock.ts";
 import type { ImageRecord, ManifestRecord } from "../api.ts";
 
-export function inspectImage(image: ImageRecord, driver: string): object {
+/** `driver`: where the storage is still told of as a driver's, below 1.52. */
+export function inspectImage(image: ImageRecord, driver?: string): object {
   return {
     Id: image.id,
     RepoTags: image.repoTags,
@@ -16,7 +17,7 @@ export function inspectImage(image: ImageRecord, driver: string): object {
     Os: image.platform.os,
     ...(image.osVersion === undefined ? {} : { OsVersion: image.osVersion }),
     Size: image.size,
-    GraphDriver: { Data: null, Name: driver },
+    ...(driver === undefined ? {} : { GraphDriver: { Data: null, Name: driver } }),
     RootFS: { Type: "layers", ...(image.diffIds.length === 0 ? {} : { Layers: image.diffIds }) },
     Metadata: { LastTagTime: image.taggedAt ?? "0001-01-01T00:00:00Z" },
     Descriptor: image.descriptor,

@@ -24,7 +24,7 @@ export function imageRoutes({ images, registries, facts }: ApiParts): ApiRoute[]
     const platform = version >= 49 ? onePlatform(query) : {};
     if (manifests && platform.platform !== undefined) throw fail("invalid", "conflicting options: manifests and platform options cannot both be set");
     const image = await images.get(params["name"]!, { ...platform, manifests });
-    return ok(translate("image", inspectImage(image, facts.storageDriver), version));
+    return ok(translate("image", inspectImage(image, version < 52 ? facts.storageDriver : undefined), version));
   }
 
   async function history({ params, query, version }: ApiCall): Promise<Answer> {
