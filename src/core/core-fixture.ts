@@ -1,5 +1,4 @@
 /** For tests: a core over a folder of its own, and what is needed to look at it. */
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +7,6 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { sha256 } from "#base/digest.ts";
 import { tarArchive } from "#base/tar-write.ts";
-import { tarReader } from "#base/tar.ts";
 import { openKernel } from "#linux/host.ts";
 import type { Kernel } from "#linux/linux.ts";
 import { MEDIA } from "#spec/image.ts";
@@ -66,10 +64,3 @@ export async function leftOvers(root: string): Promise<{ blobs: string[]; ingest
 }
 
 export const randomText = (size: number): string => randomBytes(size / 2).toString("hex");
-
-/** Names of a file's attributes, as tar(1) sees them. */
-export function attributesOf(path: string): string[] {
-  const reader = tarReader();
-  const archive = execFileSync("tar", ["--xattrs", "--xattrs-include=*", "--format=pax", "-cPf", "-", path]);
-  return [...reader.push(archive)].flatMap((event) => (event.kind === "entry" ? event.entry.xattrs.map(([name]) => String(name)) : [])).toSorted();
-}

@@ -13,7 +13,8 @@ import { Failure } from "#base/errors.ts";
 import type { NewEntry } from "#base/tar-write.ts";
 import type { Kernel } from "#linux/linux.ts";
 import type { Op } from "#linux/ops.ts";
-import { attributesOf, storeLayer, testCore, testFolder } from "../core-fixture.ts";
+import { attributesOf } from "../../../test/fixtures/attributes.ts";
+import { storeLayer, testCore, testFolder } from "../core-fixture.ts";
 
 type Entry = NewEntry & { data?: string };
 const dir = (name: string, mode = 0o755): Entry => ({ name, type: "directory", mode });
