@@ -15,19 +15,20 @@ import type { Copy } from "./upstreams.ts";
 export type CopiedBlobs = { get(copy: Copy, repository: string, digest: Digest): Promise<StoredBlob | undefined> };
 
 const ASK_MS = 30_000;
-const MOST_SIZES = 50_000;
+const MOST_NOTED = 50_000;
 
 export function openBlobs(inner: Store, { ended, log }: { ended: AbortSignal; log: Log }): CopiedBlobs {
   const running = new Map<string, Broadcast>();
   /** Of blobs that are asked for twice, by HEAD and by GET. */
   const sizes = new Map<string, number>();
+  /** A copy that has the blob: another one whose upstream has it, too, need not fetch it again. */
+  const homes = new Map<Digest, string>();
 
   const asking = openFlights<number | undefined>();
   const sizeOf = async ({ remote }: Copy, key: string, digest: Digest): Promise<number | undefined> => {
     const size = sizes.get(key) ?? (await asking(key, () => remote.blobSize(digest, AbortSignal.any([ended, AbortSignal.timeout(ASK_MS)]))));
     if (size === undefined) return undefined;
-    sizes.set(key, size);
-    if (sizes.size > MOST_SIZES) sizes.delete(sizes.keys().next().value as string);
+    note(sizes, key, size);
     return size;
   };
 
@@ -37,6 +38,7 @@ export function openBlobs(inner: Store, { ended, log }: { ended: AbortSignal; lo
     running.set(key, broadcast);
     const source = copy.remote.blob({ mediaType: "application/octet-stream", digest, size }, ended);
     void keep(inner, repository, digest, source, broadcast)
+      .then(() => note(homes, digest, repository))
       .catch((error: unknown) => {
         log.warn("upstream: a blob could not be had", { repository, digest, error: messageOf(error) });
         broadcast.fail(error);
@@ -51,13 +53,18 @@ export function openBlobs(inner: Store, { ended, log }: { ended: AbortSignal; lo
   return {
     async get(copy, repository, digest) {
       const have = await inner.blob(repository, digest);
-      if (have !== undefined) return have;
+      if (have !== undefined) {
+        note(homes, digest, repository);
+        return have;
+      }
       const key = `${repository}@${digest}`;
       const size = await sizeOf(copy, key, digest).catch((error: unknown) => {
         if (isRefusal(error)) return undefined;
         throw error;
       });
       if (size === undefined) return undefined;
+      const home = homes.get(digest);
+      if (home !== undefined && home !== repository && (await inner.mountBlob(repository, digest, home))) return await inner.blob(repository, digest);
       return {
         size,
         async open(range = { start: 0, end: size }) {
@@ -72,6 +79,12 @@ export function openBlobs(inner: Store, { ended, log }: { ended: AbortSignal; lo
       };
     },
   };
+}
+
+function note<K, V>(map: Map<K, V>, key: K, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > MOST_NOTED) map.delete(map.keys().next().value as K);
 }
 
 /** The last chunk is told only when everything is verified and stored: nobody gets the whole of what is wrong. */

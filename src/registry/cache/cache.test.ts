@@ -35,6 +35,11 @@ test("a copy is fetched once, verified, kept, and served when the upstream is go
   const askers = Array.from({ length: 20 }, () => cache.fetch("GET", `/v2/hub/library/app/blobs/${digestOf(layer)}`));
   for (const { status, body } of await Promise.all(askers)) assert.deepEqual([status, digestOf(body)], [200, digestOf(layer)]);
   assert.equal(tap.count("GET", /blobs/), 1);
+  // What another repository of the upstream has, too, is asked for and not fetched again.
+  await pushImage(upstream, "library/twin", "1", [layer], robot);
+  assert.equal(digestOf((await cache.fetch("GET", `/v2/hub/library/twin/blobs/${digestOf(layer)}`)).body), digestOf(layer));
+  assert.equal((await cache.fetch("GET", `/v2/hub/library/none/blobs/${digestOf(layer)}`)).status, 404);
+  assert.equal(tap.count("GET", /blobs/), 1);
   const part = await cache.fetch("GET", `/v2/hub/library/app/blobs/${digestOf(layer)}`, { headers: { range: "bytes=1000-1999" } });
   assert.deepEqual([part.status, part.body.equals(layer.subarray(1000, 2000))], [206, true]);
   assert.equal((await cache.fetch("PUT", "/v2/hub/library/app/manifests/2", { body: manifest.body, headers: { "content-type": manifest.headers["content-type"]! } })).status, 405);
