@@ -65,6 +65,8 @@ test("a challenge says where tokens are had, of whom, and for what", async () =>
   assert.equal(await challengeOf("DELETE", "/v2/team/app/manifests/1"), `${realm},scope="repository:team/app:delete"`);
   assert.equal(await challengeOf("GET", "/v2/_catalog"), `${realm},scope="registry:catalog:*"`);
   assert.equal(await challengeOf("POST", `/v2/team/app/blobs/uploads/?mount=${digestOf("x")}&from=other/app`), `${realm},scope="repository:team/app:pull,push repository:other/app:pull"`);
+  assert.equal(await challengeOf("GET", "/v2/", { headers: { "x-forwarded-proto": "https" } }), realm.replace("http:", "https:"));
+  assert.equal(await challengeOf("GET", "/v2/", { headers: { host: 'evil"\\x' } }).then((header) => /["\\]x/.test(header ?? "")), false);
   assert.equal(await challengeOf("GET", "/v2/", { token: "nonsense" }), `${realm},error="invalid_token"`);
 });
 

@@ -23,9 +23,9 @@ function mountedFrom(call: Call, need: Need) {
   return from === null || from.includes(":") ? undefined : parseScope(`repository:${from}:pull`);
 }
 
-/** As the client wrote it: it is the client that goes there. */
+/** As the client wrote it: it is the client that goes there. What it, or a proxy before us, says of TLS concerns nobody else. */
 function originOf(call: Call): string {
-  const secure = (call.request.socket as { encrypted?: boolean }).encrypted === true;
+  const secure = (call.request.socket as { encrypted?: boolean }).encrypted === true || call.headers["x-forwarded-proto"] === "https";
   const { localAddress = "127.0.0.1", localPort } = call.request.socket;
   const host = call.headers.host;
   const plain = host !== undefined && /^[\w.:[\]-]{1,255}$/.test(host) ? host : `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
