@@ -1,5 +1,4 @@
 /** Joins the policy, the signatures and who is told. See trust.ts. */
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fail, messageOf } from "#base/errors.ts";
 import type { Digest } from "#spec/digest.ts";
@@ -7,6 +6,7 @@ import type { Descriptor } from "#spec/image.ts";
 import { canonical, familiar, type Reference, repository } from "#spec/reference.ts";
 import { decide, type Decision, parsePolicy, type Policy } from "./policy.ts";
 import { findSignature } from "./find-signature.ts";
+import { readOwn } from "./read-own.ts";
 import { openSigner, type OpenSigner } from "./signer.ts";
 import { type Approval, DEFAULT_POLICY_PATH, type LocalImage, type LocalName, type Refusal, signerOf, type SignatureSource, type Trust, type TrustOptions } from "./trust.ts";
 
@@ -104,7 +104,7 @@ function judgeName(inForce: InForce, { reference, labels }: LocalName, digest: D
 const signersOf = ({ signers }: InForce, { name }: Decision): readonly OpenSigner[] => signers.get(name) ?? [];
 
 async function readPolicy(path: string): Promise<InForce | undefined> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readOwn(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" && path === DEFAULT_POLICY_PATH) return undefined;
     throw fail("invalid", `read the trust policy: ${error.message}`, { cause: error });
   });

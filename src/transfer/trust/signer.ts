@@ -1,9 +1,9 @@
 /** Who may have signed: keys read once, roots pinned. The library for bundles is loaded when there is one to verify. */
 import { createHash, createPublicKey, type KeyObject, verify as verifyBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { fail, messageOf } from "#base/errors.ts";
 import { parseJson } from "#base/json.ts";
 import type { Signer } from "./policy.ts";
+import { readOwn } from "./read-own.ts";
 
 export type OpenSigner = {
   /** Names the signer and nothing else: what is remembered beside an image. */
@@ -34,7 +34,7 @@ async function openKey(path: string): Promise<OpenSigner> {
 
 async function readKey(path: string): Promise<KeyObject> {
   try {
-    const pem = await readFile(path, "utf8");
+    const pem = (await readOwn(path)).toString();
     if (/PRIVATE KEY/.test(pem)) throw new Error("it holds a private key, and the policy needs the public one");
     const key = createPublicKey(pem);
     if (algorithmOf(key) === undefined) throw new Error(`keys of the type ${key.asymmetricKeyType} are not supported`);
@@ -64,7 +64,7 @@ async function openKeyless(path: string, { issuer, identity }: Signer & { kind: 
 
 async function readRoot(path: string): Promise<unknown> {
   try {
-    const root = parseJson(await readFile(path, "utf8"));
+    const root = parseJson((await readOwn(path)).toString());
     const { parseRoot } = await import("./bundle.ts");
     return parseRoot(root);
   } catch (error) {

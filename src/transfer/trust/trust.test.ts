@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, sign } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fail, Failure } from "#base/errors.ts";
@@ -188,6 +188,16 @@ test("what is here runs by its names, and by what was verified when they came", 
   writeFileSync(path, "{");
   await assert.rejects(trust.reload(path), { kind: "invalid" });
   assert.throws(() => run(["evil.example/x"]), forbidden(/no rule allows/), "the old policy holds");
+});
+
+test("a policy or a key that others may write is not taken", async (t) => {
+  const { path, trust, folder } = await open(t, [verifyTeam]);
+  for (const file of [path, join(folder, "team.pub")]) {
+    chmodSync(file, 0o664);
+    await assert.rejects(trust.reload(path), { kind: "invalid", message: /may be written by others than its owner \(mode 0664\)/ });
+    chmodSync(file, 0o644);
+  }
+  await trust.reload(path);
 });
 
 test("an explanation says the same, and refuses nothing", async (t) => {
