@@ -30,6 +30,7 @@ static int tell_level(struct walk *w, struct level *l) {
   w->len = l->len;
   w->path[l->len] = 0;
   l->pending = 0;
+  w->pending--;
   int err = tell(w, (struct found){ l->kind, l == w->levels ? -1 : l[-1].fd, l->fd, strrchr(w->path, '/') ? strrchr(w->path, '/') + 1 : w->path, &l->st, l->opaque });
   w->path[l->len] = kept;
   w->len = len;
@@ -37,7 +38,7 @@ static int tell_level(struct walk *w, struct level *l) {
 }
 
 static int report(struct walk *w, struct found f) {
-  for (int i = 0; i < w->depth; i++) {
+  for (int i = 0; w->pending > 0 && i < w->depth; i++) {
     int err = w->levels[i].pending ? tell_level(w, &w->levels[i]) : 0;
     if (err) return err;
   }
@@ -68,6 +69,7 @@ static int enter(struct walk *w, struct level next) {
   if (w->depth == LEVELS) return -ENAMETOOLONG;
   struct level *l = &w->levels[w->depth++];
   memcpy(l, &next, offsetof(struct level, entries));
+  w->pending += next.pending;
   return 0;
 }
 
@@ -134,6 +136,7 @@ static int step(struct walk *w) {
   if (!l->second && l->old >= 0 && (l->opaque || !(w->flags & TREE_OVERLAY))) return l->second = 1, l->have = l->at = 0;
   close(l->fd);
   if (l->old >= 0) close(l->old);
+  w->pending -= l->pending;
   w->depth--;
   return 0;
 }
@@ -144,7 +147,7 @@ int walk_tree(struct walk *w, int fresh, int old) {
   if (root.fd < 0 || (old >= 0 && root.old < 0)) return -errno;
   w->levels = mmap(NULL, LEVELS * sizeof *w->levels, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (w->levels == MAP_FAILED) return -errno;
-  w->depth = 0;
+  w->depth = w->pending = 0;
   w->len = 0;
   int err = enter(w, root);
   while (err == 0 && w->depth > 0) err = step(w);

@@ -26,7 +26,7 @@ struct walk {
   char path[TREE_PATH]; /* of what was found, below the roots */
   size_t len;
   struct level *levels;
-  int depth;
+  int depth, pending; /* levels that are the same, so far */
 };
 
 /* Calls found for everything in `fresh` that is not the same in `old` (-1: for everything), a directory before what is in
