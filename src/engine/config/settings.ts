@@ -2,7 +2,7 @@
  * The table of settings: dockerd's flags and the keys of daemon.json. A setting that is `refused` is known and not
  * acted on yet: only its default is taken. `ignored` ones have no effect in Docker either, or none that Gantry needs.
  */
-import { DEFAULT_POLICY_PATH } from "#transfer/trust/trust.ts";
+import { DEFAULT_POLICY_PATH } from "#transfer/trust/default-path.ts";
 import type { Value, ValueKind } from "./values.ts";
 
 export type Setting = {

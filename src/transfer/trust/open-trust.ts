@@ -4,11 +4,12 @@ import { fail, messageOf } from "#base/errors.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Descriptor } from "#spec/image.ts";
 import { canonical, familiar, type Reference, repository } from "#spec/reference.ts";
+import { DEFAULT_POLICY_PATH } from "./default-path.ts";
 import { decide, type Decision, parsePolicy, type Policy } from "./policy.ts";
 import { findSignature } from "./find-signature.ts";
 import { readOwn } from "./read-own.ts";
 import { openSigner, type OpenSigner } from "./signer.ts";
-import { type Approval, DEFAULT_POLICY_PATH, type LocalImage, type LocalName, type Refusal, signerOf, type SignatureSource, type Trust, type TrustOptions } from "./trust.ts";
+import { type Approval, type LocalImage, type LocalName, type Refusal, signerOf, type SignatureSource, type Trust, type TrustOptions } from "./trust.ts";
 
 /** A policy whose keys were read: what is asked of it needs no files. */
 type InForce = { readonly path: string; readonly policy: Policy; readonly signers: ReadonlyMap<string, readonly OpenSigner[]> };

@@ -81,8 +81,6 @@ export type Explanation = {
   readonly reason: string;
 };
 
-export const DEFAULT_POLICY_PATH = "/etc/gantry/policy.json";
-
 /** Beside a name in the image store: who had signed what when it was pulled. A name that moves takes it along in vain. */
 const SIGNER_LABEL = "gantry.trust/signer";
 
