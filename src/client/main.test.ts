@@ -90,7 +90,8 @@ for (const [path, entry] of [...topLevel.map((each) => [each.name, each] as cons
     const { code, out, err } = await gantry(...path.split(" "), "--help");
     assert.deepEqual([code, err], [0, ""]);
     assert.ok(out.startsWith(`Usage:  gantry ${path}${entry.usage === "" ? "" : ` ${entry.usage}`}\n\n${entry.short}\n`), out);
-    assert.equal(out.includes("\nOptions:\n"), entry.usage.includes("[OPTIONS]"), "options are announced where there are some");
+    // docker's own usage line of `manifest create` does not announce them.
+    if (path !== "manifest create") assert.equal(out.includes("\nOptions:\n"), entry.usage.includes("[OPTIONS]"), "options are announced where there are some");
     const short = [...out.matchAll(/^ {2}-(\w), --/gm)].map((match) => match[1]);
     assert.equal(new Set(short).size, short.length, "a letter stands for one option");
   });
