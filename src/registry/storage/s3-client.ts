@@ -141,11 +141,13 @@ function sha256(chunks: readonly Uint8Array[]): string {
   return hash.digest("hex");
 }
 
-function urlOf({ endpoint, bucket, prefix, pathStyle }: S3Settings, { key, query }: S3Request): URL {
+export function urlOf({ endpoint, bucket, prefix, pathStyle }: S3Settings, { key, query }: S3Request): URL {
   const url = new URL(endpoint);
   if (!pathStyle) url.hostname = `${bucket}.${url.hostname}`;
   const path = key === undefined ? "" : (prefix + key).split("/").map(encodeURIComponent).join("/");
   url.pathname = pathStyle ? `/${bucket}${key === undefined ? "" : `/${path}`}` : `/${path}`;
   for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
+  // As it is signed.
+  url.search = url.search.replaceAll("+", "%20");
   return url;
 }
