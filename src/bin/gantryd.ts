@@ -17,14 +17,13 @@ import type { Events } from "#engine/engine.ts";
 import { openEvents } from "#engine/events/events.ts";
 import { openFiles } from "#engine/files/files.ts";
 import { openImages } from "#engine/images/images.ts";
-import { openRegistries } from "#engine/registries/registries.ts";
 import { openVolumes } from "#engine/volumes/volumes.ts";
 import { describeProgram } from "#linux/describe.ts";
 import { openKernel } from "#linux/host.ts";
 import { openNetwork, readHostFacts as readNetworkFacts } from "#network/network.ts";
 import { readHostFacts, type HostFacts } from "#runtime/facts.ts";
-import { openTransfer } from "#transfer/transfer.ts";
 import { openTrust, type Refusal } from "#transfer/trust/trust.ts";
+import { openRegistriesLater } from "./registries.ts";
 import packageJson from "../../package.json" with { type: "json" };
 
 const BUILD = fileURLToPath(new URL("../../build", import.meta.url));
@@ -49,8 +48,7 @@ export async function serve(given: Config): Promise<Engine> {
   const users = (): OpenContainers => open;
   const trust = await openTrust({ path: config.trustPolicy, log, refused: (refusal) => events.publish(refusalEvent(refusal)) });
   const images = openImages({ core, users: { usedImages: () => users().usedImages(), usedManifests: () => users().usedManifests() }, publish: events.publish, trust });
-  const transfer = opening.use(openTransfer({ settings: () => config.registries, content: core.content, log, limits: waits(config.registryTimeout) }));
-  const registries = openRegistries({ core, transfer, settings: () => config.registries, publish: events.publish, trust, log });
+  const registries = opening.use(openRegistriesLater({ core, settings: () => config.registries, publish: events.publish, trust, log, limits: waits(config.registryTimeout) }));
   const volumes = openVolumes({ db: core.db, kernel, root: join(config.dataRoot, "volumes"), events, usersOf: (name) => users().users(name), log });
   const tasks = await openTasks({ kernel, execRoot: config.execRoot, host });
   const open = await openContainers({
