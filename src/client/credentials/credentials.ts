@@ -12,6 +12,9 @@ import type { Cli } from "../client.ts";
 import type { Config } from "../connect/config.ts";
 import { fileStore, memoryStore } from "./file.ts";
 import { helperStore } from "./keychain.ts";
+import { serverOf } from "./server.ts";
+
+export { DOCKER_HUB, hostOf, serverOf } from "./server.ts";
 
 export type Credentials = {
   readonly username: string;
@@ -30,16 +33,6 @@ export type Store = {
   /** Where passwords stand in the clear; undefined: nowhere. */
   readonly plainFile?: string;
 };
-
-/** Docker Hub's key, in config.json and in helpers. */
-export const DOCKER_HUB = "https://index.docker.io/v1/";
-
-export const serverOf = (domain: string): string => (domain === "docker.io" ? DOCKER_HUB : domain);
-
-/** "https://host:5000/v2/" is "host:5000". */
-export function hostOf(server: string): string {
-  return server.replace(/^https?:\/\//, "").replace(/\/.*$/s, "");
-}
 
 type Place = Pick<Cli, "env"> & { config(): Config };
 

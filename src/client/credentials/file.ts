@@ -1,7 +1,8 @@
 /** Credentials that stand in config.json, or came in DOCKER_AUTH_CONFIG. */
 import { fail, messageOf } from "#base/errors.ts";
 import { type Config, readConfig, writeConfig } from "../connect/config.ts";
-import { type Credentials, hostOf, type Store } from "./credentials.ts";
+import type { Credentials, Store } from "./credentials.ts";
+import { hostOf } from "./server.ts";
 
 type Entry = { readonly auth?: string; readonly username?: string; readonly password?: string; readonly identitytoken?: string; readonly registrytoken?: string };
 type Entries = Readonly<Record<string, Entry>>;

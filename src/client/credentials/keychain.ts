@@ -5,7 +5,8 @@
 import { once } from "node:events";
 import { fail } from "#base/errors.ts";
 import { type Config, writeConfig } from "../connect/config.ts";
-import { type Credentials, hostOf, type Store } from "./credentials.ts";
+import type { Credentials, Store } from "./credentials.ts";
+import { hostOf } from "./server.ts";
 
 /** The user name that says that the secret is an identity token. */
 const TOKEN = "<token>";
