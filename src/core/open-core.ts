@@ -2,7 +2,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openDatabase } from "#base/sqlite.ts";
-import { openCheck } from "./check/check.ts";
 import { openContent } from "./content/store.ts";
 import type { Core, CoreOptions } from "./core.ts";
 import { openCollector } from "./gc/gc.ts";
@@ -41,7 +40,11 @@ export async function openCore({ root, kernel, driver = "overlay" }: CoreOptions
     unlink: (source, targets) => db.write(() => collector.unlink(source, targets)),
     graph,
     collect: () => collector.collect(),
-    check: openCheck({ db, kernel, root, content, snapshots, images, leases, collector }),
+    async *check(options) {
+      // Rarely asked for: not loaded before.
+      const { openCheck } = await import("./check/check.ts");
+      yield* openCheck({ db, kernel, root, content, snapshots, images, leases, collector })(options);
+    },
     [Symbol.asyncDispose]: async () => db.close(),
   };
 }

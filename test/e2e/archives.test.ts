@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { busyboxLayer, imageArchive, ociArchive } from "../fixtures/image.ts";
@@ -133,6 +135,29 @@ story("dockerd of 20.10: it loads what we save, and we load what it saves", asyn
   assert.equal(await cli.ok("run", "--rm", "both:1", "/bin/sh", "-c", "cat /etc/second"), "layer");
   await cli.ok("rmi", "both:1", "zipped:1");
 }, whenThere("dockerd"));
+
+story("import from a URL: through redirects; what is not there, is not given", async ({ cli }) => {
+  const archive = gzipSync(tar([{ path: "bin/" }, { path: "bin/sh", mode: 0o755, data: readFileSync("/bin/busybox") }]));
+  const server = createServer((request, response) => {
+    if (request.url === "/there.tar.gz") response.end(archive);
+    else if (request.url === "/moved") response.writeHead(302, { Location: "/there.tar.gz" }).end();
+    else if (request.url === "/circle") response.writeHead(302, { Location: "/circle" }).end();
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    assert.match(await cli.ok("import", `${base}/moved`, "far:1"), /sha256:[0-9a-f]{64}$/);
+    assert.equal(await cli.ok("run", "--rm", "far:1", "/bin/sh", "-c", "echo runs"), "runs");
+    assert.match(await cli.ok("history", "--format", "{{.Comment}}", "far:1"), /^Imported from http:\/\/127/);
+    await cli.fails(1, /the server answered 404/, "import", `${base}/nosuch`, "far:2");
+    await cli.fails(1, /more than 10 redirects/, "import", `${base}/circle`, "far:2");
+    assert.equal(await cli.ok("images", "-q", "far:2"), "");
+    await cli.ok("rmi", "far:1");
+  } finally {
+    server.close();
+  }
+}, { only: "gantry-engine" });
 
 story("load tells how it goes, unless it is to be quiet", async ({ cli, engine, file }) => {
   const path = file("big.tar", imageArchive(["told:1"], [busyboxLayer()]));

@@ -1,9 +1,6 @@
-/** Joins what is done about the disk. See disk.ts. */
+/** Joins what is done about the disk, loaded when it is asked for. See disk.ts. */
 import { messageOf } from "#base/errors.ts";
-import { checkAll } from "./check.ts";
 import type { Disk, DiskParts } from "./disk.ts";
-import { collectImages } from "./gc.ts";
-import { diskUsage } from "./usage.ts";
 
 /** Timers take no more. A round too early does no harm. */
 const LONGEST = 2 ** 31 - 1;
@@ -13,7 +10,10 @@ export function openDisk(parts: DiskParts): Disk {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
   const collect: Disk["collect"] = ({ dryRun, settings = {} }) => {
-    const round = running.then(() => collectImages(parts, { ...parts.settings(), ...settings }, dryRun));
+    const round = running.then(async () => {
+      const { collectImages } = await import("./gc.ts");
+      return collectImages(parts, { ...parts.settings(), ...settings }, dryRun);
+    });
     running = round.catch(() => undefined);
     return round;
   };
@@ -32,8 +32,10 @@ export function openDisk(parts: DiskParts): Disk {
   arm();
 
   return {
-    usage: (wanted) => diskUsage(parts, wanted),
-    check: (options) => checkAll(parts, options),
+    usage: async (wanted) => (await import("./usage.ts")).diskUsage(parts, wanted),
+    async *check(options) {
+      yield* (await import("./check.ts")).checkAll(parts, options);
+    },
     collect,
     reload: arm,
     close: () => clearTimeout(timer),

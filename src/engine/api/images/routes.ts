@@ -6,7 +6,6 @@ import { bytesOf } from "../body.ts";
 import { translate } from "../compat.ts";
 import { filters, flag, platformsJson, platformText, text } from "../query.ts";
 import { pull } from "../registries/routes.ts";
-import { openRemoteArchive } from "../../images/remote-archive.ts";
 import { sendBytes, sendProgress } from "../streaming.ts";
 import { inspectImage, summarizeImage } from "./inspect.ts";
 
@@ -77,7 +76,7 @@ export function imageRoutes({ images, registries, facts }: ApiParts): ApiRoute[]
     const target = text(query, "repo") === "" ? "" : targetOf(query);
     const platform = parsePlatform(platformText(query));
     async function* messages() {
-      const remote = source === "-" ? undefined : await openRemoteArchive(source, call.signal);
+      const remote = source === "-" ? undefined : await (await import("../../images/remote-archive.ts")).openRemoteArchive(source, call.signal);
       if (remote !== undefined) yield { status: `Downloading from ${remote.url}` };
       const id = await images.import(remote?.bytes ?? bytesOf(call.request), {
         target,
