@@ -189,7 +189,8 @@ export async function openTestRegistry(t: Place, { auth, tls, host = "127.0.0.1"
     const from = query.get("last") ?? "";
     const page = all.filter((tag) => tag > from).slice(0, 3);
     const more = page.length > 0 && page.at(-1) !== all.at(-1);
-    return { status: 200, headers: { "content-type": "application/json", ...(more && { link: `</v2/${name}/tags/list?n=3&last=${page.at(-1)}>; rel="next"` }) }, body: Buffer.from(JSON.stringify({ name, tags: page })) };
+    const link = `</v2/${name}/tags/list?n=3&last=${page.at(-1)}>; rel="next"`;
+    return { status: 200, headers: { "content-type": "application/json", ...(more && { link }) }, body: Buffer.from(JSON.stringify({ name, tags: page })) };
   }
 
   function referrers(_: Seen, name: string, digest: string): Real {
@@ -220,7 +221,10 @@ export async function openTestRegistry(t: Place, { auth, tls, host = "127.0.0.1"
 
 type Real = { status: number; headers: Record<string, string>; body: Buffer };
 
-const refusal = (status: number, code: string, headers: Record<string, string> = {}): Real => ({ status, headers: { "content-type": "application/json", ...headers }, body: Buffer.from(JSON.stringify({ errors: [{ code, message: code.toLowerCase().replaceAll("_", " ") }] })) });
+const refusal = (status: number, code: string, headers: Record<string, string> = {}): Real => {
+  const errors = [{ code, message: code.toLowerCase().replaceAll("_", " ") }];
+  return { status, headers: { "content-type": "application/json", ...headers }, body: Buffer.from(JSON.stringify({ errors })) };
+};
 
 function ranged(bytes: Buffer, range: string | undefined, headers: Record<string, string>): Real {
   const from = /^bytes=(\d+)-$/.exec(range ?? "")?.[1];

@@ -6,7 +6,6 @@ import { openLog } from "#base/log.ts";
 import { openDatabase } from "#base/sqlite.ts";
 import { openContent, type ContentStore } from "#core/content/store.ts";
 import { openLeases, type Lease, type Leases } from "#core/leases/leases.ts";
-import { migrations } from "#core/schema.ts";
 import { openTransfer } from "./open-transfer.ts";
 import type { Credentials, FetchEvent, FetchOptions, Limits, Remote, Transfer, TransferSettings } from "./transfer.ts";
 
@@ -16,6 +15,9 @@ export const SETTINGS: TransferSettings = {
 
 /** Waits of a test: short, and long enough for a machine with other work. */
 export const QUICK: Partial<Limits> = { connectMs: 5000, idleMs: 5000, backoffMs: 5 };
+
+/** All that a content store needs of the database. */
+const BLOBS = "CREATE TABLE blobs (digest TEXT PRIMARY KEY, size INTEGER NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
 export type TestTransfer = {
   readonly transfer: Transfer;
@@ -31,7 +33,7 @@ export type TestTransfer = {
 
 export async function testTransfer(t: TestContext, settings: Partial<TransferSettings> = {}, limits: Partial<Limits> = {}): Promise<TestTransfer> {
   const folder = await mkdtemp("/tmp/gantry-transfer-");
-  const db = openDatabase(`${folder}/db`, { migrations });
+  const db = openDatabase(`${folder}/db`, { migrations: [BLOBS] });
   const content = await openContent(db, `${folder}/content`);
   const logged: string[] = [];
   const log = openLog({ level: "debug", write: (line) => void logged.push(line) });

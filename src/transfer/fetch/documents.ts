@@ -114,7 +114,8 @@ const typeOf = (reply: Reply): string => (reply.headers["content-type"] ?? "").s
 
 function refuseSchema1(mediaType: string, { repository }: Session, tagOrDigest: string): void {
   if (!SCHEMA_1.test(mediaType)) return;
-  throw fail("invalid", `${repository.registry}/${repository.path}: ${tagOrDigest} is an image of schema 1, which is not read any more: its owner must build or push it again with a current tool (or convert it with \`skopeo copy\`)`, { facts: { schema1: true } });
+  const name = `${repository.registry}/${repository.path}: ${tagOrDigest}`;
+  throw fail("invalid", `${name} is an image of schema 1, which is not read any more: its owner must build or push it again with a current tool (or convert it with \`skopeo copy\`)`, { facts: { schema1: true } });
 }
 
 /** Bytes are asked for as they are: a coding would hide their size and digest. */

@@ -3,9 +3,12 @@ import { lookup as resolve, type LookupAddress, type LookupOptions } from "node:
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import { fail } from "#base/errors.ts";
 
+const INNER_4 = [["0.0.0.0", 8], ["10.0.0.0", 8], ["100.64.0.0", 10], ["127.0.0.0", 8], ["169.254.0.0", 16], ["172.16.0.0", 12], ["192.0.0.0", 24], ["192.168.0.0", 16], ["198.18.0.0", 15], ["224.0.0.0", 3]] as const;
+const INNER_6 = [["::", 127], ["64:ff9b::", 96], ["fc00::", 7], ["fe80::", 10], ["ff00::", 8]] as const;
+
 const inner = new BlockList();
-for (const [address, prefix] of [["0.0.0.0", 8], ["10.0.0.0", 8], ["100.64.0.0", 10], ["127.0.0.0", 8], ["169.254.0.0", 16], ["172.16.0.0", 12], ["192.0.0.0", 24], ["192.168.0.0", 16], ["198.18.0.0", 15], ["224.0.0.0", 3]] as const) inner.addSubnet(address, prefix, "ipv4");
-for (const [address, prefix] of [["::", 127], ["64:ff9b::", 96], ["fc00::", 7], ["fe80::", 10], ["ff00::", 8]] as const) inner.addSubnet(address, prefix, "ipv6");
+for (const [address, prefix] of INNER_4) inner.addSubnet(address, prefix, "ipv4");
+for (const [address, prefix] of INNER_6) inner.addSubnet(address, prefix, "ipv6");
 
 /** Loopback, private, link-local and the like; also of an IPv4 address that is written as IPv6. */
 export function isInner(address: string): boolean {

@@ -21,10 +21,15 @@ export async function answerFailure(method: string, url: URL, answer: Answer, cr
   const kind = KINDS[status] ?? (status >= 500 ? "unavailable" : "invalid");
   const text = [`${nameOf(method, url)}: ${status}${answer.reason === "" ? "" : ` ${clean(answer.reason, 60)}`}`];
   if (code !== "" || said !== "") text.push([code.toLowerCase().replaceAll("_", " "), said].filter((part) => part !== "").join(": "));
-  if (status === 429 && limit !== undefined) text.push(`the limit is ${limit.limit}, ${limit.remaining} left${limit.seconds === undefined ? "" : `, counted over ${Math.round(limit.seconds / 60)} minutes`}${credentials ? "" : "; log in to have more"}`);
+  if (status === 429 && limit !== undefined) text.push(describeLimit(limit, credentials));
   if (status === 401 && !credentials) text.push("no credentials were sent");
   const retryAfter = parseRetryAfter(answer.headers["retry-after"]);
   return fail(kind, text.join(": "), { facts: { status, code, said, credentials, again: AGAIN.has(status), ...(retryAfter !== undefined && { retryAfter }), ...(limit && { rateLimit: limit }) } });
+}
+
+function describeLimit({ limit, remaining, seconds }: RateLimit, credentials: boolean): string {
+  const window = seconds === undefined ? "" : `, counted over ${Math.round(seconds / 60)} minutes`;
+  return `the limit is ${limit}, ${remaining} left${window}${credentials ? "" : "; log in to have more"}`;
 }
 
 async function readRefusal(answer: Answer, isHead: boolean): Promise<{ code: string; said: string }> {

@@ -55,9 +55,14 @@ function waitFor(error: Failure, failed: number, limits: Limits): number {
   const asked = error.facts["retryAfter"];
   if (typeof asked === "number") {
     const ms = asked * 1000;
-    if (ms > limits.retryAfterMs) throw fail(error.kind, `${error.message} (the server asks to wait ${asked} seconds, more than the ${Math.round(limits.retryAfterMs / 1000)} that are waited)`, { cause: error, facts: { ...error.facts, again: false } });
+    if (ms > limits.retryAfterMs) throw tooLong(error, asked, limits);
     return ms + limits.backoffMs * Math.random();
   }
   const ms = Math.min(limits.backoffMs * 2 ** (failed - 1), AT_MOST_MS);
   return ms / 2 + (ms / 2) * Math.random();
+}
+
+function tooLong(error: Failure, seconds: number, { retryAfterMs }: Limits): Failure {
+  const why = `the server asks to wait ${seconds} seconds, more than the ${Math.round(retryAfterMs / 1000)} that are waited`;
+  return fail(error.kind, `${error.message} (${why})`, { cause: error, facts: { ...error.facts, again: false } });
 }
