@@ -47,7 +47,7 @@ export async function patchUpload(asked: AskedUpload): Promise<void> {
   const start = startOf(asked);
   if (start === "bad") return refuse(call, 416, "BLOB_UPLOAD_INVALID", "the Content-Range is no range of that length");
   try {
-    const size = await api.store.uploads.append(route.id, route.name, bodyOf(call), start);
+    const size = await api.store.uploads.append(route.id, route.name, bodyOf(call), { start, consume: true });
     answer(call, 202, sessionHeaders(route.name, route.id, size));
   } catch (error) {
     refuseGap(asked, error);
@@ -69,7 +69,7 @@ export async function finishUpload(asked: AskedUpload): Promise<void> {
 
 async function finish(asked: Asked<RouteOf<"uploads"> | RouteOf<"upload">>, id: string, digest: Digest, start?: number): Promise<void> {
   const { call, route, api } = asked;
-  const { size } = await api.store.uploads.finish(id, route.name, digest, bodyOf(call), start);
+  const { size } = await api.store.uploads.finish(id, route.name, digest, bodyOf(call), { start, consume: true });
   answer(call, 201, blobHeaders(route.name, digest));
   emit(asked, { kind: "push", target: "blob", repository: route.name, digest, size });
 }

@@ -7,10 +7,12 @@
  *     chunks.release(chunk);
  */
 import { read } from "node:fs";
+import { release } from "#base/memory.ts";
 
 export const CHUNK = 512 * 1024;
-/** Chunks that are kept while nobody uses them. */
+/** Chunks that are kept while nobody uses them, for so long. */
 const KEPT = 48;
+const IDLE_MS = 3000;
 
 /** `id` is the file and its version: what is read of it does not change. */
 export type ChunkFile = { readonly descriptor: number; readonly id: string; readonly size: number };
@@ -26,6 +28,21 @@ export function openChunks(): Chunks {
   const entries = new Map<string, Entry>();
   const free: Buffer[] = [];
 
+  let idle: NodeJS.Timeout | undefined;
+  let used = false;
+
+  /** Gives the memory back when nothing was sent for a while. */
+  const rest = (): void => {
+    if (used) {
+      used = false;
+      idle?.refresh();
+      return;
+    }
+    idle = undefined;
+    for (const entry of entries.values()) if (entry.users === 0) forget(entry);
+    for (const buffer of free.splice(0)) release(buffer);
+    if (entries.size > 0) idle = setTimeout(rest, IDLE_MS).unref();
+  };
   const forget = (entry: Entry): void => {
     if (entries.get(entry.key) === entry) entries.delete(entry.key);
     if (free.length < KEPT) free.push(entry.buffer);
@@ -55,6 +72,8 @@ export function openChunks(): Chunks {
   };
   return {
     hold(file, index) {
+      used = true;
+      idle ??= setTimeout(rest, IDLE_MS).unref();
       const key = `${file.id}/${index}`;
       const known = entries.get(key);
       if (known !== undefined) {

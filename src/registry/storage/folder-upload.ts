@@ -7,7 +7,7 @@ import { constants, copyFile, open, readdir, rename, rm, stat, utimes, type File
 import { randomBytes } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { fail } from "#base/errors.ts";
-import { gather } from "#base/streams.ts";
+import { releaseWhole } from "#base/memory.ts";
 import { asDiskFailure, codeOf, orUndefined } from "./folder-failure.ts";
 import { streamFile } from "./folder-read.ts";
 import { inFolder, type Files } from "./folder.ts";
@@ -80,7 +80,7 @@ function openUpload(one: Claim): Upload {
     get size() {
       return one.size;
     },
-    append: (source) => append(one, source),
+    append: (source, { consume = false } = {}) => append(one, source, consume),
     async *read() {
       const bytes = await streamFile(claim, { start: 0, end: one.size });
       if (bytes !== undefined) yield* bytes.stream;
@@ -111,35 +111,74 @@ function openUpload(one: Claim): Upload {
   };
 }
 
-/** While one chunk is written the next one comes (and is hashed, by whoever gives the source). */
-async function append(one: Claim, source: AsyncIterable<Uint8Array>): Promise<number> {
+/**
+ * Chunks are copied together: a write costs as much for 64 KiB as for 1 MiB. While one buffer is written the other is filled
+ * (and what fills it is hashed, by whoever gives the source).
+ */
+async function append(one: Claim, source: AsyncIterable<Uint8Array>, consume: boolean): Promise<number> {
+  const buffers = [takeBuffer(), takeBuffer()] as [Buffer, Buffer];
   let writing: Promise<void> = Promise.resolve();
-  let syncing: Promise<void> | undefined;
-  let unsynced = 0;
-  let failure: unknown;
-  const write = async (chunk: Buffer) => {
-    for (let at = 0; at < chunk.length; ) at += (await one.file.write(chunk, at, chunk.length - at, one.size + at)).bytesWritten;
-    one.size += chunk.length;
-    unsynced += chunk.length;
-    if (unsynced < SYNC_EVERY || syncing !== undefined) return;
-    unsynced = 0;
-    syncing = one.file.datasync().catch(noop).then(() => void (syncing = undefined));
+  let filled = 0;
+  const sync = openEarlySync(one.file);
+  const flush = async (): Promise<void> => {
+    await writing;
+    const full = buffers[0].subarray(0, filled);
+    buffers.reverse();
+    filled = 0;
+    writing = writeAll(one, full).then(() => sync.wrote(full.length));
+    writing.catch(noop);
   };
+  let failure: unknown;
   try {
-    for await (const chunk of gather(untilFailure(source, (error) => (failure = error)), WRITE)) {
-      await writing;
-      writing = write(chunk);
-      writing.catch(noop);
+    for await (const chunk of untilFailure(source, (error) => (failure = error))) {
+      for (let at = 0; at < chunk.length; ) {
+        const length = Math.min(chunk.length - at, WRITE - filled);
+        buffers[0].set(chunk.subarray(at, at + length), filled);
+        at += length;
+        filled += length;
+        if (filled === WRITE) await flush();
+      }
+      if (consume) releaseWhole(chunk);
     }
+    await flush();
     await writing;
   } catch (error) {
-    await writing.catch(noop);
     throw asDiskFailure("write an upload", error);
   } finally {
-    await syncing;
+    await writing.catch(noop);
+    await sync.ended();
+    spare.push(...buffers.slice(0, SPARE - spare.length));
   }
   if (failure !== undefined) throw failure;
   return one.size;
+}
+
+/** Buffers of uploads that ended, for the next ones. */
+const spare: Buffer[] = [];
+const SPARE = 8;
+const takeBuffer = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(WRITE);
+
+async function writeAll(one: Claim, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await one.file.write(bytes, at, bytes.length - at, one.size);
+    at += bytesWritten;
+    one.size += bytesWritten;
+  }
+}
+
+/** Tells the disk to begin, now and then, without waiting for it. */
+function openEarlySync(file: FileHandle): { wrote(length: number): void; ended(): Promise<void> } {
+  let unsynced = 0;
+  let running: Promise<void> | undefined;
+  return {
+    wrote(length) {
+      unsynced += length;
+      if (unsynced < SYNC_EVERY || running !== undefined) return;
+      unsynced = 0;
+      running = file.datasync().catch(noop).then(() => void (running = undefined));
+    },
+    ended: async () => await running,
+  };
 }
 
 const noop = () => {};

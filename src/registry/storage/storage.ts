@@ -54,8 +54,8 @@ export type StoredObject = { readonly size: number; readonly modified: Date; rea
 
 export type Upload = {
   readonly size: number;
-  /** Resolves to the new length; what came before a failure is kept. */
-  append(source: AsyncIterable<Uint8Array>): Promise<number>;
+  /** Resolves to the new length; what came before a failure is kept. `consume`: the chunks are nobody else's, and may be emptied. */
+  append(source: AsyncIterable<Uint8Array>, options?: { readonly consume?: boolean }): Promise<number>;
   /** The bytes so far, to hash them when an upload goes on in another process. */
   read(): AsyncIterable<Buffer>;
   /** The upload becomes the object, durably; one that is there already stays. */

@@ -85,11 +85,18 @@ export type Uploads = {
   /** Bytes so far. Undefined: no such upload. */
   status(id: string): Promise<number | undefined>;
   /**
-   * Appends; `start`: where the client says that the bytes belong. Returns the new length.
+   * Appends. Returns the new length.
    * @throws not-found; invalid with facts.size when `start` is not the end of what is there
    */
-  append(id: string, repository: string, source: AsyncIterable<Uint8Array>, start?: number): Promise<number>;
+  append(id: string, repository: string, source: AsyncIterable<Uint8Array>, options?: AppendOptions): Promise<number>;
   /** Appends the last bytes, if any; verifies; links. The upload is gone after it, unless bytes are still missing. */
-  finish(id: string, repository: string, digest: Digest, source: AsyncIterable<Uint8Array>, start?: number): Promise<{ readonly size: number }>;
+  finish(id: string, repository: string, digest: Digest, source: AsyncIterable<Uint8Array>, options?: AppendOptions): Promise<{ readonly size: number }>;
   cancel(id: string): Promise<boolean>;
+};
+
+export type AppendOptions = {
+  /** Where the client says that the bytes belong. */
+  readonly start?: number | undefined;
+  /** The source's chunks are nobody else's, and may be emptied. */
+  readonly consume?: boolean;
 };

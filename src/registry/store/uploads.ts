@@ -9,7 +9,7 @@ import type { Upload } from "../storage/storage.ts";
 import { linkBlob } from "./blobs.ts";
 import { blobKey, uploadKey } from "./keys.ts";
 import type { Parts } from "./open-store.ts";
-import type { Uploads } from "./store.ts";
+import type { AppendOptions, Uploads } from "./store.ts";
 
 /** Of the first `size` bytes of an upload. */
 type Hashed = { readonly state: Hasher; size: number };
@@ -44,7 +44,7 @@ export function openUploads(parts: Parts): Uploads {
     }
   };
 
-  const appendTo = async (id: string, repository: string, upload: Upload, { source, start, signal }: Piece): Promise<Hashed> => {
+  const appendTo = async (id: string, repository: string, upload: Upload, { source, start, consume = false, signal }: Piece): Promise<Hashed> => {
     if (start !== undefined && start !== upload.size) {
       throw fail("invalid", `go on with an upload: it has ${upload.size} bytes, and these belong at ${start}`, { facts: { code: "RANGE_INVALID", size: upload.size } });
     }
@@ -57,7 +57,7 @@ export function openUploads(parts: Parts): Uploads {
       hashed.size += chunk.length;
     };
     try {
-      await upload.append(watched(source, signal, look));
+      await upload.append(watched(source, signal, look), { consume });
     } catch (error) {
       // What came before is kept, and so is its hash.
       if (hashed.size === upload.size) remember(hashes, id, hashed);
@@ -85,21 +85,21 @@ export function openUploads(parts: Parts): Uploads {
       });
     },
 
-    append: (id, repository, source, start) =>
+    append: (id, repository, source, options) =>
       withUpload(id, async (upload, signal) => {
         try {
-          remember(hashes, id, await appendTo(id, repository, upload, { source, start, signal }));
+          remember(hashes, id, await appendTo(id, repository, upload, { ...options, source, signal }));
           return upload.size;
         } finally {
           await upload.release();
         }
       }),
 
-    finish: (id, repository, digest, source, start) =>
+    finish: (id, repository, digest, source, options) =>
       withUpload(id, async (upload, signal) => {
         let hashed: Hashed;
         try {
-          hashed = await appendTo(id, repository, upload, { source, start, signal });
+          hashed = await appendTo(id, repository, upload, { ...options, source, signal });
         } catch (error) {
           await upload.release();
           throw error;
@@ -123,7 +123,7 @@ export function openUploads(parts: Parts): Uploads {
   };
 }
 
-type Piece = { readonly source: AsyncIterable<Uint8Array>; readonly start: number | undefined; readonly signal: AbortSignal };
+type Piece = AppendOptions & { readonly source: AsyncIterable<Uint8Array>; readonly signal: AbortSignal };
 
 const UNKNOWN = "BLOB_UPLOAD_UNKNOWN";
 const unknown = () => fail("not-found", "go on with an upload: there is none of that name", { facts: { code: UNKNOWN } });
