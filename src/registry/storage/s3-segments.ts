@@ -7,7 +7,7 @@
  *     blobs/sha256/ab…                {"id":"7d…","keys":["blobs/sha256/ab…"],"segments":[{"start":0,"size":536870912},…]}
  *     segments/7d…/0000000000000000   bytes
  *     segments/7d…/0000000536870912   bytes
- *     segments/7d…/dying              somebody deletes the object (below)
+ *     dying/7d…                       somebody deletes the object (below): the same list
  *
  * An object that is moved has two lists for a moment, or after a crash for ever. Whoever deletes one says so first
  * (`dying`), takes the list away, then looks whether another of its keys has the list still; whoever moves writes the new
@@ -16,6 +16,7 @@
  */
 import { fail } from "#base/errors.ts";
 import type { S3Client } from "./s3-client.ts";
+import { listObjects } from "./s3-list.ts";
 import { readObject } from "./s3-read.ts";
 
 export type Segment = { readonly start: number; readonly size: number };
@@ -23,13 +24,14 @@ export type Segment = { readonly start: number; readonly size: number };
 /** `keys`: where the list is, or has been. */
 export type SegmentList = { readonly id: string; readonly keys: readonly string[]; readonly segments: readonly Segment[] };
 
-/** The folder of the segments, which is none of the registry's keys. */
+/** Folders that are the driver's own, and none of the registry's keys. */
 export const SEGMENTS = "segments/";
+export const DYING = "dying/";
 export const SIZE_HEADER = "x-amz-meta-gantry-size";
 
 export const segmentKey = (id: string, start: number): string => `${SEGMENTS}${id}/${String(start).padStart(16, "0")}`;
 
-const dyingKey = (id: string): string => `${SEGMENTS}${id}/dying`;
+const dyingKey = (id: string): string => `${DYING}${id}`;
 
 export const sizeOf = (segments: readonly Segment[]): number => segments.reduce((sum, { size }) => sum + size, 0);
 
@@ -41,6 +43,8 @@ export async function findList(client: S3Client, key: string): Promise<SegmentLi
   return undefined;
 }
 
+const encodeList = ({ id, keys, segments }: SegmentList): Buffer => Buffer.from(JSON.stringify({ id, keys, segments }));
+
 function decodeList(text: string, key: string): SegmentList {
   const { id, keys, segments } = JSON.parse(text) as Partial<SegmentList>;
   if (typeof id !== "string" || !Array.isArray(keys) || !Array.isArray(segments)) throw fail("internal", `S3 ${key}: its list of segments cannot be read`);
@@ -50,7 +54,7 @@ function decodeList(text: string, key: string): SegmentList {
 /** False, and nothing changed, when `ifAbsent` and there is an object. */
 export async function putList(client: S3Client, key: string, list: SegmentList, ifAbsent: boolean): Promise<boolean> {
   const headers = { "content-type": "application/json", [SIZE_HEADER]: String(sizeOf(list.segments)), ...(ifAbsent ? { "if-none-match": "*" } : {}) };
-  const { status } = await client.call({ method: "PUT", key, headers, body: [Buffer.from(JSON.stringify(list))], expect: ifAbsent ? [409, 412] : [] });
+  const { status } = await client.call({ method: "PUT", key, headers, body: [encodeList(list)], expect: ifAbsent ? [409, 412] : [] });
   return status < 300;
 }
 
@@ -63,9 +67,18 @@ export async function moveList(client: S3Client, list: SegmentList, key: string,
 }
 
 export async function deleteList(client: S3Client, list: SegmentList, key: string): Promise<void> {
-  await client.call({ method: "PUT", key: dyingKey(list.id), body: [] });
+  await client.call({ method: "PUT", key: dyingKey(list.id), body: [encodeList(list)] });
   await client.call({ method: "DELETE", key, expect: [404] });
   await releaseList(client, list);
+}
+
+/** Deletes that were begun so long ago that whoever began them has died. */
+export async function finishDeletes(client: S3Client, olderThanMs: number): Promise<void> {
+  for await (const { key, modified } of listObjects(client, DYING)) {
+    if (modified.getTime() > Date.now() - olderThanMs) continue;
+    const { status, body } = await client.call({ method: "GET", key, expect: [404] });
+    if (status !== 404) await releaseList(client, decodeList(body, key));
+  }
 }
 
 /** After a list was taken away, or replaced: the bytes go with the last one. */

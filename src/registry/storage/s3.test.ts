@@ -9,6 +9,7 @@ import { after, test } from "node:test";
 import { s3Program, startS3, type S3Server } from "../../../test/fixtures/s3-server.ts";
 import { openS3Client } from "./s3-client.ts";
 import { listObjects } from "./s3-list.ts";
+import { findList, finishDeletes } from "./s3-segments.ts";
 import { openS3Storage, parseS3Address } from "./s3.ts";
 import { storageSuite } from "./storage-suite.ts";
 import type { Storage } from "./storage.ts";
@@ -75,6 +76,25 @@ async function tests(server: S3Server): Promise<void> {
     await storage.delete("trash/two");
     assert.equal(await hashOf(storage, "blobs/sha256/large"), sha256(bytes));
     await storage.delete("blobs/sha256/large");
+    assert.deepEqual(await keysIn(prefix), ["gantry-registry"]);
+  });
+
+  test("s3: a delete that a crash cut short is finished, and one that had not begun is not", async () => {
+    const prefix = `t${++count}`;
+    await using storage = await open(prefix);
+    const client = openS3Client(await settingsOf(prefix));
+    await putLarge(storage, "blobs/sha256/large", bytes);
+    const list = (await findList(client, "blobs/sha256/large"))!;
+    const dying = { method: "PUT", key: `dying/${list.id}`, body: [Buffer.from(JSON.stringify(list))] } as const;
+    await client.call(dying);
+    await finishDeletes(client, -1000);
+    assert.equal(await hashOf(storage, "blobs/sha256/large"), sha256(bytes));
+    await client.call(dying);
+    await client.call({ method: "DELETE", key: "blobs/sha256/large" });
+    await finishDeletes(client, 3_600_000);
+    assert.equal((await keysIn(prefix)).length, 5, "it may be under way");
+    await finishDeletes(client, -1000);
+    client.close();
     assert.deepEqual(await keysIn(prefix), ["gantry-registry"]);
   });
 

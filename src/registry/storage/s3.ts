@@ -11,13 +11,14 @@ import { collect } from "#base/streams.ts";
 import { openS3Client, type S3Client, type S3Response } from "./s3-client.ts";
 import { listObjects } from "./s3-list.ts";
 import { abandonable, readObject } from "./s3-read.ts";
-import { deleteList, findList, moveList, readSegments, releaseList, SEGMENTS, SIZE_HEADER, sizeOf } from "./s3-segments.ts";
+import { deleteList, DYING, findList, finishDeletes, moveList, readSegments, releaseList, SEGMENTS, SIZE_HEADER, sizeOf } from "./s3-segments.ts";
 import type { S3Settings } from "./s3-settings.ts";
 import { dropUpload, listUploads, openUpload, type OpenUploads } from "./s3-upload.ts";
 import type { Storage, StoredObject } from "./storage.ts";
 
 export { parseS3Address, type S3Settings } from "./s3-settings.ts";
 
+const ABANDONED_MS = 3_600_000;
 const LARGEST_READ = 16 * 2 ** 20;
 
 /** @throws unavailable when the bucket does not answer; invalid when it does not keep conditional puts. */
@@ -25,6 +26,7 @@ export async function openS3Storage(settings: S3Settings): Promise<Storage> {
   const client = openS3Client(settings);
   try {
     await probe(client);
+    await finishDeletes(client, ABANDONED_MS);
   } catch (error) {
     client.close();
     throw error;
@@ -55,7 +57,7 @@ function storageOf(client: S3Client): Storage {
       else await client.call({ method: "DELETE", key, expect: [404] });
     },
     async *list(prefix, options) {
-      for await (const { key } of listObjects(client, prefix, options?.after)) if (!key.startsWith(SEGMENTS)) yield key;
+      for await (const { key } of listObjects(client, prefix, options?.after)) if (!key.startsWith(SEGMENTS) && !key.startsWith(DYING)) yield key;
     },
     upload: (key, options) => openUpload(client, open, key, options?.create === true),
     uploads: (prefix) => listUploads(client, prefix),
