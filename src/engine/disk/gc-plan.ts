@@ -6,7 +6,7 @@ export type Candidate = {
   readonly names: readonly string[];
   /** Unix nanoseconds. */
   readonly usedAt: bigint;
-  /** Pinned, in use, or part of Gantry. */
+  /** Pinned, or in use. */
   readonly kept: boolean;
 };
 

@@ -9,7 +9,6 @@ import type { Collected, CollectedImage, DiskParts } from "./disk.ts";
 import { type Candidate, type Doomed, planCollection, type Space } from "./gc-plan.ts";
 import type { GcSettings } from "./settings.ts";
 
-const BUILTIN = "gantry.builtin";
 const node = (id: string) => `content/${id}` as Node;
 
 export async function collectImages(parts: DiskParts, settings: GcSettings, dryRun: boolean): Promise<Collected> {
@@ -43,13 +42,12 @@ async function planNow({ core, images }: DiskParts, settings: GcSettings): Promi
 }
 
 function candidateOf(record: ImageRecord): Candidate {
-  const { id, repoTags, repoDigests, usedAt, taggedAt, containers, pinned, config } = record;
-  const labels = (config["Labels"] ?? {}) as Record<string, unknown>;
+  const { id, repoTags, repoDigests, usedAt, taggedAt, containers, pinned } = record;
   return {
     id,
     names: repoTags.length > 0 ? repoTags : repoDigests,
     usedAt: parseTime(usedAt ?? taggedAt ?? "") ?? 0n,
-    kept: containers > 0 || pinned || labels[BUILTIN] !== undefined,
+    kept: containers > 0 || pinned,
   };
 }
 

@@ -9,6 +9,7 @@ import { chooseVariant, type Documents } from "./documents.ts";
 import type { ImageParts } from "./images.ts";
 import { makeImage } from "./make.ts";
 import { nameImage, parseTarget } from "./names.ts";
+import { PINNED } from "./pins.ts";
 
 /** The same program gives the same image, so the time is fixed. */
 const CREATED = "2026-01-01T00:00:00Z";
@@ -35,7 +36,7 @@ export async function addBuiltin({ core, documents }: ImageParts & { documents: 
     });
     await completeTarget({ core, documents, lease, find: (digest) => core.content.find(lease, digest) }, target);
     await unpackVariant(core, lease, chooseVariant(await documents.variants(target), undefined)!);
-    await nameImage(core.images, target, [canonical]);
+    await nameImage(core.images, target, [canonical], PINNED);
     return true;
   } finally {
     await core.collect();

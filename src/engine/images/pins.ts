@@ -5,6 +5,9 @@ import { familiarName } from "./names.ts";
 
 const LABEL = "gantry.pinned";
 
+/** Labels of a name that is pinned from its beginning. */
+export const PINNED: Readonly<Record<string, string>> = { [LABEL]: "true" };
+
 export const isPinned = (names: readonly Image[]): boolean => names.some(({ labels }) => labels[LABEL] !== undefined);
 
 /** By name: that name; by id: all names of the image. @throws not-found */
