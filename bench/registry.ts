@@ -38,7 +38,7 @@ const rows: readonly Row[] = [
   pushes("push-layers", "push of 10 MB blobs, 4 at once", { size: 10_000_000, count: 8, atOnce: 4 }),
   pushes("push-small", "push of 10 KB blobs, 8 at once", { size: 10_000, count: 200, atOnce: 8 }),
   { id: "memory-peak", title: "memory, the most of the whole run", unit: "MB", must: 2, measure: async ({ pid }) => memory(pid, "VmHWM") },
-  { id: "memory-after", title: "memory after it (resident; Node's own pages are in it)", unit: "MB", must: 2, measure: async ({ pid }) => memory(pid, "VmRSS") },
+  { id: "memory-after", title: "memory after it (its own: without the pages of the program's file)", unit: "MB", must: 2, measure: async ({ pid }) => memory(pid, "RssAnon") },
 ];
 
 function gets(id: string, what: string, path: () => string): Row {

@@ -187,6 +187,7 @@ test("RS-06: what repositories hold together is bounded", async () => {
   const refused = await registry.ask("POST", `/v2/small/b/blobs/uploads/?digest=${sha256(more)}`, { body: more });
   assert.deepEqual([refused.status, codeOf(refused)], [403, "DENIED"]);
   assert.equal((await registry.ask("HEAD", `/v2/small/b/blobs/${sha256(more)}`)).status, 404);
+  assert.deepEqual(await Array.fromAsync(registry.storage.uploads("uploads/")), [], "nothing is left behind");
   await registry.pushBlob("small/b", Buffer.alloc(300, 3));
   await registry.pushBlob("large/b", more);
 });

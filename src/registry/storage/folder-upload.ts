@@ -7,7 +7,7 @@ import { constants, copyFile, open, readdir, rename, rm, stat, utimes, type File
 import { randomBytes } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { fail } from "#base/errors.ts";
-import { releaseWhole } from "#base/memory.ts";
+import { release, releaseWhole } from "#base/memory.ts";
 import { asDiskFailure, codeOf, orUndefined } from "./folder-failure.ts";
 import { streamFile } from "./folder-read.ts";
 import { inFolder, type Files } from "./folder.ts";
@@ -116,14 +116,16 @@ function openUpload(one: Claim): Upload {
  * (and what fills it is hashed, by whoever gives the source).
  */
 async function append(one: Claim, source: AsyncIterable<Uint8Array>, consume: boolean): Promise<number> {
-  const buffers = [takeBuffer(), takeBuffer()] as [Buffer, Buffer];
+  let filling = takeBuffer();
+  let other: Buffer | undefined;
   let writing: Promise<void> = Promise.resolve();
   let filled = 0;
   const sync = openEarlySync(one.file);
   const flush = async (): Promise<void> => {
     await writing;
-    const full = buffers[0].subarray(0, filled);
-    buffers.reverse();
+    const full = filling.subarray(0, filled);
+    // Most uploads need no second one.
+    if (filled === WRITE) [filling, other] = [other ?? takeBuffer(), filling];
     filled = 0;
     writing = writeAll(one, full).then(() => sync.wrote(full.length));
     writing.catch(noop);
@@ -133,7 +135,7 @@ async function append(one: Claim, source: AsyncIterable<Uint8Array>, consume: bo
     for await (const chunk of untilFailure(source, (error) => (failure = error))) {
       for (let at = 0; at < chunk.length; ) {
         const length = Math.min(chunk.length - at, WRITE - filled);
-        buffers[0].set(chunk.subarray(at, at + length), filled);
+        filling.set(chunk.subarray(at, at + length), filled);
         at += length;
         filled += length;
         if (filled === WRITE) await flush();
@@ -147,7 +149,8 @@ async function append(one: Claim, source: AsyncIterable<Uint8Array>, consume: bo
   } finally {
     await writing.catch(noop);
     await sync.ended();
-    spare.push(...buffers.slice(0, SPARE - spare.length));
+    giveBack(filling);
+    if (other !== undefined) giveBack(other);
   }
   if (failure !== undefined) throw failure;
   return one.size;
@@ -155,8 +158,13 @@ async function append(one: Claim, source: AsyncIterable<Uint8Array>, consume: bo
 
 /** Buffers of uploads that ended, for the next ones. */
 const spare: Buffer[] = [];
-const SPARE = 8;
+const SPARE = 4;
 const takeBuffer = (): Buffer => spare.pop() ?? Buffer.allocUnsafeSlow(WRITE);
+
+function giveBack(buffer: Buffer): void {
+  if (spare.length < SPARE) spare.push(buffer);
+  else release(buffer);
+}
 
 async function writeAll(one: Claim, bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length; ) {

@@ -3,7 +3,7 @@
  * come; only an upload that goes on in another process (or after a failure) is read again to hash it.
  */
 import { hasher, type Hasher } from "#base/digest.ts";
-import { fail } from "#base/errors.ts";
+import { fail, kindOf } from "#base/errors.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Upload } from "../storage/storage.ts";
 import { linkBlob } from "./blobs.ts";
@@ -87,23 +87,15 @@ export function openUploads(parts: Parts): Uploads {
 
     append: (id, repository, source, options) =>
       withUpload(id, async (upload, signal) => {
-        try {
-          remember(hashes, id, await appendTo(id, repository, upload, { ...options, source, signal }));
-          return upload.size;
-        } finally {
-          await upload.release();
-        }
+        const hashed = await orLetGo(upload, appendTo(id, repository, upload, { ...options, source, signal }));
+        remember(hashes, id, hashed);
+        await upload.release();
+        return upload.size;
       }),
 
     finish: (id, repository, digest, source, options) =>
       withUpload(id, async (upload, signal) => {
-        let hashed: Hashed;
-        try {
-          hashed = await appendTo(id, repository, upload, { ...options, source, signal });
-        } catch (error) {
-          await upload.release();
-          throw error;
-        }
+        const hashed = await orLetGo(upload, appendTo(id, repository, upload, { ...options, source, signal }));
         await verify(upload, hashed, digest);
         await commit(parts, upload, repository, digest);
         quota.added(repository, upload.size);
@@ -133,6 +125,16 @@ async function hashOf(known: Hashed | undefined, upload: Upload): Promise<Hashed
   const state = hasher();
   if (upload.size > 0) for await (const chunk of upload.read()) state.update(chunk);
   return { state, size: upload.size };
+}
+
+/** A failed append leaves the upload to whoever goes on; where there is no room nobody does, and what it has makes some. */
+async function orLetGo<T>(upload: Upload, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    await (kindOf(error) === "exhausted" ? upload.abort() : upload.release());
+    throw error;
+  }
 }
 
 /** What does not have the digest is good for nothing: the upload is over. */
