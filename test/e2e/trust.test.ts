@@ -134,7 +134,7 @@ story("a refusal is in the log, and an event", async ({ cli }) => {
   const since = String(Date.now() / 1000 - 1);
   await cli("pull", "refused.example/app:1");
   const events = await cli.ok("events", "--since", since, "--until", String(Date.now() / 1000 + 1), "--filter", "event=refuse", "--format", "{{json .}}");
-  const { Action, Actor } = JSON.parse(events.split("\n")[0]!) as { Action: string; Actor: { Attributes: Record<string, string> } };
+  const { Action, Actor } = JSON.parse(events.split("\n").find((line) => line.includes("refused.example/app:1")) ?? "null") as { Action: string; Actor: { Attributes: Record<string, string> } };
   assert.deepEqual([Action, Actor.Attributes["name"], Actor.Attributes["rule"], Actor.Attributes["act"]], ["refuse", "refused.example/app:1", "default", "pull"]);
   assert.match(engine().log(), /the trust policy refused an image.*refused\.example\/app:1/);
 }, byOne);

@@ -243,7 +243,11 @@ test("GZ-04 cut at every 1/64, or with every 4,096th bit flipped: never a layer,
       return changed;
     });
     assert.ok(flips.length > 20);
-    for (const bytes of [...cut, ...flips]) await assert.rejects(core.layers.unpack(lease, [await storeBytes(core, lease, bytes, archive)]), { kind: "invalid" });
+    const bad = [...cut, ...flips];
+    while (bad.length > 0) {
+      // Side by side, for the syncs that they share.
+      await Promise.all(bad.splice(0, 24).map(async (bytes) => assert.rejects(core.layers.unpack(lease, [await storeBytes(core, lease, bytes, archive)]), { kind: "invalid" })));
+    }
     await nothingLeft(core);
     await core.snapshots.remove(await core.layers.unpack(lease, [await storeBytes(core, lease, whole, archive)]));
   }
