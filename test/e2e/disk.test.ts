@@ -125,6 +125,11 @@ story("system check: whole, then damaged, then repaired", async (scene) => {
   assert.match(repaired, /3 problems, 3 repaired$/m);
   assert.match(repaired, /docker.io\/library\/hurt:1: it is not whole: .* \(removed: pull or load it again\)$/m);
   assert.match(await cli.ok("system", "check", "-q"), /^$/);
+  await cli.ok("volume", "create", "gone");
+  const folder = await cli.ok("volume", "inspect", "-f", "{{.Mountpoint}}", "gone");
+  rmSync(folder, { recursive: true });
+  assert.equal((await cli("system", "check", "-q", "--repair")).stdout, "snapshots: volume gone: its folder is missing (left: remove it: what it held is lost)\n");
+  await cli.ok("volume", "rm", "gone");
   await load(scene, ["hurt:1"], "hurt");
   assert.match(await cli.ok("system", "check"), /all is whole$/);
   await cli.ok("rmi", "hurt:1");

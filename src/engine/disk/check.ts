@@ -1,4 +1,5 @@
 /** The whole check: the core's, then what stands on it: containers and volumes. */
+import { lstat } from "node:fs/promises";
 import type { Counts, Finding, Problem } from "#core/check/check.ts";
 import type { DiskParts } from "./disk.ts";
 
@@ -27,10 +28,10 @@ async function* problemsAbove({ core, containers, volumes }: DiskParts): AsyncGe
       yield { step: "snapshots", subject: `container ${name} (${id.slice(0, 12)})`, text: "it has no tree of its own" };
     }
   }
-  for (const { name } of volumes.list(new Map())) {
-    if (await volumes.usage(name).then(() => false, () => volumes.list(new Map()).some((one) => one.name === name))) {
-      yield { step: "snapshots", subject: `volume ${name}`, text: "its folder is missing" };
-    }
+  for (const { name, mountpoint } of volumes.list(new Map())) {
+    const found = await lstat(mountpoint).catch(() => undefined);
+    if (found?.isDirectory() === true || !volumes.list(new Map()).some((one) => one.name === name)) continue;
+    yield { step: "snapshots", subject: `volume ${name}`, text: "its folder is missing" };
   }
 }
 
