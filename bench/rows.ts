@@ -4,6 +4,7 @@ import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { promisify } from "node:util";
 import type { Contestant } from "./contestants.ts";
+import { fileRows } from "./files.ts";
 import type { Fixtures } from "./fixtures.ts";
 import { transferRows } from "./transfer.ts";
 
@@ -86,6 +87,7 @@ export const rows: readonly Row[] = [
     measure: async (who) => who.processes().reduce((sum, pid) => sum + memory(pid, "status", "VmRSS"), 0),
   },
   ...transferRows,
+  ...fileRows,
 ];
 
 function published(id: string, title: string, address: () => string): Row {
