@@ -119,7 +119,7 @@ story("no other way leads to a name that needs a signature: load, tag, import", 
   await cli.fails(1, /load .*team\/app:1: refused by rule "team".*an archive brings none; pull it from its registry/, "load", "-q", "-i", archive);
   assert.equal((await cli("image", "inspect", name)).code, 1);
   await cli.ok("tag", "busybox", name);
-  await cli.fails(125, /run .*refused by rule "team".*none was verified when it came here; pull it/, "run", "--rm", name, "true");
+  await cli.fails(125, /run .*refused by rule "team".*none was verified when it came here; pull it from its registry/, "run", "--rm", name, "true");
   await cli.fails(1, /refused by rule "team"/, "create", name, "true");
   await cli.ok("run", "--rm", "busybox", "true");
   await cli.ok("rmi", name);
