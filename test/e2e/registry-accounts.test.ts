@@ -2,17 +2,21 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
+import { onPath } from "../packages.ts";
 import { peer, type Scene, stories } from "./harness.ts";
 import { openRegistry, type Registry } from "./harness/registry.ts";
 
 const { story } = stories("registry with accounts");
 
 let registry: Registry;
+let secure: Registry | undefined;
 before(async () => {
   registry = await openRegistry({ accounts: { ann: "secret" } });
+  secure = onPath("openssl") ? await openRegistry({ accounts: { ann: "secret" }, tls: true }) : undefined;
 });
 after(async () => {
   await registry?.[Symbol.asyncDispose]();
+  await secure?.[Symbol.asyncDispose]();
 });
 
 const configOf = ({ engine }: Pick<Scene, "engine">) => join(engine.place.folder, "config/config.json");
@@ -37,6 +41,23 @@ story("login, push, pull, logout; without it both are refused, and the request t
   const refused = await cli.fails(1, denied, "pull", name);
   if (peer === "gantry") assert.match(refused.stderr, new RegExp(`pull access denied for ${registry.host}/private, repository does not exist or may require 'docker login': HEAD http://${registry.host}/v2/private/manifests/`));
 });
+
+story("the same over TLS: push, remove here, pull by tag and digest, run", async ({ cli, engine }) => {
+  forget({ engine });
+  const name = `${secure!.host}/private:${cli.name}`;
+  await cli.ok("tag", "busybox", name);
+  await cli.fails(1, denied, "push", name);
+  assert.equal((await cli.with({ input: "secret" })("login", "-u", "ann", "--password-stdin", `https://${secure!.host}/v2/`)).code, 0);
+  const digest = /digest: (sha256:[0-9a-f]{64})/.exec(await cli.ok("push", name))![1]!;
+  await cli.ok("rmi", name);
+  await cli.ok("pull", "-q", name);
+  assert.equal(await cli.ok("run", "--rm", name, "echo", "by tag"), "by tag");
+  await cli.ok("rmi", name);
+  const pinned = `${secure!.host}/private@${digest}`;
+  assert.equal(await cli.ok("run", "--rm", "-q", pinned, "echo", "by digest"), "by digest");
+  await cli.ok("rmi", pinned);
+  await cli.ok("logout", secure!.host);
+}, { skip: !onPath("openssl") && "openssl is not on this machine" });
 
 story("a wrong password is refused, and not kept", async ({ cli, engine }) => {
   forget({ engine });

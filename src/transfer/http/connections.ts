@@ -46,9 +46,12 @@ export function openConnections(): Connections {
   }
 }
 
+/** Milliseconds for which a connection that nobody uses is kept. One in use has limits of its own (exchange.ts). */
+const IDLE = 5000;
+
 async function openAgent(protocol: string, tls: TlsSettings, proxy: string): Promise<Agent> {
   const proxyEnv = proxy === "" ? undefined : { HTTP_PROXY: proxy, HTTPS_PROXY: proxy };
-  const kept = { keepAlive: true, maxFreeSockets: 8, scheduling: "lifo" as const, highWaterMark: HIGH_WATER_MARK, ...(proxyEnv && { proxyEnv }) };
+  const kept = { keepAlive: true, maxFreeSockets: 8, timeout: IDLE, scheduling: "lifo" as const, highWaterMark: HIGH_WATER_MARK, ...(proxyEnv && { proxyEnv }) };
   if (protocol === "http:") return new http.Agent(kept);
   const { createSecureContext } = process.getBuiltinModule("node:tls");
   const roots = tls.verify ? await machineRoots() : undefined;

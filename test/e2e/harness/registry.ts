@@ -6,7 +6,7 @@
  *     await cli.ok("push", `${registry.host}/busybox:1`);
  *     registry.tap.count("GET", /\/blobs\//);
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
@@ -45,15 +45,21 @@ export type Tap = {
 
 export type Seen = { readonly method: string; readonly path: string; readonly headers: Readonly<Record<string, string | string[] | undefined>>; status: number; sent: number };
 
-export type RegistryOptions = { readonly accounts?: Readonly<Record<string, string>>; readonly kind?: RegistryKind };
+export type RegistryOptions = {
+  readonly accounts?: Readonly<Record<string, string>>;
+  readonly kind?: RegistryKind;
+  /** With a certificate of its own making, and without a tap. */
+  readonly tls?: boolean;
+};
 
 /** REGISTRY=gantry chooses our own. */
 export const registryHere: RegistryKind = process.env["REGISTRY"] !== "gantry" && onPath("docker-registry") ? "docker-registry" : "gantry-registry";
 
-export async function openRegistry({ accounts, kind = registryHere }: RegistryOptions = {}): Promise<Registry> {
+export async function openRegistry({ accounts, tls = false, kind = registryHere }: RegistryOptions = {}): Promise<Registry> {
   const folder = mkdtempSync("/tmp/registry-");
   const port = await freePort();
-  const child = kind === "docker-registry" ? startDebian(folder, port, accounts) : startOurs(folder, port, accounts);
+  const certificate = tls ? makeCertificate(folder) : undefined;
+  const child = (kind === "docker-registry" ? startDebian : startOurs)({ folder, port, accounts, certificate });
   const end = async () => {
     if (child.exitCode === null && child.signalCode === null) {
       const ended = new Promise((resolve) => child.once("exit", resolve));
@@ -70,7 +76,7 @@ export async function openRegistry({ accounts, kind = registryHere }: RegistryOp
   }
   const { server, tap, tapPort } = await openTap(port);
   return {
-    host: `localhost:${tapPort}`,
+    host: `localhost:${tls ? port : tapPort}`,
     kind,
     tap,
     async [Symbol.asyncDispose]() {
@@ -81,17 +87,28 @@ export async function openRegistry({ accounts, kind = registryHere }: RegistryOp
   };
 }
 
-function startDebian(folder: string, port: number, accounts: RegistryOptions["accounts"]): ChildProcess {
+type Start = { readonly folder: string; readonly port: number; readonly accounts: RegistryOptions["accounts"]; readonly certificate: Certificate | undefined };
+type Certificate = { readonly cert: string; readonly key: string };
+
+function startDebian({ folder, port, accounts, certificate }: Start): ChildProcess {
   const auth = accounts === undefined ? "" : `auth:\n  htpasswd:\n    realm: tests\n    path: ${writeAccounts(folder, accounts)}\n`;
+  const tls = certificate === undefined ? "" : `  tls:\n    certificate: ${certificate.cert}\n    key: ${certificate.key}\n`;
   const config = join(folder, "config.yml");
   mkdirSync(join(folder, "root"));
-  writeFileSync(config, `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${folder}/root\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:${port}\n  relativeurls: true\n${auth}`);
+  writeFileSync(config, `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${folder}/root\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:${port}\n  relativeurls: true\n${tls}${auth}`);
   return start(folder, ["docker-registry", "serve", config]);
 }
 
-function startOurs(folder: string, port: number, accounts: RegistryOptions["accounts"]): ChildProcess {
+function startOurs({ folder, port, accounts, certificate }: Start): ChildProcess {
   const auth = accounts === undefined ? [] : ["--htpasswd", writeAccounts(folder, accounts)];
-  return start(folder, [process.execPath, "--disable-warning=ExperimentalWarning", join(root, "src/bin/registry.ts"), "serve", "--listen", `127.0.0.1:${port}`, "--root", join(folder, "root"), ...auth]);
+  const tls = certificate === undefined ? [] : ["--tls-cert", certificate.cert, "--tls-key", certificate.key];
+  return start(folder, [process.execPath, "--disable-warning=ExperimentalWarning", join(root, "src/bin/registry.ts"), "serve", "--listen", `127.0.0.1:${port}`, "--root", join(folder, "root"), ...auth, ...tls]);
+}
+
+function makeCertificate(folder: string): Certificate {
+  const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert], { stdio: "ignore" });
+  return { cert, key };
 }
 
 function writeAccounts(folder: string, accounts: Readonly<Record<string, string>>): string {
