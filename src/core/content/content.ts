@@ -49,7 +49,8 @@ export type Content = {
 
 export type BlobWriter = {
   write(chunk: Uint8Array): Promise<void>;
-  commit(): Promise<Blob>;
+  /** `verified` is called once size and digest hold, before the disk is waited for. */
+  commit(verified?: () => void): Promise<Blob>;
   abort(): Promise<void>;
 };
 

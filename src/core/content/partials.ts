@@ -66,7 +66,6 @@ export async function openPartials(folder: string): Promise<Partials> {
     }
     const written: Written = { hash: hasher(), size: 0 };
     const writer = blobWriter({ path, file, expected: blob, finish: () => finish(path) }, written);
-    const ending = <T>(work: () => Promise<T>) => () => work().finally(end);
     return {
       offset,
       async *replay() {
@@ -80,13 +79,17 @@ export async function openPartials(folder: string): Promise<Partials> {
         await failpoint("content.partial");
         await writer.write(chunk);
       },
-      commit: ending(writer.commit),
-      suspend: ending(async () => {
-        await writer.suspend();
-        // An empty file is nothing to go on from.
-        if (written.size + offset === 0) await unlink(path).catch(() => undefined);
-      }),
-      abort: ending(writer.abort),
+      commit: (verified) => writer.commit(verified).finally(end),
+      async suspend() {
+        try {
+          await writer.suspend();
+          // An empty file is nothing to go on from.
+          if (written.size + offset === 0) await unlink(path).catch(() => undefined);
+        } finally {
+          end();
+        }
+      },
+      abort: () => writer.abort().finally(end),
     };
   }
 

@@ -55,10 +55,11 @@ export function blobWriter({ path, file, expected, finish }: OpenFile, written: 
         hash.update(chunk);
         await done;
       }),
-    commit: () =>
+    commit: (verified) =>
       guarded(async () => {
         const blob = { digest: hash.digest(), size: written.size };
         compare(blob, expected);
+        verified?.();
         await file.datasync();
         await file.close();
         open = false;

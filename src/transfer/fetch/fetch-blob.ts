@@ -69,8 +69,8 @@ async function fill(descriptor: Descriptor, writer: ResumableWriter, { session, 
   tell({ kind: "progress", digest, current, total: size, resumedAt });
   tell({ kind: "verifying", digest });
   await failpoint("fetch.commit");
-  await writer.commit();
-  sink?.end(digest);
+  // Whoever unpacks need not wait for the disk.
+  await writer.commit(() => sink?.end(digest));
 }
 
 /** At most ten a second. */
