@@ -142,7 +142,7 @@ test("killed in the middle of a pull: the next engine has what came, and fetches
   await remove(name);
 });
 
-for (const point of ["fetch.document", "fetch.commit", "content.rename", "content.row", "layers.commit", "images.put"]) {
+for (const point of ["fetch.commit", "content.row", "layers.commit", "images.put"]) {
   test(`killed at ${point}: the store is whole, nothing is named, and repeating succeeds`, options, async () => {
     const { name, repository } = await make(3);
     await engine.stop();
