@@ -45,9 +45,11 @@ export function openReader(pool: Pool, host: Host, program: Program, signal: Abo
   const flush = () => {
     flushing = false;
     if (filled === 0) return;
-    waiting.push(block.subarray(0, filled));
+    const whole = filled === BLOCK;
+    waiting.push(whole ? block : ownCopy(block.subarray(0, filled)));
     length += filled;
-    block = Buffer.alloc(0);
+    // What is not full is filled again: a new one for each would be mostly air.
+    if (whole) block = Buffer.alloc(0);
     filled = 0;
     wake.resolve();
   };
@@ -99,4 +101,10 @@ export function openReader(pool: Pool, host: Host, program: Program, signal: Abo
       await dispose();
     }
   }
+}
+
+function ownCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
