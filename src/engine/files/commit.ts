@@ -1,6 +1,7 @@
 /**
  * A container's own layer becomes the topmost of an image: `docker commit`. The layer is read once: archived by `cell`,
- * hashed, compressed and stored, and unpacked on the way, so that the new image is ready to run.
+ * hashed, compressed and stored. It is unpacked when the image is first run: many a committed image is only pushed or saved,
+ * and writing and syncing the files twice would be most of the work.
  */
 import { formatTime, nowNanos } from "#base/clock.ts";
 import { hasher } from "#base/digest.ts";
@@ -8,15 +9,14 @@ import { fail } from "#base/errors.ts";
 import { blocks, gzipBlocks } from "#base/gzip-blocks.ts";
 import { parseJson } from "#base/json.ts";
 import type { Core } from "#core/core.ts";
-import type { AheadLayer } from "#core/layers/layers.ts";
 import type { Lease } from "#core/leases/leases.ts";
 import type { Digest } from "#spec/digest.ts";
 import { type Descriptor, MEDIA, parseConfig, parseManifest } from "#spec/image.ts";
 import { isRunning, publish, type Context } from "../containers/context.ts";
 import { pause, unpause } from "../containers/pause.ts";
 import type { ContainerRecord, Events } from "../engine.ts";
-import { completeTarget, unpackVariant } from "../images/complete.ts";
-import { openDocuments, type Variant } from "../images/documents.ts";
+import { completeTarget } from "../images/complete.ts";
+import { openDocuments } from "../images/documents.ts";
 import { makeImage } from "../images/make.ts";
 import { familiarName, imageEvent, nameImage, parseTarget } from "../images/names.ts";
 import { commitConfig } from "./commit-config.ts";
@@ -36,9 +36,7 @@ export async function commit({ ctx, core, publish: tell }: Parts, ref: string, o
   try {
     using lease = core.leases.open();
     lease.hold(`content/${record.manifestDigest as Digest}`);
-    await using ahead = core.layers.ahead();
-    const unpacking = ahead.begin();
-    const layer = await stilled(ctx, record, options, () => takeLayer(ctx, core, { record, ref, lease, unpacking, signal: options.signal }));
+    const layer = await stilled(ctx, record, options, () => takeLayer(ctx, core, { record, ref, lease, signal: options.signal }));
     const created = formatTime(nowNanos());
     const { author, comment } = options;
     const entry = { created, ...(author && { author }), created_by: (record.config.Cmd ?? []).join(" "), ...(comment && { comment }) };
@@ -46,8 +44,6 @@ export async function commit({ ctx, core, publish: tell }: Parts, ref: string, o
     const target = await makeImage(core, lease, image);
     const documents = openDocuments(core.content);
     await completeTarget({ core, documents, lease, find: (digest) => core.content.find(lease, digest) }, target);
-    const [variant] = await documents.variants(target);
-    await unpackVariant(core, lease, variant as Variant, { signal: options.signal });
     await nameImage(core.images, target, names);
     const name = names.map(familiarName)[0];
     publish(ctx, record, "commit", { comment, imageID: target.digest, imageRef: name ?? "" });
@@ -90,19 +86,17 @@ async function stilled<T>(ctx: Context, { id }: ContainerRecord, options: Commit
   return await work();
 }
 
-type Taking = { readonly record: ContainerRecord; readonly ref: string; readonly lease: Lease; readonly unpacking: AheadLayer | undefined; readonly signal: AbortSignal };
+type Taking = { readonly record: ContainerRecord; readonly ref: string; readonly lease: Lease; readonly signal: AbortSignal };
 
-async function takeLayer(ctx: Context, core: Core, { record, ref, lease, unpacking, signal }: Taking): Promise<NewLayer> {
+async function takeLayer(ctx: Context, core: Core, { record, ref, lease, signal }: Taking): Promise<NewLayer> {
   const writer = await core.content.writer(lease);
   const hash = hasher();
   try {
     await using reader = await ctx.kernel.read(layerProgram(ctx, record), { signal });
     for await (const compressed of gzipBlocks(seen(reader.bytes))) await writer.write(compressed);
     const { digest, size } = await writer.commit();
-    unpacking?.end(digest);
     return { descriptor: { mediaType: MEDIA.ociLayerGzip, digest, size }, diffId: hash.digest() };
   } catch (error) {
-    unpacking?.abort();
     await writer.abort();
     if (error instanceof Error && "code" in error && error.code === "EILSEQ") {
       throw fail("invalid", `commit ${ref}: a file's name begins with ".wh.", which in a layer says that another file is deleted: remove or rename it`, { cause: error });
@@ -113,7 +107,6 @@ async function takeLayer(ctx: Context, core: Core, { record, ref, lease, unpacki
   async function* seen(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const block of blocks(bytes)) {
       hash.update(block);
-      await unpacking?.write(block);
       yield block;
     }
   }
