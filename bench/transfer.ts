@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { tar } from "../test/fixtures/tar.ts";
 import { onPath } from "../test/packages.ts";
 import { largeLayers } from "./fixtures.ts";
 import type { Row } from "./rows.ts";
@@ -62,7 +63,7 @@ const open = ({ name }: { name: string }): string[] => (name === "podman" ? ["--
 
 let begun: Promise<Registry> | undefined;
 
-/** A registry that has large:1, and large:2 with another last layer. */
+/** A registry that has large:1, and large:2 with one file more in its last layer. */
 function source(): Promise<Registry> {
   return (begun ??= fill());
 }
@@ -72,7 +73,7 @@ async function fill(): Promise<Registry> {
   process.once("exit", () => registry[Symbol.dispose]());
   const layers = largeLayers(LAYERS);
   await put(registry, "1", layers);
-  await put(registry, "2", [...layers.slice(0, -1), Buffer.concat([layers.at(-1)!.subarray(0, 512 * 2000), Buffer.alloc(1024)])]);
+  await put(registry, "2", [...layers.slice(0, -1), Buffer.concat([layers.at(-1)!.subarray(0, -1024), tar([{ path: "changed", data: "2" }])])]);
   return registry;
 }
 
