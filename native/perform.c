@@ -10,6 +10,7 @@
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
@@ -232,6 +233,17 @@ static int expect(const char *path, struct str data) {
   ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
   if (fd >= 0) close(fd);
   return n < 0 ? -errno : memmem(text, (size_t)n, data.p, data.len) ? 0 : -ESRCH;
+}
+
+static int spread(const char *path) {
+  int flags = 0, fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_TOPDIR_FL)) {
+    flags |= FS_TOPDIR_FL;
+    ioctl(fd, FS_IOC_SETFLAGS, &flags);
+  }
+  close(fd);
+  return 0;
 }
 
 static int set_xattr(const struct op *op) {
@@ -718,6 +730,7 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_FORBID: return forbid(dir_of(m, N(FORBID_DIR)), S(FORBID_PATH), (int)N(FORBID_FLAGS));
   case OP_ARCHIVE: return tree_archive(m, index, &(struct archive_wish){ dir_of(m, N(ARCHIVE_DIR)), fd_of(m, N(ARCHIVE_FROM)), (int)N(ARCHIVE_FLAGS), S(ARCHIVE_PATH), S(ARCHIVE_NAME), op->s[ARCHIVE_EXCEPT] });
   case OP_CHANGES: return tree_changes(m, index, fd_of(m, N(CHANGES_SLOT)), fd_of(m, N(CHANGES_FROM)), (int)N(CHANGES_FLAGS));
+  case OP_SPREAD: return spread(S(SPREAD_PATH));
   case OP_EXPECT: return expect(S(EXPECT_PATH), op->s[EXPECT_DATA]);
 
   case OP_FSOPEN: return fill(m, N(FSOPEN_SLOT), open_or(syscall(SYS_fsopen, S(FSOPEN_TYPE), 1)));

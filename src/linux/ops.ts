@@ -106,6 +106,10 @@ export const OPS = {
   /** Fails if what stands at path, not followed, is a directory (flags 1: EISDIR), or anything else (2: ENOTDIR). */
   forbid: shape("dir flags", "path"),
 
+  /** Tells the file system that what is made in this directory are trees of their own, to be laid apart (FS_TOPDIR_FL; ext2
+   * to 4). Where that means nothing, nothing happens. */
+  spread: shape("", "path"),
+
   // --- trees, which may change meanwhile ------------------------------------------------------------------------------
   /** A tar archive of path below dir, called `name` ("": only what is in it), as the op's output, in pieces. With `from`, the
    * directory of an older tree, only what differs. flags 1: it is an overlay's upper directory; 2: what was deleted becomes
