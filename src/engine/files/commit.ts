@@ -1,12 +1,10 @@
 /**
  * A container's own layer becomes the topmost of an image: `docker commit`. The layer is read once: archived by `cell`,
- * hashed, compressed and stored. It is unpacked when the image is first run: many a committed image is only pushed or saved,
+ * hashed and stored as it is: compressing it would take twice as long as all the rest. It is unpacked when the image is first run: many a committed image is only pushed or saved,
  * and writing and syncing the files twice would be most of the work.
  */
 import { formatTime, nowNanos } from "#base/clock.ts";
-import { hasher } from "#base/digest.ts";
 import { fail } from "#base/errors.ts";
-import { blocks, gzipBlocks } from "#base/gzip-blocks.ts";
 import { parseJson } from "#base/json.ts";
 import type { Core } from "#core/core.ts";
 import type { Lease } from "#core/leases/leases.ts";
@@ -90,24 +88,16 @@ type Taking = { readonly record: ContainerRecord; readonly ref: string; readonly
 
 async function takeLayer(ctx: Context, core: Core, { record, ref, lease, signal }: Taking): Promise<NewLayer> {
   const writer = await core.content.writer(lease);
-  const hash = hasher();
   try {
     await using reader = await ctx.kernel.read(layerProgram(ctx, record), { signal });
-    for await (const compressed of gzipBlocks(seen(reader.bytes))) await writer.write(compressed);
+    for await (const chunk of reader.bytes) await writer.write(chunk);
     const { digest, size } = await writer.commit();
-    return { descriptor: { mediaType: MEDIA.ociLayerGzip, digest, size }, diffId: hash.digest() };
+    return { descriptor: { mediaType: MEDIA.ociLayer, digest, size }, diffId: digest };
   } catch (error) {
     await writer.abort();
     if (error instanceof Error && "code" in error && error.code === "EILSEQ") {
       throw fail("invalid", `commit ${ref}: a file's name begins with ".wh.", which in a layer says that another file is deleted: remove or rename it`, { cause: error });
     }
     throw fileFailure(error, "/", ref);
-  }
-
-  async function* seen(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const block of blocks(bytes)) {
-      hash.update(block);
-      yield block;
-    }
   }
 }
