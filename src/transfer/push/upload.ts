@@ -171,6 +171,11 @@ async function wherever(session: Session, upload: Upload, size: number, attempts
   reply.drop();
   const sent = rangeEnd(reply) ?? 0;
   if (sent > size || reply.headers.location === undefined) return undefined;
+  if (sent === 0) {
+    // Bytes of the cut request may be on their way to the disk yet, and a PUT says not where it belongs: it begins anew.
+    await cancel(session, upload);
+    return undefined;
+  }
   return { at: locationOf(reply), sent, piece: upload.piece, patched: upload.patched || sent > 0 };
 }
 
