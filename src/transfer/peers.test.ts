@@ -80,7 +80,7 @@ for (const peer of peers) {
     let cut = 0;
     const gone = new AbortController();
     const first = await testTransfer(t, await settingsOf(made));
-    const interrupted = first.pull(first.open(host, "a", credentials), "1", { signal: gone.signal, tee: () => ({ write: async (chunk) => void ((cut += chunk.length) > 3_000_000 && gone.abort()), end: () => {}, abort: () => {} }) });
+    const interrupted = first.pull(first.open(host, "a", credentials), "1", { signal: gone.signal, tee: () => ({ write: async (chunk) => void ((cut += chunk.length) > 8_000_000 && gone.abort()), end: () => {}, abort: () => {} }) });
     await assert.rejects(interrupted, { name: "AbortError" });
     const [kept] = await first.content.partials();
     assert.ok(kept !== undefined && kept.size > 1_000_000 && kept.size < 12_000_000);
