@@ -240,9 +240,17 @@ static int put_dir(struct tar *t, const char *path, const struct found *f) {
   return put_mark(t, inside, "", ".wh..wh..opq");
 }
 
+/* As src/core/layers takes it: 4,096 bytes, 1,024 components. */
+static int is_too_long(const char *path) {
+  int components = 1;
+  for (const char *p = path; *p; p++) components += *p == '/';
+  return components > 1024 || strlen(path) > 4096;
+}
+
 static int put_entry(struct tar *t, const char *path, const struct found *f) {
   const struct stat *st = f->st;
   int full;
+  if (t->flags & TREE_LAYER && is_too_long(path)) return -ENAMETOOLONG;
   if (f->kind == 'D') return t->flags & TREE_LAYER ? put_mark(t, path, f->name, ".wh.") : 0;
   if (S_ISSOCK(st->st_mode)) return 0; /* belongs to a process that will not be there */
   if (t->flags & TREE_LAYER && strncmp(f->name, ".wh.", 4) == 0) return -EILSEQ; /* would be read as a deletion */

@@ -237,7 +237,7 @@ attack("CP-11 devices, FIFOs, sockets, holes, depth and names of any bytes", asy
   const changes = await call(engine, "GET", `/containers/${deep}/changes`);
   assert.equal((JSON.parse(String(changes.body)) as { Path: string }[]).filter(({ Path }) => Path.startsWith("/deep")).length, 4002);
   const { code, stderr } = await cli("commit", deep, "odd:1");
-  assert.ok(code === 1 && /path of \d+ (bytes|components)|name of \d+ bytes/.test(stderr), `deeper than a layer may be: ${stderr}`);
+  assert.ok(code === 1 && /no path of more than 1024 components/.test(stderr), `deeper than a layer may be: ${stderr}`);
   await cli.ok("commit", id, "odd:1");
   const inside = await cli.ok("run", "--rm", "odd:1", "sh", "-c", "cd /s; ls many | wc -l; printf '%s' * | od -An -tx1 | tr -d ' \\n' | grep -c fffe; test -p fifo && test -c null && test ! -e sock && echo kinds");
   assert.deepEqual(inside.split("\n").map((line) => line.trim()), ["2000", "1", "kinds"]);

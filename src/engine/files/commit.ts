@@ -98,6 +98,9 @@ async function takeLayer(ctx: Context, core: Core, { record, ref, lease, signal 
     if (error instanceof Error && "code" in error && error.code === "EILSEQ") {
       throw fail("invalid", `commit ${ref}: a file's name begins with ".wh.", which in a layer says that another file is deleted: remove or rename it`, { cause: error });
     }
+    if (error instanceof Error && "code" in error && error.code === "ENAMETOOLONG") {
+      throw fail("invalid", `commit ${ref}: a layer holds no path of more than 1024 components, and no path of 4096 bytes or more: remove what lies so deep`, { cause: error });
+    }
     throw fileFailure(error, "/", ref);
   }
 }
