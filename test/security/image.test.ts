@@ -57,7 +57,8 @@ attack("IMG-03 a VOLUME that leads out of the image copies nothing of the host",
   const links = [{ path: "link", link: "/" }, { path: "abs", link: canary }, { path: "rel", link: `${up}${canary.slice(1)}` }, { path: "self", link: "/proc/self/root" }, { path: "deep", link: `link/${up}${canary.slice(1)}/dir` }];
   const volumes = [`/link/../..${canary}`, `/${up}${canary.slice(1)}`, "/abs", "/abs/dir", "/rel", `/self${canary}`, "/deep", `/abs/../..${canary}/dir`];
   const image = await evil(links, { Volumes: Object.fromEntries(volumes.map((path) => [path, {}])) });
-  await create(engine, { Image: image, Cmd: ["sleep", "60"] }, "volumes");
+  const made = await create(engine, { Image: image, Cmd: ["sleep", "60"] }, "volumes");
+  assert.equal(made.status, 201, JSON.stringify(made.body));
   const { Mounts } = await inspect(engine, "volumes");
   assert.ok(Mounts.length >= 5, `${Mounts.length} volumes`);
   const found = execFileSync("sh", ["-c", 'find "$@" -type f -exec cat {} + ; find "$@"', "sh", ...Mounts.map(({ Source }) => Source)], { encoding: "utf8" });
