@@ -12,6 +12,9 @@ const STAMP = /"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,8}[1-9])?Z)"/;
 const entries = (text: string) => text.split("\n").slice(0, -1);
 const untimed = (text: string) => entries(text).map((line) => line.replace(STAMP, '"time":""'));
 
+/** Lines of 0 to 19 characters, plain, and with one that is escaped or is not ASCII anywhere. */
+const short = Array.from({ length: 20 }, (_, length) => ["é", "<", "\\", "x"].flatMap((odd) => Array.from({ length: length || 1 }, (_, at) => ("a".repeat(at) + odd + "b".repeat(length)).slice(0, length)))).flat();
+
 /** What a container writes to stdout → `log` of the entries, as JSON text. */
 const table: [name: string, bytes: Buffer, logs: string[]][] = [
   ["nothing", Buffer.alloc(0), []],
@@ -29,6 +32,7 @@ const table: [name: string, bytes: Buffer, logs: string[]][] = [
   ["a line of 40,000", Buffer.from("x".repeat(40000) + "\n"), ["x".repeat(16384), "x".repeat(16384), "x".repeat(7232) + "\\n"]],
   ["a long line without end", Buffer.from("x".repeat(16384)), ["x".repeat(16384)]],
   ["a character across the pieces", Buffer.from("x".repeat(16383) + "é\n"), ["x".repeat(16383) + "\\ufffd", "\\ufffd\\n"]],
+  ["short lines, each character at each place", Buffer.from(short.map((line) => line + "\n").join("")), short.map((line) => line.replaceAll("\\", "\\\\").replaceAll("<", "\\u003c") + "\\n")],
   ["the worst bytes", Buffer.alloc(100_000, 1), [...Array(6).fill("\\u0001".repeat(16384)) as string[], "\\u0001".repeat(1696)]],
 ];
 
