@@ -8,7 +8,8 @@
 import type { Duplex } from "node:stream";
 import type { Failure } from "#base/errors.ts";
 import type { Usage } from "#core/tasks/tasks.ts";
-import type { ContainerConfig, CreateRequest, EndpointSettings, EngineEvent, HostConfig } from "#spec/docker.ts";
+import type { NetworkRecord } from "#network/network.ts";
+import type { ContainerConfig, CreateRequest, EndpointSettings, EngineEvent, HostConfig, NetworkCreateRequest } from "#spec/docker.ts";
 import type { Health } from "./health/health.ts";
 
 export type Status = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
@@ -73,6 +74,8 @@ export type EndpointRecord = {
   readonly prefixLength6: number;
   readonly mac: string;
   readonly aliases: readonly string[];
+  /** Names that it has in this network's DNS; absent in older records. */
+  readonly dnsNames?: readonly string[];
 };
 
 export type MountPoint = {
@@ -198,6 +201,26 @@ export type Execs = {
   start(id: string, options: { tty: boolean; consoleSize?: [number, number]; stdin: boolean; stdout: boolean; stderr: boolean }): Promise<Duplex>;
   startDetached(id: string): Promise<void>;
   resize(id: string, size: { rows: number; cols: number }): Promise<void>;
+};
+
+/** Networks as Docker's users see them (engine/networks). What they are made of is src/network's. */
+export type Networks = {
+  list(filters: Filters): Promise<NetworkRecord[]>;
+  /** By full id, name, then a unique beginning of the id. @throws not-found, invalid (ambiguous) */
+  get(ref: string): NetworkRecord;
+  create(request: NetworkCreateRequest): Promise<{ id: string; warning: string }>;
+  /** @throws forbidden for the predefined ones; forbidden while it has active endpoints (Docker's text) */
+  remove(ref: string): Promise<void>;
+  /** `dryRun`: says what would be removed, and removes nothing. */
+  prune(filters: Filters, options?: { dryRun?: boolean }): Promise<{ deleted: string[] }>;
+  /** A running container gets the interface at once, another one at its next start. */
+  connect(ref: string, container: string, settings: EndpointSettings): Promise<void>;
+  /** `force`: also when the container is not known any more. */
+  disconnect(ref: string, container: string, options: { force: boolean }): Promise<void>;
+  /** Active endpoints by container id, as inspect shows them. */
+  members(ref: string): { container: string; name: string; endpoint: EndpointRecord }[];
+  /** What can reach a container, what it can reach, and by which rule (`gantry network explain`). */
+  explain(container: string): Promise<unknown>;
 };
 
 export type VolumeRecord = {

@@ -17,7 +17,7 @@
  * container's own init program makes its interface, and the kernel removes that with the namespace; the shim holds the
  * host ports; `leave` withdraws them and frees everything. Nothing of it needs the engine between start and exit.
  */
-import type { EndpointSettings, PortBinding } from "#spec/docker.ts";
+import type { EgressPolicy, EndpointSettings, PortBinding } from "#spec/docker.ts";
 import type { Failure } from "#base/errors.ts";
 import type { Program } from "#linux/ops.ts";
 
@@ -26,9 +26,25 @@ export type NetworkRecord = {
   /** 64 hexadecimal digits. */
   readonly id: string;
   readonly name: string;
-  readonly driver: "bridge" | "host" | "null";
+  /** A plugin's name, if it is none of ours. */
+  readonly driver: "bridge" | "host" | "null" | "macvlan" | "ipvlan" | (string & {});
   /** RFC 3339. */
   readonly created: string;
+  /** Records from before there were such networks lack what follows here. */
+  readonly attachable?: boolean;
+  /** Only other networks' settings: nobody joins it. */
+  readonly configOnly?: boolean;
+  readonly configFrom?: string;
+  /** The user chose its subnets: then he may choose addresses in it. */
+  readonly ownSubnets?: boolean;
+  /** How packets get in and out, by family; absent: nat (com.docker.network.bridge.gateway_mode_ipv4 and …_ipv6). */
+  readonly gatewayMode4?: GatewayMode;
+  readonly gatewayMode6?: GatewayMode;
+  /** Where ports are published that say no address; absent: the engine's own. */
+  readonly publishAddress?: string;
+  /** macvlan, ipvlan: the interface of the host, and the driver's mode. */
+  readonly parent?: string;
+  readonly mode?: string;
   readonly ipv4: boolean;
   readonly ipv6: boolean;
   readonly internal: boolean;
@@ -44,6 +60,13 @@ export type NetworkRecord = {
   readonly masquerade: boolean;
 };
 
+/**
+ * nat: published ports by translation, the rest leaves with the host's address. nat-unprotected: as that, and every port
+ * is reached by who routes to it. routed: no translation, only published ports are let through. isolated: the bridge has
+ * no address (internal networks only).
+ */
+export type GatewayMode = "nat" | "nat-unprotected" | "routed" | "isolated";
+
 export type Subnet = {
   /** "172.17.0.0/16" */
   readonly subnet: string;
@@ -53,6 +76,8 @@ export type Subnet = {
   readonly gateway: string;
   /** default-gateway of daemon.json: another router on the bridge. */
   readonly route?: string;
+  /** Addresses that containers do not get, by a name that says whose they are. */
+  readonly aux?: Readonly<Record<string, string>>;
 };
 
 /** A container's place in a network, as stored. Plain data. */
@@ -78,6 +103,19 @@ export type Attachment = {
   readonly gateway6: string;
   /** Published ports, in force while the container runs. */
   readonly ports: readonly PublishedPort[];
+  /** Absent: bridge, as in records from before there were others. */
+  readonly driver?: string;
+  /** The interface inside; absent: eth0. */
+  readonly interface?: string;
+  /** What the network's DNS calls it: its name, aliases, short id, host name. */
+  readonly dnsNames?: readonly string[];
+  /** The endpoint with the highest gives the container its default route; equal: by the network's name. */
+  readonly gwPriority?: number;
+  /** "net.ipv4.conf.IFNAME.log_martians=1" */
+  readonly sysctls?: readonly string[];
+  readonly egress?: EgressPolicy;
+  /** Bits per second. */
+  readonly rate?: { readonly egress?: number; readonly ingress?: number };
 };
 
 export type Protocol = "tcp" | "udp" | "sctp";
@@ -96,18 +134,24 @@ export type PublishedPort = {
   readonly by: "kernel" | "proxy" | "both";
   /** The engine chose the host port: another will do as well. */
   readonly chosen: boolean;
+  /** Prefixes that may connect; absent: all. */
+  readonly allow?: readonly string[];
 };
 
 export type JoinRequest = {
   readonly container: string;
   readonly name: string;
-  /** Name or id of a network with the driver bridge. */
+  /** Name or id of a network that has endpoints: any driver but host and null. */
   readonly network: string;
   readonly settings?: EndpointSettings;
   /** "80/tcp" → anything: what the image and the user expose. */
   readonly exposed: Readonly<Record<string, unknown>>;
   readonly bindings: Readonly<Record<string, readonly PortBinding[] | null>>;
   readonly publishAll: boolean;
+  /** Further names for the network's DNS: short id, host name. */
+  readonly names?: readonly string[];
+  readonly egress?: EgressPolicy;
+  readonly rate?: { readonly egress?: number; readonly ingress?: number };
 };
 
 export type Joined = {

@@ -34,7 +34,8 @@ export type ContainerConfig = {
 /** Times in nanoseconds; 0: Docker's default. Test: ["NONE"], ["CMD", …], ["CMD-SHELL", line]; empty: the image's. */
 export type HealthConfig = { Test?: string[]; Interval?: number; Timeout?: number; StartPeriod?: number; StartInterval?: number; Retries?: number };
 
-export type PortBinding = { HostIp: string; HostPort: string };
+/** `Allow` (ours): prefixes and addresses that may connect; absent: all. */
+export type PortBinding = { HostIp: string; HostPort: string; Allow?: string[] };
 export type Ulimit = { Name: string; Soft: number; Hard: number };
 export type DeviceMapping = { PathOnHost: string; PathInContainer: string; CgroupPermissions: string };
 
@@ -64,6 +65,12 @@ export type HostConfig = {
   LogConfig: { Type: string; Config: Record<string, string> };
   /** "default", "bridge", "none", "host", "container:ID". */
   NetworkMode: string;
+  /** "other" or "other:alias". */
+  Links?: string[] | null;
+  /** Ours: what the container may send to; absent: everything. */
+  Egress?: EgressPolicy;
+  /** Ours: bits per second of its interfaces, each way; absent: no limit. */
+  NetworkRate?: { Egress?: number; Ingress?: number };
   PortBindings: Record<string, PortBinding[]>;
   PublishAllPorts: boolean;
   RestartPolicy: { Name: string; MaximumRetryCount: number };
@@ -117,15 +124,43 @@ export type HostConfig = {
 export type CreateRequest = {
   config: ContainerConfig;
   hostConfig: HostConfig;
-  /** Endpoint settings by network name; only aliases and addresses that the default bridge can serve. */
+  /** Endpoint settings by network name or id, as asked for. */
   networking: Record<string, EndpointSettings>;
 };
 
 export type EndpointSettings = {
-  IPAMConfig?: { IPv4Address?: string; IPv6Address?: string } | null;
+  IPAMConfig?: { IPv4Address?: string; IPv6Address?: string; LinkLocalIPs?: string[] } | null;
+  /** "other" or "other:alias". */
+  Links?: string[] | null;
   Aliases?: string[] | null;
   MacAddress?: string;
+  /** com.docker.network.endpoint.ifname, com.docker.network.endpoint.sysctls */
+  DriverOpts?: Record<string, string> | null;
+  /** The endpoint with the highest gives the default route; equal: by network name. */
+  GwPriority?: number;
 };
+
+/** Deny all but `Allow`: "host", "host:port", "address", "prefix", each with ":port" or "/protocol" behind it where that makes sense. */
+export type EgressPolicy = { Default: "deny" | "allow"; Allow: string[] };
+
+/** What POST /networks/create asks for, after parsing. */
+export type NetworkCreateRequest = {
+  Name: string;
+  /** "" is bridge. */
+  Driver: string;
+  EnableIPv4: boolean;
+  EnableIPv6: boolean;
+  Internal: boolean;
+  Attachable: boolean;
+  Ingress: boolean;
+  ConfigOnly: boolean;
+  ConfigFrom: string;
+  IPAM: { Driver: string; Options: Record<string, string>; Config: IpamConfig[] };
+  Options: Record<string, string>;
+  Labels: Record<string, string>;
+};
+
+export type IpamConfig = { Subnet?: string; IPRange?: string; Gateway?: string; AuxiliaryAddresses?: Record<string, string> };
 
 /** A stored event, as `docker events` prints it. */
 export type EngineEvent = {

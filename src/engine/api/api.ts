@@ -185,7 +185,7 @@ export type NetworkRecord = {
   readonly id: string;
   /** RFC 3339. */
   readonly created: string;
-  readonly driver: "bridge" | "host" | "null";
+  readonly driver: string;
   readonly ipv4: boolean;
   readonly ipv6: boolean;
   readonly internal: boolean;
