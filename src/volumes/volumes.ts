@@ -7,6 +7,7 @@
  *
  * Nothing here does anything: decisions and programs. `engine/volumes` holds the records and performs.
  */
+export type { DriverVolume, VolumeDriver, VolumeDrivers, VolumeScope } from "./driver.ts";
 export { parseBind, parseVolumesFrom, type BindSpec } from "./bind.ts";
 export { checkVolumeName, localVolumeMake, localVolumePath, localVolumeRemove, localVolumeUsage } from "./local.ts";
 export { copyUpProgram, FIND_CONTENT, type CopyUp } from "./copy-up.ts";
