@@ -9,10 +9,12 @@
 import { forgetUdp } from "#linux/conntrack.ts";
 import { NETFILTER, type Table } from "#linux/nftables.ts";
 import type { Op, Program } from "#linux/ops.ts";
-import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, newVeth, setBridgePort, setLink } from "#linux/rtnetlink.ts";
+import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, setLink } from "#linux/rtnetlink.ts";
 import { isIPv4 } from "node:net";
-import { parseAddress, parseMac } from "./addresses.ts";
+import { parseAddress } from "./addresses.ts";
+import type { NetworkDriver } from "./driver.ts";
 import { publish, withdraw } from "./firewall.ts";
+import { gatewayOf } from "./gateway.ts";
 import { hostAndPort } from "./host-ports.ts";
 import type { Attachment, AttachPrograms, AttachSlots, PublishedPort } from "./network.ts";
 
@@ -20,27 +22,30 @@ const ENOENT = 2;
 const ENODEV = 19;
 const EINVAL = 22;
 const EPROTONOSUPPORT = 93;
-const INTERFACE = "eth0";
 
-export type Place = {
+/** An endpoint to be attached: how, and the index of what it is attached to. */
+export type Endpoint = { readonly attachment: Attachment; readonly driver: Pick<NetworkDriver, "attach">; readonly index: number };
+
+export type Namespace = {
   readonly table: Table | undefined;
-  /** Index of the bridge's interface, as it is now. */
-  readonly bridge: number;
   /** Index that the first interface made in a new namespace gets: see firstIndex. */
   readonly firstIndex: number;
 };
 
-export function attachPrograms(attachment: Attachment, slots: AttachSlots, place: Place): AttachPrograms {
-  const held = attachment.ports.filter(isHeld);
+export function attachPrograms(endpoints: readonly Endpoint[], slots: AttachSlots, { table, firstIndex }: Namespace): AttachPrograms {
+  const attachments = endpoints.map(({ attachment }) => attachment);
+  const held = attachments.flatMap(({ ports }) => ports).filter(isHeld);
   const slotOf = (index: number) => (slots.ports.first + index <= slots.ports.last ? slots.ports.first + index : -1);
   return {
-    reserve: [...held.map((port, index) => bindOp(port, slotOf(index))), ...publishOps(attachment, place.table)],
+    reserve: [...held.map((port, index) => bindOp(port, slotOf(index))), ...attachments.flatMap((one) => publishOps(one, table))],
     hold: held.reduce((mask, _, index) => (slotOf(index) === -1 ? mask : mask | (1n << BigInt(slotOf(index)))), 0n),
-    host: [vethOp(attachment, slots.own, place.bridge)],
-    inside: insideOps(attachment, place.firstIndex),
+    host: endpoints.flatMap(({ attachment, driver, index }) => driver.attach(attachment, { own: slots.own, index })),
+    inside: insideOps(attachments, firstIndex),
     teardown: [],
   };
 }
+
+export const interfaceOf = ({ interface: name = "eth0" }: Pick<Attachment, "interface">): string => name;
 
 /** A namespace of its own and no network: the loopback is up. */
 export function loopbackOps(): Program {
@@ -69,27 +74,6 @@ function bindOp({ protocol, hostIp, hostPort }: PublishedPort, slot: number): Op
   return { op: "bindPort", tolerate, slot, family: isIPv4(hostIp) ? 2 : 10, type, port: hostPort, address: hostIp, note };
 }
 
-/**
- * A port of the bridge sends back where it came from (hairpin) when the container publishes ports: with br_netfilter, a
- * packet of the container to its own published port is turned round at the bridge, not above it.
- */
-function vethOp(attachment: Attachment, own: number, bridge: number): Op {
-  const { hostInterface, mtu, isolated } = attachment;
-  const peer = { name: INTERFACE, mac: parseMac(attachment.mac)! };
-  const veth = newVeth({ name: hostInterface, master: bridge, mtu, peer });
-  const hairpin = attachment.ports.length > 0;
-  const port = hairpin || isolated ? [setBridgePort(hostInterface, { hairpin, isolated })] : [];
-  return {
-    op: "netlink",
-    proto: ROUTE,
-    acks: 1 + port.length,
-    patchSlot: own,
-    patchOffset: veth.length - 4,
-    data: Buffer.concat([veth, ...port]),
-    note: `${hostInterface} on ${attachment.bridge}, peer ${INTERFACE} ${attachment.mac}`,
-  };
-}
-
 function publishOps(attachment: Attachment, table: Table | undefined): Op[] {
   const data = table === undefined ? Buffer.alloc(0) : publish(table, attachment);
   if (data.length === 0) return [];
@@ -116,18 +100,36 @@ function publishOps(attachment: Attachment, table: Table | undefined): Op[] {
  * An address is given to an index, all else is told by name: were the index another interface's, the default route would
  * have no neighbour, and the start fails instead of going on without a network.
  */
-function insideOps(attachment: Attachment, index: number): Program {
-  const [name, value] = attachment.address6 === "" ? ["disable_ipv6", "1"] : ["accept_ra", "0"];
-  const changes = [
-    setLink(LOOPBACK_INDEX, { up: true }),
-    ...addressesOf(attachment).map((address) => newAddress({ index, ...address })),
-    setLink(INTERFACE, { up: true }),
-    ...[attachment.gateway, attachment.gateway6].filter((gateway) => gateway !== "").map((gateway) => newDefaultRoute(parseAddress(gateway)!)),
-  ];
+function insideOps(attachments: readonly Attachment[], firstIndex: number): Program {
+  const ups = attachments.flatMap((one, at) => upMessages(one, firstIndex + at));
+  const changes = [setLink(LOOPBACK_INDEX, { up: true }), ...ups, ...routeMessages(attachments)];
   return [
-    { op: "writeFile", path: `/proc/sys/net/ipv6/conf/${INTERFACE}/${name}`, data: value!, tolerate: ENOENT },
-    { op: "netlink", proto: ROUTE, acks: changes.length, data: Buffer.concat(changes), note: describeInside(attachment) },
+    ...attachments.flatMap(sysctlOps),
+    { op: "netlink", proto: ROUTE, acks: changes.length, data: Buffer.concat(changes), note: `lo up, ${attachments.map(describeInside).join(", ")}` },
   ];
+}
+
+/** What the user sets (com.docker.network.endpoint.sysctls) comes after what the engine sets. */
+export function sysctlOps(attachment: Attachment): Program {
+  const name = interfaceOf(attachment);
+  const [key, value] = attachment.address6 === "" ? ["disable_ipv6", "1"] : ["accept_ra", "0"];
+  const own: Op = { op: "writeFile", path: `/proc/sys/net/ipv6/conf/${name}/${key}`, data: value!, tolerate: ENOENT };
+  const asked = (attachment.sysctls ?? []).map((setting): Op => {
+    const [path = "", data = ""] = setting.split(/=(.*)/s);
+    const parts = path.split(".").map((part) => (part === "IFNAME" ? name : part));
+    return { op: "writeFile", path: `/proc/sys/${parts.join("/")}`, data };
+  });
+  return [own, ...asked];
+}
+
+/** The interface with this index gets its addresses and goes up. */
+export function upMessages(attachment: Attachment, index: number): Buffer[] {
+  return [...addressesOf(attachment).map((address) => newAddress({ index, ...address })), setLink(interfaceOf(attachment), { up: true })];
+}
+
+export function routeMessages(attachments: readonly Attachment[]): Buffer[] {
+  const [four, six] = [gatewayOf(attachments, 4)?.gateway, gatewayOf(attachments, 6)?.gateway6];
+  return [four, six].filter((gateway) => gateway !== undefined).map((gateway) => newDefaultRoute(parseAddress(gateway)!));
 }
 
 function addressesOf({ address, prefixLength, address6, prefixLength6 }: Attachment): { address: Buffer; prefixLength: number }[] {
@@ -137,9 +139,10 @@ function addressesOf({ address, prefixLength, address6, prefixLength6 }: Attachm
   ];
 }
 
-function describeInside({ address, prefixLength, address6, prefixLength6, gateway }: Attachment): string {
+function describeInside(attachment: Attachment): string {
+  const { address, prefixLength, address6, prefixLength6, gateway } = attachment;
   const six = address6 === "" ? "" : ` ${address6}/${prefixLength6}`;
-  return `lo up, ${INTERFACE} ${address}/${prefixLength}${six} up, default via ${gateway}`;
+  return `${interfaceOf(attachment)} ${address}/${prefixLength}${six} up, gateway ${gateway || "none"}`;
 }
 
 function describePorts({ ports, address }: Attachment): string {

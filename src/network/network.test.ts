@@ -56,10 +56,10 @@ inOwnNetwork(import.meta.url, () => {
       await new Promise<void>((resolve) => server.listen(7071, "0.0.0.0", resolve));
       const late = joined("7071");
       await late.saved;
-      const programs = network.programs(late.attachment, { own: 10, ports: { first: 20, last: 29 } });
+      const programs = network.programs([late.attachment], { own: 10, ports: { first: 20, last: 29 } });
       assert.equal(programs.hold, 1n << 20n, "the IPv6 half is the proxy's");
       const error = await (await kernelOpen).perform(programs.reserve).then(() => assert.fail("bound"), (error: unknown) => error);
-      const meaning = await network.explain(error, late.attachment);
+      const meaning = await network.explain(error, [late.attachment]);
       assert.ok(meaning?.retry === false);
       assert.match(meaning.failure.message, /on endpoint late \([0-9a-f]{64}\): failed to bind host port 0\.0\.0\.0:7071\/tcp: address already in use$/);
       await network.leave("c".repeat(64));
@@ -69,7 +69,7 @@ inOwnNetwork(import.meta.url, () => {
       await new Promise<void>((resolve) => six.listen({ port: 7072, host: "::", ipv6Only: true }, resolve));
       const proxied = joined("7072");
       const refused = await proxied.saved.then(() => assert.fail("listening"), (error: unknown) => error);
-      const sense = await network.explain(refused, proxied.attachment);
+      const sense = await network.explain(refused, [proxied.attachment]);
       assert.ok(sense?.retry === false);
       assert.match(sense.failure.message, /failed to bind host port \[::\]:7072\/tcp: address already in use$/);
       await network.leave("c".repeat(64));
@@ -87,9 +87,9 @@ inOwnNetwork(import.meta.url, () => {
       const { hostPort } = one.attachment.ports[0]!;
       const server = createServer();
       await new Promise<void>((resolve) => server.listen(hostPort, "0.0.0.0", resolve));
-      const { reserve } = network.programs(one.attachment, { own: 10, ports: { first: 20, last: 29 } });
+      const { reserve } = network.programs([one.attachment], { own: 10, ports: { first: 20, last: 29 } });
       const error = await (await kernelOpen).perform(reserve).then(() => assert.fail("bound"), (error: unknown) => error);
-      assert.deepEqual(await network.explain(error, one.attachment), { retry: true });
+      assert.deepEqual(await network.explain(error, [one.attachment]), { retry: true });
       await network.leave("c".repeat(64));
       assert.notEqual(join().attachment.ports[0]?.hostPort, hostPort);
       await network.leave("c".repeat(64));
@@ -134,9 +134,9 @@ inOwnNetwork(import.meta.url, () => {
       const attempt = async (name: string) => {
         const { attachment, saved } = network.join({ container: name.repeat(64), name, network: "bridge", exposed: {}, bindings: { "80/tcp": [{ HostIp: "", HostPort: "8282" }] }, publishAll: false });
         await saved;
-        const { reserve, host } = network.programs(attachment, { own: 10, ports: { first: 20, last: 29 } });
+        const { reserve, host } = network.programs([attachment], { own: 10, ports: { first: 20, last: 29 } });
         const error: unknown = await kernel.perform([...reserve, own, ...host]).catch((error: unknown) => error);
-        const meaning = error instanceof Error ? await network.explain(error, attachment) : "started";
+        const meaning = error instanceof Error ? await network.explain(error, [attachment]) : "started";
         ip("link").includes(attachment.hostInterface) && ip("link", "delete", attachment.hostInterface);
         await network.leave(attachment.container);
         return meaning;
@@ -159,7 +159,7 @@ inOwnNetwork(import.meta.url, () => {
           const container = index.toString(16).padStart(64, "0");
           const { attachment, saved } = network.join({ container, name: `n${index}`, network: "bridge", exposed: { "80/tcp": {} }, bindings: {}, publishAll: true });
           await saved;
-          const { reserve, host, inside } = network.programs(attachment, { own: 10, ports: { first: 20, last: 29 } });
+          const { reserve, host, inside } = network.programs([attachment], { own: 10, ports: { first: 20, last: 29 } });
           await kernel.perform(reserve);
           await kernel.perform([...enterNew, ...host, { op: "setns", slot: 10, flags: NEWNET }, ...inside], { forked: true });
           return attachment;

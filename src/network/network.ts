@@ -3,7 +3,7 @@
  *
  *     const network = await openNetwork({ kernel, db, config, log });
  *     const { attachment, saved } = network.join({ container: id, name: "web", network: "bridge", bindings, … });
- *     const programs = network.programs(attachment, { own: 11, ports: { first: 0, last: 61 } });
+ *     const programs = network.programs([attachment], { own: 11, ports: { first: 0, last: 61 } });
  *     // engine: programs.reserve before the op `shim`, its slots held by the shim; init: host, then inside.
  *     await saved;
  *     …
@@ -17,7 +17,7 @@
  * container's own init program makes its interface, and the kernel removes that with the namespace; the shim holds the
  * host ports; `leave` withdraws them and frees everything. Nothing of it needs the engine between start and exit.
  */
-import type { EgressPolicy, EndpointSettings, PortBinding } from "#spec/docker.ts";
+import type { EgressPolicy, EndpointSettings, NetworkCreateRequest, PortBinding } from "#spec/docker.ts";
 import type { Failure } from "#base/errors.ts";
 import type { Program } from "#linux/ops.ts";
 
@@ -156,6 +156,8 @@ export type JoinRequest = {
 
 export type Joined = {
   readonly attachment: Attachment;
+  /** A plugin's network: the attachment as it is when the plugin has had its say. `attachment` is only a reservation then. */
+  readonly asked?: Promise<Attachment>;
   /** Durable, and proxies listen. Nothing must run before. After a failure: `explain`, and `leave` as always. */
   readonly saved: Promise<void>;
 };
@@ -194,24 +196,44 @@ export type Network = AsyncDisposable & {
   get(ref: string): NetworkRecord;
   /** Endpoints of a network, or of all. */
   attachments(networkId?: string): readonly Attachment[];
+  /** The endpoints of a container, in the order it joined. */
+  attachmentsOf(container: string): readonly Attachment[];
   /**
-   * Gives an endpoint addresses and host ports. Synchronous: two calls never get the same.
+   * A network of any driver: its row is durable and the kernel made when this resolves. A failure leaves nothing.
+   * @throws conflict (name taken), forbidden (predefined, overlapping), invalid, not-found (driver), with Docker's texts
+   */
+  create(request: NetworkCreateRequest): Promise<{ network: NetworkRecord; warning: string }>;
+  /** Interface, rules and row go. @throws not-found; forbidden for predefined ones and while it has endpoints */
+  remove(id: string): Promise<void>;
+  /**
+   * Gives an endpoint addresses and host ports. Called once for each network that a container is in; `bindings`,
+   * `exposed` and `publishAll` are given for the one that has the gateway (`publisherOf`).
+   * Synchronous: two calls never get the same.
    * Failures have Docker's text: a port that another container has ("… port is already allocated"), no free address.
    */
   join(request: JoinRequest): Joined;
   /**
-   * Withdraws the container's ports and frees what it has. A container that has nothing is fine. `lost`: its shim is gone
-   * and processes of it may live on: they are cut off, before the address is another's.
+   * Withdraws the container's ports and frees what it has: of all its networks, or of the one with this id. A container
+   * that has nothing is fine. `lost`: its shim is gone and processes of it may live on: they are cut off, before the
+   * address is another's.
    */
-  leave(container: string, options?: { lost?: boolean }): Promise<void>;
-  programs(attachment: Attachment, slots: AttachSlots): AttachPrograms;
+  leave(container: string, options?: { lost?: boolean; network?: string }): Promise<void>;
+  /** For all endpoints of one start, in the order of their interfaces: those that name none are eth0, eth1, … */
+  programs(attachments: readonly Attachment[], slots: AttachSlots): AttachPrograms;
   /**
-   * After a failed start of this attachment (a rejected `saved`, a failed program): what it means. `retry` when the engine should call `leave`, `join` and
+   * Brings a joined (and saved) endpoint into the namespace of a running container (`pid`: its first process). Default
+   * routes and published ports move to it if it has the gateway from now on. After a failure: `leave` it.
+   */
+  connect(attachment: Attachment, pid: number): Promise<void>;
+  /** Takes it out again, and frees what it has; routes and ports move to who has the gateway then. */
+  disconnect(attachment: Attachment, pid: number): Promise<void>;
+  /**
+   * After a failed start with these attachments (a rejected `saved`, a failed program): what it means. `retry` when the engine should call `leave`, `join` and
    * start again: a port the engine chose was taken by a process of the host (it is not chosen again), or the firewall
    * table or the bridge was gone and has been restored. A dozen tries are enough. `undefined`: not a matter of the network.
    */
-  explain(error: unknown, attachment: Attachment): Promise<{ retry: true } | { retry: false; failure: Failure } | undefined>;
-  /** Makes the kernel equal to the rows: bridge, sysctls, firewall. `running`: containers that exist; others' rows go. */
+  explain(error: unknown, attachments: readonly Attachment[]): Promise<{ retry: true } | { retry: false; failure: Failure } | undefined>;
+  /** Makes the kernel equal to the rows: bridges, sysctls, firewall. `running`: containers that exist; others' rows go. */
   reconcile(running: ReadonlySet<string>): Promise<void>;
   /** Things the administrator should know: a firewall that drops what containers send, forwarding switched off. */
   warnings(): readonly string[];
@@ -219,6 +241,8 @@ export type Network = AsyncDisposable & {
 
 /** The same for every container with a network namespace of its own and no network: the loopback interface is up. */
 export { loopbackOps } from "./endpoint.ts";
+export { candidateOf, gatewayOf, publisherOf } from "./gateway.ts";
+export type { NetworkDriver } from "./driver.ts";
 export { openNetwork } from "./open.ts";
 export { readHostFacts, readHostResolvConf } from "./host-facts.ts";
 export { hostsFile, hostnameFile, resolvConfFile } from "./files.ts";

@@ -15,6 +15,7 @@ import { openHostPorts } from "./host-ports.ts";
 import { join, type Book } from "./join.ts";
 import type { Attachment, Network, NetworkRecord } from "./network.ts";
 import { openProxies } from "./proxies.ts";
+import { driverOf } from "./drivers.ts";
 import { bridgeNetwork, DEFAULT_BRIDGE, plainNetwork, type NetworkConfig } from "./records.ts";
 import { openNetworkStore, type NetworkStore } from "./store.ts";
 
@@ -55,6 +56,8 @@ export async function openNetwork({ kernel, db, config, log, host }: NetworkOpti
   const indexes = new Map<string, number>();
   const bridged = () => networks.filter(({ driver }) => driver === "bridge");
 
+  const ofContainer = (container: string) => [...attachments.values()].filter((one) => one.container === container);
+  const later = (what: string) => fail("not-implemented", `${what} a network: not yet`);
   let first = 2;
 
   const bringUp = async () => {
@@ -72,26 +75,36 @@ export async function openNetwork({ kernel, db, config, log, host }: NetworkOpti
     list: () => networks,
     get: (ref) => find(networks, ref),
     attachments: (networkId) => [...attachments.values()].filter((one) => networkId === undefined || one.networkId === networkId),
+    attachmentsOf: ofContainer,
+    create: async () => Promise.reject(later("create")),
+    remove: async () => Promise.reject(later("remove")),
+    connect: async () => Promise.reject(later("connect to")),
+    disconnect: async () => Promise.reject(later("disconnect from")),
     join(request) {
       const attachment = join(book, request);
       const saved = Promise.all([store.putAttachment(attachment), proxies.open(attachment)]).then(() => {});
       saved.catch(() => {});
       return { attachment, saved };
     },
-    async leave(container, { lost = false } = {}) {
-      const gone = [...attachments.values()].filter((one) => one.container === container);
+    async leave(container, { lost = false, network } = {}) {
+      const gone = ofContainer(container).filter(({ networkId }) => network === undefined || networkId === network);
       const program = gone.flatMap((one) => [...withdrawOps(one, table), ...(lost ? [cutOffOp(one)] : [])]);
       // What could not be taken out is put right by the next start that stumbles over it: see explain.
       if (program.length > 0) await kernel.perform(program).catch((error: unknown) => log.warn("withdraw ports", { container, error }));
       if (gone.length > 0) await forget(gone);
     },
-    programs(attachment, slots) {
-      const bridge = indexes.get(attachment.networkId);
-      if (bridge === undefined) throw fail("internal", `attach to network ${attachment.networkName}: it is not up`);
-      return attachPrograms(attachment, slots, { table, bridge, firstIndex: first });
+    programs(joined, slots) {
+      const places = joined.map((attachment) => {
+        const index = indexes.get(attachment.networkId);
+        if (index === undefined) throw fail("internal", `attach to network ${attachment.networkName}: it is not up`);
+        return { attachment, driver: driverOf(attachment.driver), index };
+      });
+      return attachPrograms(places, slots, { table, firstIndex: first });
     },
-    async explain(error, attachment) {
-      const meaning = explainFailure(error, attachment);
+    async explain(error, joined) {
+      const attachment = joined[0];
+      if (attachment === undefined) return undefined;
+      const meaning = joined.map((one) => explainFailure(error, one)).find((one) => one !== undefined);
       if (meaning?.kind === "failure") return { retry: false, failure: meaning.failure };
       if (meaning?.kind === "taken") return { retry: true };
       if (meaning?.kind !== "missing" || repaired.has(attachment.container)) return undefined;

@@ -102,7 +102,7 @@ function joinedPids(ctx: Context, { hostConfig }: ContainerRecord): SpecInput["j
 }
 
 function taskNetwork(ctx: Context, spec: Spec, attachment: Attachment | undefined): TaskNetwork | undefined {
-  if (attachment !== undefined) return ctx.network.programs(attachment, TASK_SLOTS);
+  if (attachment !== undefined) return ctx.network.programs([attachment], TASK_SLOTS);
   const own = spec.linux?.namespaces?.some(({ type, path }) => type === "network" && path === undefined) ?? false;
   return own ? { reserve: [], hold: 0n, host: [], inside: loopbackOps(), teardown: [] } : undefined;
 }

@@ -61,7 +61,7 @@ async function startWithNetwork(ctx: Context, live: Live, record: ContainerRecor
       return await run(ctx, live, record, joined);
     } catch (error) {
       if (joined === undefined) throw error;
-      const meaning = await ctx.network.explain(error, joined.attachment);
+      const meaning = await ctx.network.explain(error, [joined.attachment]);
       await ctx.network.leave(live.id);
       if (meaning?.retry === true && attempt < NETWORK_TRIES) continue;
       throw meaning?.retry === false ? meaning.failure : error;

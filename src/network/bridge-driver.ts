@@ -1,0 +1,43 @@
+/** The driver "bridge": a bridge in the host, and for each endpoint a pair of interfaces between it and the container. */
+import type { Op } from "#linux/ops.ts";
+import { ROUTE, deleteLink, newVeth, setBridgePort } from "#linux/rtnetlink.ts";
+import { parseMac } from "./addresses.ts";
+import { ensureBridge } from "./bridge.ts";
+import type { NetworkDriver, Place } from "./driver.ts";
+import type { Attachment } from "./network.ts";
+
+const ENODEV = 19;
+
+export const bridgeDriver: NetworkDriver = {
+  publishes: true,
+  settle: (_request, base) => base,
+  up: (network, { kernel, owned }) => ensureBridge(kernel, network, { owned }),
+  async down({ bridge }, { kernel }) {
+    await kernel.perform([removeOp(bridge)]);
+  },
+  attach: (attachment, place) => [vethOp(attachment, place)],
+  detach: ({ hostInterface }) => ({ host: [removeOp(hostInterface)], inside: [] }),
+};
+
+const removeOp = (name: string): Op => ({ op: "netlink", proto: ROUTE, acks: 1, tolerate: ENODEV, data: deleteLink(name), note: `remove ${name}` });
+
+/**
+ * A port of the bridge sends back where it came from (hairpin) when the container publishes ports: with br_netfilter, a
+ * packet of the container to its own published port is turned round at the bridge, not above it.
+ */
+function vethOp(attachment: Attachment, { own, index }: Place): Op {
+  const { hostInterface, mtu, isolated, interface: name = "eth0" } = attachment;
+  const peer = { name, mac: parseMac(attachment.mac)! };
+  const veth = newVeth({ name: hostInterface, master: index, mtu, peer });
+  const hairpin = attachment.ports.length > 0;
+  const port = hairpin || isolated ? [setBridgePort(hostInterface, { hairpin, isolated })] : [];
+  return {
+    op: "netlink",
+    proto: ROUTE,
+    acks: 1 + port.length,
+    patchSlot: own,
+    patchOffset: veth.length - 4,
+    data: Buffer.concat([veth, ...port]),
+    note: `${hostInterface} on ${attachment.bridge}, peer ${name} ${attachment.mac}`,
+  };
+}
