@@ -83,8 +83,13 @@ const trust: Line[] = [
 ];
 
 const network: Line[] = [
+  ["connect", "[OPTIONS] NETWORK CONTAINER", "Let a container be in a network, too", 2, 2, () => import("./network/connect.ts"), "networks", []],
+  ["create", "[OPTIONS] NETWORK", "Create a network", 1, 1, () => import("./network/create.ts"), undefined, []],
+  ["disconnect", "[OPTIONS] NETWORK CONTAINER", "Take a container out of a network", 2, 2, () => import("./network/disconnect.ts"), "networks", []],
   ["inspect", "[OPTIONS] NETWORK [NETWORK...]", "Show all that is known of networks", 1, ANY, () => import("./network/inspect.ts"), "networks", []],
   ["ls", "[OPTIONS]", "List networks", 0, 0, () => import("./network/ls.ts"), undefined, ["network ls", "network list"]],
+  ["prune", "[OPTIONS]", "Remove networks that no container uses", 0, 0, () => import("./network/prune.ts"), undefined, []],
+  ["rm", "NETWORK [NETWORK...]", "Remove networks", 1, ANY, () => import("./network/rm.ts"), "networks", ["network rm", "network remove"]],
 ];
 
 const context: Line[] = [

@@ -6,7 +6,6 @@ const NAMES: Readonly<Record<string, string>> = {
   "": "build builder buildx checkpoint compose config node plugin secret service stack swarm",
   image: "build",
   volume: "update",
-  network: "connect create disconnect prune rm",
   context: "export import update",
 };
 

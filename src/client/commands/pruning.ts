@@ -26,7 +26,7 @@ export type PruneKind = keyof typeof KINDS;
 export async function prune(api: Api, kind: PruneKind, { filter, dryRun }: PruneRequest): Promise<Pruned> {
   const { title, key } = KINDS[kind];
   const query = { filters: encodeFilters(filter) };
-  if (dryRun && (kind === "networks" || kind === "build")) return { title, lines: [], bytes: 0 };
+  if (dryRun && kind === "build") return { title, lines: [], bytes: 0 };
   const answer = dryRun ? await foretell(api, kind, query) : await api.json<Record<string, unknown>>("POST", `/${kind}/prune`, { query });
   const deleted = (answer[key] ?? []) as (string | PrunedImage)[];
   return { title, lines: deleted.map(lineOf), bytes: Number(answer["SpaceReclaimed"] ?? 0) };
@@ -44,10 +44,12 @@ async function foretell(api: Api, kind: PruneKind, query: { readonly filters: st
 
 const lineOf = (item: string | PrunedImage): string => (typeof item === "string" ? item : item.Untagged ? `untagged: ${item.Untagged}` : `deleted: ${item.Deleted}`);
 
+export function showLines(cli: Cli, { title, lines }: Pruned, dryRun: boolean): void {
+  if (lines.length > 0) cli.out.write(`${dryRun ? `Would delete ${title}` : `Deleted ${title}`}:\n${lines.join("\n")}\n\n`);
+}
+
 export function showPruned(cli: Cli, all: readonly Pruned[], dryRun: boolean): void {
-  for (const { title, lines } of all) {
-    if (lines.length > 0) cli.out.write(`${dryRun ? `Would delete ${title}` : `Deleted ${title}`}:\n${lines.join("\n")}\n\n`);
-  }
+  for (const one of all) showLines(cli, one, dryRun);
   const bytes = all.reduce((sum, one) => sum + one.bytes, 0);
   cli.out.write(`${dryRun ? "Would reclaim" : "Total reclaimed space"}: ${humanSize(bytes, 4)}\n`);
 }

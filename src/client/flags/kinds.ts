@@ -1,4 +1,5 @@
 import { fail } from "#base/errors.ts";
+import { splitCsv } from "../request/csv.ts";
 import type { Flag } from "./flags.ts";
 import { parseCpus, parseDuration, parseInteger, parseSize } from "./units.ts";
 
@@ -42,6 +43,11 @@ export function list(
     ...(shown === undefined ? {} : { shown }),
     parse: (value, before) => [...before, parse(value)],
   };
+}
+
+/** The same, each occurrence one or more values with commas between them. */
+export function strings(short: string, text: string): Flag<readonly string[]> {
+  return { ...named(short), text, kind: "strings", initial: [], parse: (value, before) => (value === "" ? before : [...before, ...splitCsv(value)]) };
 }
 
 /** Values of any type, one an occurrence. */
