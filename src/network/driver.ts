@@ -43,6 +43,8 @@ export type DriverHost = {
   readonly kernel: Kernel;
   /** The interface is the engine's own: addresses that are not the network's are taken off it. */
   readonly owned: boolean;
+  /** The other networks: one may use the same interface of the host. */
+  readonly others: readonly NetworkRecord[];
 };
 
 export type Place = {
@@ -50,4 +52,5 @@ export type Place = {
   readonly own: number;
   /** What `up` gave. */
   readonly index: number;
+  readonly network: NetworkRecord;
 };

@@ -16,7 +16,7 @@ import type { NetworkDriver } from "./driver.ts";
 import { publish, withdraw } from "./firewall.ts";
 import { gatewayOf } from "./gateway.ts";
 import { hostAndPort } from "./host-ports.ts";
-import type { Attachment, AttachPrograms, AttachSlots, PublishedPort } from "./network.ts";
+import type { Attachment, AttachPrograms, AttachSlots, NetworkRecord, PublishedPort } from "./network.ts";
 
 const ENOENT = 2;
 const ENODEV = 19;
@@ -24,7 +24,7 @@ const EINVAL = 22;
 const EPROTONOSUPPORT = 93;
 
 /** An endpoint to be attached: how, and the index of what it is attached to. */
-export type Endpoint = { readonly attachment: Attachment; readonly driver: Pick<NetworkDriver, "attach">; readonly index: number };
+export type Endpoint = { readonly attachment: Attachment; readonly driver: Pick<NetworkDriver, "attach">; readonly index: number; readonly network: NetworkRecord };
 
 export type Namespace = {
   readonly table: Table | undefined;
@@ -39,7 +39,7 @@ export function attachPrograms(endpoints: readonly Endpoint[], slots: AttachSlot
   return {
     reserve: [...held.map((port, index) => bindOp(port, slotOf(index))), ...attachments.flatMap((one) => publishOps(one, table))],
     hold: held.reduce((mask, _, index) => (slotOf(index) === -1 ? mask : mask | (1n << BigInt(slotOf(index)))), 0n),
-    host: endpoints.flatMap(({ attachment, driver, index }) => driver.attach(attachment, { own: slots.own, index })),
+    host: endpoints.flatMap(({ attachment, driver, index, network }) => driver.attach(attachment, { own: slots.own, index, network })),
     inside: insideOps(attachments, firstIndex),
     teardown: [],
   };

@@ -97,7 +97,7 @@ export async function openNetwork({ kernel, db, config, log, host }: NetworkOpti
       const places = joined.map((attachment) => {
         const index = indexes.get(attachment.networkId);
         if (index === undefined) throw fail("internal", `attach to network ${attachment.networkName}: it is not up`);
-        return { attachment, driver: driverOf(attachment.driver), index };
+        return { attachment, driver: driverOf(attachment.driver), index, network: find(networks, attachment.networkId) };
       });
       return attachPrograms(places, slots, { table, firstIndex: first });
     },
