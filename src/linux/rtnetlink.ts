@@ -2,11 +2,11 @@
  * Interfaces, addresses and routes: messages of NETLINK_ROUTE (protocol 0), and what its dumps say.
  * Interfaces are named by index where the kernel wants one, else by name. Addresses are bytes (4 or 16).
  */
-import { NLM_F, attribute, eachAttribute, message, nested, readAttributes, readMessages, readText, text, u16, u32, u8 } from "./netlink.ts";
+import { NLM_F, attribute, eachAttribute, message, nested, readAttributes, readMessages, readText, text, u16, u32, u8, type Attribute } from "./netlink.ts";
 
 export const ROUTE = 0;
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, SETLINK: 19, NEWADDR: 20, DELADDR: 21, GETADDR: 22, NEWROUTE: 24, GETROUTE: 26 };
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, MASTER: 10, LINKINFO: 18, NET_NS_FD: 28 };
+const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, IFALIAS: 20, NET_NS_FD: 28 };
 const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 };
 const VETH_INFO_PEER = 1;
 const BRPORT = { MODE: 4, ISOLATED: 33 };
@@ -34,8 +34,51 @@ export function newBridge({ name, mac, mtu }: NewBridge): Buffer {
   );
 }
 
+export type NewLink = {
+  kind: "macvlan" | "ipvlan" | "vlan" | "dummy" | "bridge";
+  name: string;
+  up?: boolean;
+  mac?: Uint8Array;
+  mtu?: number;
+  /** Index of the interface that it sits on. */
+  link?: number;
+  /** What its kind wants to know: `macvlanData` and its like. */
+  data?: readonly Attribute[];
+  /** In the namespace whose descriptor is patched into the last 4 bytes. */
+  elsewhere?: boolean;
+};
+
+/** An interface of one of the simple kinds. EEXIST when there is one of that name, EOPNOTSUPP when the kernel has no such kind. */
+export function newLink({ kind, name, up = false, mac, mtu, link, data = [], elsewhere = false }: NewLink): Buffer {
+  return message(
+    RTM.NEWLINK,
+    NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL,
+    linkHeader(up ? { up } : {}),
+    text(IFLA.IFNAME, name),
+    ...(mac === undefined ? [] : [attribute(IFLA.ADDRESS, mac)]),
+    ...(mtu === undefined ? [] : [u32(IFLA.MTU, mtu)]),
+    ...(link === undefined ? [] : [u32(IFLA.LINK, link)]),
+    nested(IFLA.LINKINFO, text(INFO.KIND, kind), ...(data.length === 0 ? [] : [nested(INFO.DATA, ...data)])),
+    ...(elsewhere ? [u32(IFLA.NET_NS_FD, 0)] : []),
+  );
+}
+
+const MACVLAN_MODES = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
+const IPVLAN_MODES = { l2: 0, l3: 1, l3s: 2 } as const;
+const IPVLAN_FLAGS = { bridge: 0, private: 1, vepa: 2 } as const;
+export type MacvlanMode = keyof typeof MACVLAN_MODES;
+export type IpvlanMode = keyof typeof IPVLAN_MODES;
+export type IpvlanFlag = keyof typeof IPVLAN_FLAGS;
+
+/** `data` of the interfaces that sit on another one. */
+export const macvlanData = (mode: MacvlanMode): Attribute[] => [u32(1, MACVLAN_MODES[mode])];
+export const ipvlanData = (mode: IpvlanMode, flag: IpvlanFlag): Attribute[] => [u16(1, IPVLAN_MODES[mode]), u16(2, IPVLAN_FLAGS[flag])];
+export const vlanData = (id: number): Attribute[] => [u16(1, id)];
+
 export type NewVeth = {
   name: string;
+  /** Its index, when it must be known beforehand. EBUSY when another has it. */
+  index?: number;
   /** Index of the bridge. */
   master: number;
   mtu: number;
@@ -46,7 +89,7 @@ export type NewVeth = {
  * A pair: the host's end up and in its bridge, the other one, down, in the namespace whose descriptor is patched into the
  * last 4 bytes. One message, so that there is no moment at which half of it exists.
  */
-export function newVeth({ name, master, mtu, peer }: NewVeth): Buffer {
+export function newVeth({ name, index = 0, master, mtu, peer }: NewVeth): Buffer {
   const other = Buffer.concat([
     linkHeader({}),
     text(IFLA.IFNAME, peer.name),
@@ -57,7 +100,7 @@ export function newVeth({ name, master, mtu, peer }: NewVeth): Buffer {
   return message(
     RTM.NEWLINK,
     NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL,
-    linkHeader({ up: true }),
+    linkHeader({ index, up: true }),
     text(IFLA.IFNAME, name),
     u32(IFLA.MTU, mtu),
     u32(IFLA.MASTER, master),
@@ -80,7 +123,7 @@ export function setBridgePort(name: string, port: { hairpin: boolean; isolated: 
   );
 }
 
-export function setLink(link: number | string, change: { up?: boolean; mtu?: number; mac?: Uint8Array }): Buffer {
+export function setLink(link: number | string, change: { up?: boolean; mtu?: number; mac?: Uint8Array; alias?: string }): Buffer {
   return message(
     RTM.NEWLINK,
     NLM_F.ACK,
@@ -88,6 +131,7 @@ export function setLink(link: number | string, change: { up?: boolean; mtu?: num
     ...(typeof link === "string" ? [text(IFLA.IFNAME, link)] : []),
     ...(change.mtu === undefined ? [] : [u32(IFLA.MTU, change.mtu)]),
     ...(change.mac === undefined ? [] : [attribute(IFLA.ADDRESS, change.mac)]),
+    ...(change.alias === undefined ? [] : [attribute(IFLA.IFALIAS, Buffer.from(change.alias))]),
   );
 }
 
@@ -116,10 +160,23 @@ export function deleteAddress({ index, address, prefixLength }: InterfaceAddress
 
 /** The default route through a neighbour. ENETUNREACH when no address makes it one. */
 export function newDefaultRoute(gateway: Uint8Array): Buffer {
-  const family = gateway.length === 4 ? AF.INET : AF.INET6;
-  const [main, boot, universe, unicast] = [254, 3, 0, 1];
-  const header = Uint8Array.of(family, 0, 0, 0, main, boot, universe, unicast, 0, 0, 0, 0);
-  return message(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL, header, attribute(RTA.GATEWAY, gateway));
+  return message(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL, defaultHeader(gateway.length === 4 ? 4 : 6, 0), attribute(RTA.GATEWAY, gateway));
+}
+
+/** The default route is an interface: everything is sent through it as it is, to no neighbour. */
+export function newDeviceRoute(index: number, family: 4 | 6): Buffer {
+  const link = 253;
+  return message(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL, defaultHeader(family, family === 4 ? link : 0), u32(RTA.OIF, index));
+}
+
+function defaultHeader(family: 4 | 6, scope: number): Uint8Array {
+  const [main, boot, unicast] = [254, 3, 1];
+  return Uint8Array.of(family === 4 ? AF.INET : AF.INET6, 0, 0, 0, main, boot, scope, unicast, 0, 0, 0, 0);
+}
+
+/** The facts of one interface, as a dump of it. ENODEV when there is none. */
+export function getLink(name: string): Buffer {
+  return message(RTM.GETLINK, NLM_F.ACK, linkHeader({}), text(IFLA.IFNAME, name));
 }
 
 export function dumpLinks(): Buffer {
@@ -134,7 +191,7 @@ export function dumpRoutes(): Buffer {
   return message(RTM.GETROUTE, NLM_F.DUMP, new Uint8Array(12));
 }
 
-export type Link = { index: number; name: string; up: boolean; mtu: number; mac: Buffer; master: number; kind: string };
+export type Link = { index: number; name: string; up: boolean; mtu: number; mac: Buffer; master: number; kind: string; alias: string };
 
 export function readLinks(dump: Buffer): Link[] {
   return bodies(dump, RTM.NEWLINK, 16).map((body) => {
@@ -148,6 +205,7 @@ export function readLinks(dump: Buffer): Link[] {
       mac: facts.get(IFLA.ADDRESS) ?? Buffer.alloc(0),
       master: facts.get(IFLA.MASTER)?.readUInt32LE() ?? 0,
       kind: readText(info.get(INFO.KIND)),
+      alias: readText(facts.get(IFLA.IFALIAS)),
     };
   });
 }

@@ -2,9 +2,13 @@
 import { fail } from "#base/errors.ts";
 import { bridgeDriver } from "./bridge-driver.ts";
 import type { NetworkDriver } from "./driver.ts";
+import { ipvlanDriver } from "./ipvlan.ts";
+import { macvlanDriver } from "./macvlan.ts";
 
 export const DRIVERS: Readonly<Record<string, NetworkDriver>> = {
   bridge: bridgeDriver,
+  macvlan: macvlanDriver,
+  ipvlan: ipvlanDriver,
 };
 
 /** @throws not-found, with Docker's text for a plugin that nobody has */
