@@ -23,6 +23,7 @@ import { openKernel } from "#linux/host.ts";
 import { openNetwork, readHostFacts as readNetworkFacts } from "#network/network.ts";
 import { readHostFacts, type HostFacts } from "#runtime/facts.ts";
 import { openTrust, type Refusal } from "#transfer/trust/trust.ts";
+import { plainNetworks } from "./networks.ts";
 import { openRegistriesLater } from "./registries.ts";
 import packageJson from "../../package.json" with { type: "json" };
 
@@ -64,7 +65,7 @@ export async function serve(given: Config): Promise<Engine> {
   await images.addBuiltin("hello:latest", join(BUILD, "hello"));
   await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
   const facts = await engineFacts(config, host, network.warnings());
-  const api = openApi({ containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: network, facts, containerDefaults: config.containers, log });
+  const api = openApi({ containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: plainNetworks(network, () => open.containers), facts, containerDefaults: config.containers, log });
   opening.defer(() => api.close());
   for (const address of config.hosts) await api.listen(toAddress(address, config));
   void open.recover().catch((error: unknown) => log.error("look for running containers", { error: String(error) }));

@@ -49,7 +49,7 @@ export type NetworkRecord = {
   readonly ipv6: boolean;
   readonly internal: boolean;
   /** Empty for host and none. */
-  readonly ipam: { readonly driver: string; readonly configs: readonly Subnet[] };
+  readonly ipam: { readonly driver: string; readonly options?: Readonly<Record<string, string>>; readonly configs: readonly Subnet[] };
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** The interface of the host; "" for host and none. */

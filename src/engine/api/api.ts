@@ -16,7 +16,7 @@ import type { ContainerDefaults, RegistrySettings } from "../config/config.ts";
 import type { Disk } from "../disk/disk.ts";
 import type { Trust } from "#transfer/trust/trust.ts";
 import type { Registries } from "../registries/registries.ts";
-import type { Containers, Events, Execs, Filters, Volumes } from "../engine.ts";
+import type { Containers, Events, Execs, Filters, Networks, Volumes } from "../engine.ts";
 import type { Files } from "../files/files.ts";
 
 export { openApi } from "./open-api.ts";
@@ -174,22 +174,3 @@ export type RemovedImage = { readonly Untagged: string } | { readonly Deleted: s
 export type LoadProgress =
   | { readonly kind: "loaded"; /** "name:tag", or the id when the archive names none. */ readonly name: string; readonly named: boolean }
   | { readonly kind: "progress"; readonly id: string; readonly status: string; readonly current: number; readonly total: number };
-
-/** Networks, as the API needs them: what exists, in Docker's own shape (see spec/api-network.ts). */
-export type Networks = {
-  list(): Promise<readonly NetworkRecord[]> | readonly NetworkRecord[];
-};
-
-export type NetworkRecord = {
-  readonly name: string;
-  readonly id: string;
-  /** RFC 3339. */
-  readonly created: string;
-  readonly driver: string;
-  readonly ipv4: boolean;
-  readonly ipv6: boolean;
-  readonly internal: boolean;
-  readonly ipam: { readonly driver: string; readonly configs: readonly { readonly subnet: string; readonly gateway: string; readonly range?: string }[] };
-  readonly options: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
-};

@@ -3,7 +3,7 @@
  * gets instead: pure, from object to object, applied newest first.
  */
 type Fields = Record<string, unknown>;
-type Resource = "container" | "container-summary" | "image" | "image-summary" | "network" | "event" | "info" | "exec";
+type Resource = "container" | "container-summary" | "image" | "image-summary" | "network" | "network-summary" | "event" | "info" | "exec";
 type Rule = { readonly resource: Resource; readonly below: number; readonly translate: (json: Fields) => Fields };
 
 export function translate(resource: Resource, json: object, version: number): object {
@@ -36,8 +36,10 @@ const RULES: readonly Rule[] = [
   { resource: "image-summary", below: 48, translate: (json) => withoutKeys(json, "Descriptor") },
   { resource: "image-summary", below: 44, translate: (json) => ({ ...json, VirtualSize: json["Size"] }) },
   { resource: "image-summary", below: 43, translate: untaggedImage },
-  { resource: "network", below: 52, translate: (json) => withoutKeys(json, "Status") },
+  { resource: "network", below: 52, translate: ({ Status: _, Options, Labels, ...rest }) => ({ ...rest, Options, Labels }) },
   { resource: "network", below: 48, translate: (json) => withoutKeys(json, "EnableIPv4") },
+  { resource: "network-summary", below: 52, translate: ({ Options, Labels, ...rest }) => ({ ...rest, Containers: rest["Containers"] ?? {}, Options, Labels }) },
+  { resource: "network-summary", below: 48, translate: (json) => withoutKeys(json, "EnableIPv4") },
   { resource: "event", below: 52, translate: flatEvent },
   { resource: "info", below: 53, translate: (json) => withoutKeys(json, "NRI") },
   { resource: "info", below: 50, translate: (json) => ({ ...withoutKeys(json, "DiscoveredDevices"), BridgeNfIptables: false, BridgeNfIp6tables: false }) },

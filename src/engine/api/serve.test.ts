@@ -214,7 +214,7 @@ describe("serve", () => {
     for (const [line, status, message] of [
       ["POST /build", 501, /^building images: /],
       ["POST /session", 501, /./],
-      ["POST /networks/create", 501, /./],
+      ["POST /containers/x/checkpoints", 501, /./],
       ["GET /swarm", 503, swarm],
       ["GET /nodes", 503, swarm],
       ["GET /services/x/logs", 503, swarm],

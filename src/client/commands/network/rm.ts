@@ -28,4 +28,6 @@ export const command = define({
   },
 });
 
-const MESH = `WARNING! Before removing the routing-mesh network, make sure all the nodes in your swarm run the same docker engine version. Otherwise, removal may not be effective and functionality of newly create ingress networks will be impaired.`;
+const MESH =
+  "WARNING! Before removing the routing-mesh network, make sure all the nodes in your swarm run the same docker engine version. " +
+  "Otherwise, removal may not be effective and functionality of newly create ingress networks will be impaired.";

@@ -1,4 +1,4 @@
-/** Disk usage, prunes of what there is nothing of yet, and Gantry's own: check, image collection, pins, dry runs. */
+/** Disk usage, a prune of what there is nothing of yet, and Gantry's own: check, image collection, pins, dry runs. */
 import type { Finding } from "#core/check/check.ts";
 import { kindOf, messageOf } from "#base/errors.ts";
 import { type Answer, type ApiCall, type ApiRoute, ok } from "../answer.ts";
@@ -19,8 +19,7 @@ export function diskRoutes({ disk, images, containers, volumes }: ApiParts): Api
       since: 25,
       run: async ({ query, version }) => ok(await usageJson(disk, version >= 42 ? query.getAll("type") : [], { version, verbose: version >= 52 && flag(query, "verbose") })),
     },
-    // Networks of one's own and builds are not there yet, so nothing of theirs is unused.
-    { method: "POST", path: "/networks/prune", since: 25, run: ({ query }) => (filters(query, [...LABELS, "until"]), ok({ NetworksDeleted: null })) },
+    // Builds are not there yet, so nothing of theirs is unused.
     { method: "POST", path: "/build/prune", since: 31, run: () => ok({ CachesDeleted: null, SpaceReclaimed: 0 }) },
 
     { method: "POST", path: "/gantry/check", run: (call) => sendFindings(call, disk.check({ repair: flag(call.query, "repair"), signal: call.signal })) },
