@@ -81,7 +81,8 @@ enum {
   OP_BIND_PORT = 75,
   OP_SLEEP = 76,
   OP_SHIM = 77,
-  OP_COUNT = 77
+  OP_RESOLVER = 78,
+  OP_COUNT = 78
 };
 /* Places of the fields: integers in n[], strings in s[]. */
 enum { OPEN_SLOT = 0, OPEN_DIR = 1, OPEN_FLAGS = 2, OPEN_MODE = 3, OPEN_RESOLVE = 4 }; /* N */
@@ -275,5 +276,6 @@ static const struct op_shape OP_SHAPES[OP_COUNT + 1] = {
   [OP_BIND_PORT] = { 4, 1 },
   [OP_SLEEP] = { 1, 0 },
   [OP_SHIM] = { 5, 9 },
+  [OP_RESOLVER] = { 0, 0 },
 };
 #endif

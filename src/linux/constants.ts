@@ -5,6 +5,7 @@ export const O = {
   WRONLY: 0o1,
   RDWR: 0o2,
   CREAT: 0o100,
+  TRUNC: 0o1000,
   EXCL: 0o200,
   NOCTTY: 0o400,
   NONBLOCK: 0o4000,

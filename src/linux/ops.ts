@@ -209,6 +209,9 @@ export const OPS = {
    * logAttrs: a JSON object that each entry of the log carries, or empty.
    * hold: mask of slots whose descriptors the shim keeps open until it ends: published ports reserved by `bindPort`. */
   shim: shape("flags cloneFlags logMaxSize logMaxFiles hold", "id socket record log logAttrs oom parent init teardown"),
+  /** In init, in the container's network namespace with its loopback up: makes the resolver's sockets and hands them to the
+   * shim. See docs/design/dns.md. */
+  resolver: shape(""),
 } as const;
 
 export type OpName = keyof typeof OPS;

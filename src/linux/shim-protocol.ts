@@ -10,7 +10,7 @@ export const CONTAINER = "";
 
 const HEADER = 5;
 const TYPES = {
-  control: 1, attach: 2, start: 10, exec: 11, execStart: 12, resize: 13, signal: 14, rotate: 15, closeStdin: 16,
+  control: 1, attach: 2, start: 10, exec: 11, execStart: 12, resize: 13, signal: 14, rotate: 15, closeStdin: 16, names: 17, answer: 18,
 } as const;
 
 /** What a client says. */
@@ -20,7 +20,24 @@ export type Order =
   | { readonly type: "exec"; readonly id: string; readonly program: Uint8Array } & ExecStdio
   | { readonly type: "execStart" | "closeStdin"; readonly id: string }
   | { readonly type: "resize"; readonly id: string; readonly rows: number; readonly cols: number }
-  | { readonly type: "signal"; readonly id: string; readonly signal: number };
+  | { readonly type: "signal"; readonly id: string; readonly signal: number }
+  | ({ readonly type: "names" } & NamesTold)
+  | ({ readonly type: "answer"; readonly packet: Uint8Array } & Pick<ShimQuery, "place" | "serial">);
+
+/** What a container's resolver knows, and that this connection answers what it does not. */
+export type NamesTold = {
+  /** Make the sockets, if there are none, in the network namespace of the running container. */
+  readonly open?: boolean;
+  /** Pass other names on; otherwise they are refused. */
+  readonly forward: boolean;
+  /** Files, in the order they are searched. */
+  readonly zones: readonly string[];
+  /** Names as in a DNS message, lower case: the first is another word for the second. */
+  readonly links: readonly (readonly [Uint8Array, Uint8Array])[];
+};
+
+/** A query that the shim cannot answer. place and serial: whose answer it will be. */
+export type ShimQuery = { readonly place: number; readonly serial: number; readonly tcp: boolean; readonly packet: Buffer };
 
 export type AttachWish = {
   readonly stdin?: boolean;
@@ -67,7 +84,8 @@ export type Message =
   | ({ readonly type: "failed"; readonly id: string } & Failed)
   | ({ readonly type: "exited"; readonly id: string } & Exited)
   | { readonly type: "detached" | "oom"; readonly id: string }
-  | { readonly type: "logError"; readonly errno: number };
+  | { readonly type: "logError"; readonly errno: number }
+  | ({ readonly type: "query" } & ShimQuery);
 
 /** One order as a frame. */
 export function encodeOrder(order: Order): Buffer {
@@ -104,7 +122,24 @@ function encodePayload(order: Order): Buffer {
       number.writeUInt32LE(order.signal);
       return Buffer.concat([encodeId(order.id), number]);
     }
+    case "names":
+      return encodeNames(order);
+    case "answer": {
+      const head = Buffer.alloc(6);
+      head.writeUInt16LE(order.place, 0);
+      head.writeUInt32LE(order.serial, 2);
+      return Buffer.concat([head, order.packet]);
+    }
   }
+}
+
+function encodeNames({ open, forward, zones, links }: NamesTold): Buffer {
+  const paths = zones.map((path) => Buffer.from(`${path}\0`));
+  return Buffer.concat([
+    Buffer.from([bits(open, forward), paths.length]), u16(links.length),
+    ...paths.flatMap((path) => [u16(path.length), path]),
+    ...links.flatMap(([alias, target]) => [Buffer.from([alias.length, target.length]), alias, target]),
+  ]);
 }
 
 function encodeId(id: string): Buffer {
@@ -159,6 +194,8 @@ function decodePayload(type: number, payload: Buffer): Message {
       return { type: "oom", id: next.id() };
     case 36:
       return { type: "logError", errno: next.u32() };
+    case 37:
+      return { type: "query", place: next.u16(), serial: next.u32(), tcp: next.u8() === 1, packet: next.rest() };
     default:
       throw new RangeError(`a shim's frame has the unknown type ${type}`);
   }
@@ -172,6 +209,7 @@ function fieldsOf(payload: Buffer) {
     u16: () => payload.readUInt16LE(take(2)),
     u32: () => payload.readUInt32LE(take(4)),
     u64: () => payload.readBigUInt64LE(take(8)),
+    rest: () => payload.subarray(at),
     id(): string {
       const length = this.u8();
       const from = take(length);

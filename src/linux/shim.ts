@@ -22,11 +22,11 @@ import type { Program } from "./ops.ts";
 import { openChannel, type Channel } from "./shim-channel.ts";
 import {
   CONTAINER, encodeOrder,
-  type Attached, type AttachWish, type ExecStdio, type Exited, type Failed, type Message, type Order, type ShimState,
+  type Attached, type AttachWish, type ExecStdio, type Exited, type Failed, type Message, type NamesTold, type Order, type ShimQuery, type ShimState,
 } from "./shim-protocol.ts";
 
 export { CONTAINER, parseExitRecord } from "./shim-protocol.ts";
-export type { AttachWish, Exited, ExecStdio, ExitRecord, Failed, ShimState } from "./shim-protocol.ts";
+export type { AttachWish, Exited, ExecStdio, ExitRecord, Failed, NamesTold, ShimQuery, ShimState } from "./shim-protocol.ts";
 
 export type Shim = AsyncDisposable & {
   /** As it was when the connection was made. */
@@ -46,6 +46,10 @@ export type Shim = AsyncDisposable & {
   closeStdin(id: string): Promise<void>;
   /** Opens the log file anew: somebody has moved it. */
   rotate(): Promise<void>;
+  /** What the container's resolver knows from now on. What it does not know comes to this connection, as `query`. */
+  names(told: NamesTold): Promise<void>;
+  /** The answer to a query: a DNS message with the query's own id. */
+  answer(query: Pick<ShimQuery, "place" | "serial">, packet: Uint8Array): void;
 };
 
 export type Started = { readonly pid: number; readonly time: bigint };
@@ -63,6 +67,7 @@ export type ShimEvent =
   | { readonly type: "detached"; readonly id: string }
   | { readonly type: "oom" }
   | { readonly type: "logError"; readonly errno: number }
+  | ({ readonly type: "query" } & ShimQuery)
   | { readonly type: "lost" };
 
 export type ConnectOptions = {
@@ -97,6 +102,8 @@ export async function connectShim(path: string, { signal, onEvent }: ConnectOpti
     signal: (id, signal) => control.order({ type: "signal", id, signal }),
     closeStdin: (id) => control.order({ type: "closeStdin", id }),
     rotate: () => control.order({ type: "rotate" }),
+    names: (told) => control.order({ type: "names", ...told }),
+    answer: ({ place, serial }, packet) => control.send({ type: "answer", place, serial, packet }),
     [Symbol.asyncDispose]: () => control.close(),
   };
 }
@@ -149,6 +156,11 @@ class Control {
       this.#orders.push({ resolve, reject, what: order.type });
       this.#channel.socket.write(encodeOrder(order));
     });
+  }
+
+  /** Without an answer. */
+  send(order: Order): void {
+    if (!this.#lost) this.#channel.socket.write(encodeOrder(order));
   }
 
   /** The order, and then what comes of it. */
@@ -209,6 +221,7 @@ class Control {
       case "detached":
         return this.#onEvent({ type: "detached", id: message.id });
       case "logError":
+      case "query":
         return this.#onEvent(message);
     }
   }
