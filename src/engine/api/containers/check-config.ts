@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import { fail } from "#base/errors.ts";
 import { CAPABILITIES, signalNumber, ULIMITS } from "#spec/api-names.ts";
+import { asPrefix, parseEgress } from "#spec/egress.ts";
 import type { CreateBody, HostConfigBody } from "./create-body.ts";
 import type { CreateHost } from "./create-request.ts";
 
@@ -30,6 +31,7 @@ export function checkConfig(body: CreateBody, host: Pick<CreateHost, "logDriver"
   checkCapabilities("CapAdd", given.CapAdd);
   checkCapabilities("CapDrop", given.CapDrop);
   checkPortBindings(given.PortBindings);
+  checkTraffic(given);
   for (const host of given.ExtraHosts ?? []) checkExtraHost(host);
   for (const address of given.Dns ?? []) if (isIP(address) === 0) throw fail("invalid", `invalid DNS server ${JSON.stringify(address)}: it needs to be an IP address`);
   for (const word of [...(given.DnsSearch ?? []), ...(given.DnsOptions ?? [])]) if (/[\s\0]/.test(word)) throw fail("invalid", `invalid DNS search domain or option ${JSON.stringify(word)}: it needs to be one word`);
@@ -103,12 +105,27 @@ export function checkPort(port: string): void {
 function checkPortBindings(bindings: HostConfigBody["PortBindings"]): void {
   for (const [port, hosts] of Object.entries(bindings ?? {})) {
     checkPort(port);
-    for (const { HostIp: address, HostPort: hostPort } of hosts ?? []) {
+    for (const { HostIp: address, HostPort: hostPort, Allow: allow } of hosts ?? []) {
       if (address !== "" && isIP(address) === 0) throw fail("invalid", `invalid port binding for ${port}: ${JSON.stringify(address)} is no IP address`);
       if (hostPort !== "" && !isHostPort(hostPort)) throw fail("invalid", `invalid port specification: ${JSON.stringify(hostPort)}`);
+      for (const one of allow ?? []) if (asPrefix(one) === undefined) throw fail("invalid", `invalid port binding for ${port}: Allow: ${JSON.stringify(one)} is no address and no prefix`);
     }
   }
 }
+
+/** Ours: what may be sent, and how fast. */
+function checkTraffic({ Egress: egress, NetworkRate: rate }: HostConfigBody): void {
+  if (egress !== undefined && !["", "deny", "allow"].includes(egress.Default)) throw fail("invalid", `invalid egress policy ${JSON.stringify(egress.Default)}: it is deny or allow`);
+  for (const target of egress?.Allow ?? []) {
+    if (parseEgress(target) === undefined) throw fail("invalid", `invalid egress target ${JSON.stringify(target)}: expected a name, an address or a prefix, with ":PORT" and "/tcp" or "/udp" as wanted`);
+  }
+  for (const [way, bits] of Object.entries(rate ?? {})) {
+    if (bits !== undefined && bits !== 0 && bits < SLOWEST) throw fail("invalid", `invalid network rate: ${way}: ${bits} bits per second; at least ${SLOWEST} are needed`);
+  }
+}
+
+/** One full packet would take longer than a second. */
+const SLOWEST = 12_000;
 
 /** A port, 0 for any, or a range to choose from. */
 function isHostPort(text: string): boolean {

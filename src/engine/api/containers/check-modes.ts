@@ -1,6 +1,6 @@
 /** Checks of namespaces and of what goes together with them; the texts are Docker's. */
-import { isIP } from "node:net";
 import { fail } from "#base/errors.ts";
+import { checkEndpoint, isContainerMode, linkError } from "../networks/endpoint.ts";
 import type { CreateBody } from "./create-body.ts";
 
 const CONTAINER = /^container:.+$/s;
@@ -20,45 +20,48 @@ export function checkModes(body: CreateBody, warnings: string[]): void {
 function checkNetwork(body: CreateBody, warnings: string[]): void {
   const given = body.HostConfig;
   const mode = given.NetworkMode;
-  if (mode === "container" || mode === "container:") throw conflict("invalid network mode: invalid container format container:<name|id>");
-  const joins = CONTAINER.test(mode);
+  if (mode === "container" || mode === "container:") throw fail("invalid", "invalid network mode: invalid container format container:<name|id>");
+  const joins = isContainerMode(mode);
   const named = body.Hostname !== "";
+  const links = !isBare(given.Links);
   require(!(joins && named), "conflicting options: hostname and the network mode");
   require(!(given.UTSMode === "host" && named), "conflicting options: hostname and the UTS mode");
+  require(!(mode === "host" && links), "conflicting options: host type networking can't be used with links. This would result in undefined behavior");
   const publishes = given.PublishAllPorts || Object.keys(given.PortBindings ?? {}).length > 0;
   if (joins) {
+    require(!links, "conflicting options: container type network can't be used with links. This would result in undefined behavior");
     require(isBare(given.Dns), "conflicting options: dns and the network mode");
     require(isBare(given.ExtraHosts), "conflicting options: custom host-to-IP mapping and the network mode");
     require(!publishes, "conflicting options: port publishing and the container type network mode");
     require(Object.keys(body.ExposedPorts ?? {}).length === 0, "conflicting options: port exposing and the container type network mode");
   }
+  const own = !joins && mode !== "host";
+  require(own || given.Egress === undefined, "conflicting options: egress policy and the network mode");
+  require(own || given.NetworkRate === undefined, "conflicting options: network rate and the network mode");
   if (mode === "host" && publishes) warnings.push("Published ports are discarded when using host network mode");
-  checkEndpoints(body, mode, joins);
+  for (const link of given.Links ?? []) {
+    const wrong = linkError(link);
+    require(wrong === undefined, wrong ?? "");
+  }
+  checkEndpoints(body, mode);
 }
 
-function checkEndpoints(body: CreateBody, mode: string, joins: boolean): void {
+const ALONE: Readonly<Record<string, string>> = {
+  host: "container sharing network namespace with another container or host cannot be connected to any other network",
+  none: "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+};
+
+function checkEndpoints(body: CreateBody, mode: string): void {
   const endpoints = Object.entries(body.NetworkingConfig.EndpointsConfig ?? {});
-  const builtin = ["bridge", "host", "none"];
-  // Not 404: that makes clients pull the image and try again.
-  if (!joins && !builtin.includes(mode)) throw conflict(`network ${mode} not found`);
+  const alone = isContainerMode(mode) ? ALONE["host"] : ALONE[mode];
   for (const [name, endpoint] of endpoints) {
-    if (!builtin.includes(name) && !name.startsWith("container:")) throw conflict(`network ${name} not found`);
-    if (name !== mode) throw fail("not-implemented", `NetworkingConfig.EndpointsConfig[${JSON.stringify(name)}]: more than one network of a container is not there yet in this version of Gantry`);
-    if (endpoint === null) continue;
-    const invalid = (what: string) => conflict(`invalid config for network ${name}: invalid endpoint settings:\n${what}`);
-    if (endpoint.IPAMConfig?.IPv4Address || endpoint.IPAMConfig?.IPv6Address) throw invalid("user specified IP address is supported on user defined networks only");
-    if (endpoint.MacAddress !== "") checkMac(endpoint.MacAddress, invalid);
-    if (!isBare(endpoint.Aliases)) throw invalid("network-scoped aliases are only supported for user-defined networks");
+    require(name === mode || alone === undefined, alone ?? "");
+    require(name === mode || ALONE[name] === undefined, ALONE[name] ?? "");
+    if (endpoint !== null) checkEndpoint(name, endpoint, `invalid config for network ${name}: `);
   }
 }
 
-function checkMac(mac: string, invalid: (what: string) => Error): void {
-  const octets = mac.split(/[:-]/);
-  if (octets.length !== 6 || octets.some((octet) => !/^[0-9a-f]{2}$/i.test(octet)) || isIP(mac) !== 0) throw invalid(`invalid MAC address: ${mac}`);
-}
-
 const isBare = (list: readonly unknown[] | null) => list === null || list.length === 0;
-const conflict = (message: string) => fail("invalid", message);
 
 function require(condition: boolean, message: string): void {
   if (!condition) throw fail("invalid", message);

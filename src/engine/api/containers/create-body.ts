@@ -1,5 +1,6 @@
 /** The body of POST /containers/create as sent: every field of Docker's model, decoded and typed, nothing judged. */
 import { any, boolean, type Decoder, int, list, nullable, optional, record, string, struct } from "../decode.ts";
+import { decodeEndpoint } from "../networks/endpoint.ts";
 
 const strings = list(string);
 const options = record(string);
@@ -41,7 +42,10 @@ const hostConfig = struct({
   ContainerIDFile: string,
   LogConfig: struct({ Type: string, Config: options }),
   NetworkMode: string,
-  PortBindings: record(list(struct({ HostIp: string, HostPort: string }))),
+  PortBindings: record(list(struct({ HostIp: string, HostPort: string, Allow: optional(list(string)) }))),
+  Links: strings,
+  Egress: optional(struct({ Default: string, Allow: strings })),
+  NetworkRate: optional(struct({ Egress: optional(int), Ingress: optional(int) })),
   PublishAllPorts: boolean,
   RestartPolicy: struct({ Name: string, MaximumRetryCount: int }),
   AutoRemove: boolean,
@@ -89,7 +93,6 @@ const hostConfig = struct({
   Ulimits: list(struct({ Name: string, Soft: int, Hard: int })),
   // Known, not acted on: see unsupported.ts.
   VolumeDriver: string,
-  Links: strings,
   Isolation: string,
   StorageOpt: options,
   BlkioWeightDevice: any,
@@ -106,15 +109,6 @@ const hostConfig = struct({
   DeviceRequests: any,
   KernelMemory: int,
   KernelMemoryTCP: int,
-});
-
-const endpoint = struct({
-  IPAMConfig: nullable(struct({ IPv4Address: string, IPv6Address: string, LinkLocalIPs: strings })),
-  Aliases: strings,
-  MacAddress: string,
-  Links: strings,
-  DriverOpts: options,
-  GwPriority: int,
 });
 
 const word: Decoder<string[] | null> = (value, path) => (typeof value === "string" ? [value] : strings(value, path));
@@ -156,7 +150,7 @@ const body = struct({
     }),
   ),
   HostConfig: hostConfig,
-  NetworkingConfig: struct({ EndpointsConfig: record(nullable(endpoint)) }),
+  NetworkingConfig: struct({ EndpointsConfig: record(nullable(decodeEndpoint)) }),
 });
 
 export const decodeCreateBody = body;

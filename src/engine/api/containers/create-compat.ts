@@ -3,6 +3,7 @@
  * for the client. One rule a version, oldest habits first.
  */
 import { fail } from "#base/errors.ts";
+import { BARE_ENDPOINT } from "../networks/endpoint.ts";
 import type { CreateBody } from "./create-body.ts";
 import type { CreateHost } from "./create-request.ts";
 
@@ -69,7 +70,7 @@ function moveMacAddress(body: CreateBody, version: number, warnings: string[]): 
   const mode = body.HostConfig.NetworkMode;
   if (mode === "host" || mode === "none" || mode.startsWith("container:")) throw fail("invalid", "conflicting options: mac-address and the network mode");
   const endpoints = (body.NetworkingConfig.EndpointsConfig ??= {});
-  const endpoint = (endpoints[mode] ??= { IPAMConfig: null, Aliases: null, MacAddress: "", Links: null, DriverOpts: null, GwPriority: 0 });
+  const endpoint = (endpoints[mode] ??= { ...BARE_ENDPOINT });
   if (endpoint.MacAddress !== "" && endpoint.MacAddress !== mac) {
     throw fail("invalid", "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty");
   }

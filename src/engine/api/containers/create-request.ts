@@ -7,7 +7,8 @@
  */
 import { fail } from "#base/errors.ts";
 import type { Json } from "#base/json.ts";
-import type { ContainerConfig, CreateRequest, EndpointSettings, HostConfig } from "#spec/docker.ts";
+import type { ContainerConfig, CreateRequest, EgressPolicy, EndpointSettings, HostConfig, PortBinding } from "#spec/docker.ts";
+import { settingsOf } from "../networks/endpoint.ts";
 import { type CreateBody, decodeCreateBody, type MountBody } from "./create-body.ts";
 import { translateOldClient } from "./create-compat.ts";
 import { refuseUnsupported } from "./unsupported.ts";
@@ -91,6 +92,9 @@ function hostConfigOf(body: CreateBody, host: CreateHost): HostConfig {
     LogConfig: { Type: logType, Config: logType === host.logDriver ? { ...host.logOptions, ...logOptions } : logOptions },
     NetworkMode: given.NetworkMode,
     PortBindings: portBindingsOf(given.PortBindings),
+    ...(given.Links === null ? {} : { Links: given.Links }),
+    ...(given.Egress === undefined ? {} : { Egress: egressOf(given.Egress) }),
+    ...(given.NetworkRate === undefined ? {} : { NetworkRate: withoutUndefined(given.NetworkRate) }),
     PublishAllPorts: given.PublishAllPorts,
     RestartPolicy: { Name: given.RestartPolicy.Name === "" ? "no" : given.RestartPolicy.Name, MaximumRetryCount: given.RestartPolicy.MaximumRetryCount },
     AutoRemove: given.AutoRemove,
@@ -140,6 +144,10 @@ function hostConfigOf(body: CreateBody, host: CreateHost): HostConfig {
   };
 }
 
+function egressOf({ Default, Allow }: NonNullable<CreateBody["HostConfig"]["Egress"]>): EgressPolicy {
+  return { Default: Default === "allow" ? "allow" : "deny", Allow: Allow ?? [] };
+}
+
 function mountOf(mount: MountBody): HostConfig["Mounts"][number] {
   const { BindOptions: bind, VolumeOptions: volume, TmpfsOptions: tmpfs } = mount;
   return {
@@ -173,25 +181,18 @@ function tmpfsOptionsOf(tmpfs: NonNullable<MountBody["TmpfsOptions"]>) {
 }
 
 function networkingOf(body: CreateBody): Record<string, EndpointSettings> {
-  const networking: Record<string, EndpointSettings> = {};
-  for (const [name, endpoint] of Object.entries(body.NetworkingConfig.EndpointsConfig ?? {})) {
-    const ipam = endpoint?.IPAMConfig ?? null;
-    networking[name] = {
-      IPAMConfig: ipam && {
-        ...(ipam.IPv4Address === "" ? {} : { IPv4Address: ipam.IPv4Address }),
-        ...(ipam.IPv6Address === "" ? {} : { IPv6Address: ipam.IPv6Address }),
-      },
-      Aliases: endpoint?.Aliases ?? null,
-      ...(endpoint?.MacAddress ? { MacAddress: endpoint.MacAddress } : {}),
-    };
-  }
-  return networking;
+  const endpoints = Object.entries(body.NetworkingConfig.EndpointsConfig ?? {});
+  return Object.fromEntries(endpoints.map(([name, endpoint]) => [name, settingsOf(endpoint)]));
 }
 
 /** "80" means "80/tcp". */
 function portBindingsOf(given: CreateBody["HostConfig"]["PortBindings"]): HostConfig["PortBindings"] {
-  const entries = Object.entries(given ?? {}).map(([port, bindings]) => [port.includes("/") ? port : `${port}/tcp`, bindings ?? []] as const);
+  const entries = Object.entries(given ?? {}).map(([port, bindings]) => [port.includes("/") ? port : `${port}/tcp`, (bindings ?? []).map(bindingOf)] as const);
   return Object.fromEntries(entries);
+}
+
+function bindingOf({ HostIp, HostPort, Allow }: { HostIp: string; HostPort: string; Allow?: string[] | null | undefined }): PortBinding {
+  return { HostIp, HostPort, ...(Allow ? { Allow } : {}) };
 }
 
 /** Maps by names that are data come without a prototype; what is stored and compared is a plain object. */

@@ -105,11 +105,11 @@ function configJson(config: ContainerConfig): object {
 
 /** What is stored, and what Docker's model has beside it: refused at creation unless empty, so empty here. */
 function hostConfigJson(given: HostConfig): object {
-  const { Mounts, Tmpfs, Sysctls, Annotations, Init, ...rest } = given;
+  const { Mounts, Tmpfs, Sysctls, Annotations, Init, Links, ...rest } = given;
   return {
     ...rest,
     VolumeDriver: "",
-    Links: null,
+    Links: Links ?? null,
     Isolation: "",
     BlkioWeightDevice: [],
     BlkioDeviceReadBps: [],

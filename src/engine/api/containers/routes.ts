@@ -1,10 +1,12 @@
 /** /containers: create, list, inspect, and what happens to them. Streams are in streams.ts. */
 import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
+import type { CreateRequest } from "#spec/docker.ts";
 import { type Answer, type ApiCall, type ApiRoute, created, empty, ok } from "../answer.ts";
 import type { ApiParts } from "../api.ts";
 import { drain, requiredJsonBody } from "../body.ts";
 import { translate } from "../compat.ts";
 import { filters, flag, integer, platformText, size, text } from "../query.ts";
+import { isUserDefined } from "../networks/endpoint.ts";
 import { createHost } from "./create-host.ts";
 import { parseCreateRequest, type ParsedCreate } from "./create-request.ts";
 import { inspectContainer } from "./inspect.ts";
@@ -20,9 +22,22 @@ export function containerRoutes(parts: ApiParts): ApiRoute[] {
 
   async function parseCreate(call: ApiCall): Promise<ParsedCreate & { options: { name?: string; platform?: string } }> {
     const parsed = parseCreateRequest(await requiredJsonBody(call), { version: call.version, host });
+    checkNetworks(parsed.request);
     const name = text(call.query, "name").replace(/^\//, "");
     const platform = call.version >= 41 ? platformText(call.query) : undefined;
     return { ...parsed, options: { ...(name === "" ? {} : { name }), ...(platform === undefined ? {} : { platform }) } };
+  }
+
+  /** All at once, before anything is made. Not 404: that makes clients pull the image and try again. */
+  function checkNetworks({ hostConfig, networking }: CreateRequest): void {
+    for (const name of new Set([hostConfig.NetworkMode, ...Object.keys(networking)])) {
+      if (!isUserDefined(name)) continue;
+      try {
+        parts.networks.get(name);
+      } catch (error) {
+        throw fail("invalid", messageOf(error), { cause: error });
+      }
+    }
   }
 
   async function create(call: ApiCall): Promise<Answer> {

@@ -19,7 +19,6 @@ const oneOf =
 
 const HOST: readonly Rule<HostConfigBody>[] = [
   { field: "VolumeDriver", what: "volume drivers other than local", isDefault: oneOf("", "local") },
-  { field: "Links", what: "links" },
   { field: "Isolation", what: "isolation technologies", isDefault: oneOf("", "default") },
   { field: "StorageOpt", what: "storage options of a container" },
   { field: "BlkioWeightDevice", what: "block I/O weights of single devices" },
@@ -47,13 +46,6 @@ export function refuseUnsupported(body: CreateBody): void {
     if (!isEmpty(mount.VolumeOptions?.Subpath)) throw refuse(`HostConfig.Mounts[${i}].VolumeOptions.Subpath`, "subpaths of volumes");
     const driver = mount.VolumeOptions?.DriverConfig?.Name ?? "";
     if (driver !== "" && driver !== "local") throw refuse(`HostConfig.Mounts[${i}].VolumeOptions.DriverConfig`, "volume drivers other than local");
-  }
-  for (const [name, endpoint] of Object.entries(body.NetworkingConfig.EndpointsConfig ?? {})) {
-    const path = `NetworkingConfig.EndpointsConfig[${JSON.stringify(name)}]`;
-    if (!isEmpty(endpoint?.Links)) throw refuse(`${path}.Links`, "links");
-    if (!isEmpty(endpoint?.DriverOpts)) throw refuse(`${path}.DriverOpts`, "driver options of an endpoint");
-    if (!isEmpty(endpoint?.GwPriority)) throw refuse(`${path}.GwPriority`, "priorities of gateways");
-    if (!isEmpty(endpoint?.IPAMConfig?.LinkLocalIPs)) throw refuse(`${path}.IPAMConfig.LinkLocalIPs`, "link-local addresses");
   }
 }
 

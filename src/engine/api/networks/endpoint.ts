@@ -51,10 +51,15 @@ function addressErrors(network: string, { IPAMConfig: ipam, Aliases: aliases, Ma
     if (isIP(address) === 0) errors.push(`invalid link-local IP address: ${address}`);
     else throw fail("not-implemented", "IPAMConfig.LinkLocalIPs: link-local addresses are not there yet in this version of Gantry; leave it out");
   }
-  if (mac !== "" && !/^[\da-f]{2}([:-][\da-f]{2}){5}$/i.test(mac)) errors.push(`invalid MAC address ${mac}`);
+  if (mac !== "" && !isMac(mac)) errors.push(`invalid MAC address ${mac}`);
   for (const alias of aliases ?? []) if (!isName(alias)) errors.push(`invalid alias ${JSON.stringify(alias)}`);
   return errors;
 }
+
+/** Go reads "02:42:ac:11:00:02", with dashes, and "0242.ac11.0002". */
+const isMac = (text: string) => /^[\da-f]{2}([:-][\da-f]{2}){5}$/i.test(text) || /^[\da-f]{4}(\.[\da-f]{4}){2}$/i.test(text);
+
+const plainMac = (text: string) => text.toLowerCase().replace(/[^\da-f]/g, "").replace(/..(?!$)/g, "$&:");
 
 /** DNS would not carry it, and a file of hosts must not break its lines. */
 const isName = (text: string) => Buffer.byteLength(text) <= 253 && !/[\s\u0000-\u001f\u007f]/.test(text) && text !== "";
@@ -103,7 +108,7 @@ export function settingsOf(endpoint: EndpointBody | null): EndpointSettings {
     },
     Aliases,
     ...(Links === null ? {} : { Links }),
-    ...(MacAddress === "" ? {} : { MacAddress: MacAddress.toLowerCase().replaceAll("-", ":") }),
+    ...(MacAddress === "" ? {} : { MacAddress: plainMac(MacAddress) }),
     ...(DriverOpts === null ? {} : { DriverOpts: { ...DriverOpts } }),
     ...(GwPriority === 0 ? {} : { GwPriority }),
   };
