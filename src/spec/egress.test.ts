@@ -34,5 +34,6 @@ const targets: [text: string, target: ReturnType<typeof parseEgress>][] = [
 for (const [text, target] of targets) test(`egress ${JSON.stringify(text)}`, () => assert.deepEqual(parseEgress(text), target));
 
 test("addresses as prefixes", () => {
-  assert.deepEqual(["10.0.0.1", "10.0.0.0/8", "::1", "::/0", "x", "10.0.0.0/", "1.2.3.4/33"].map(asPrefix), ["10.0.0.1/32", "10.0.0.0/8", "::1/128", "::/0", undefined, undefined, undefined]);
+  assert.deepEqual(["::ffff:1.2.3.4", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7", "1::2::3", "::1.2.3", "01.2.3.4", "10.0.0.1", "10.0.0.0/8", "::1", "::/0", "x", "10.0.0.0/", "1.2.3.4/33"].map(asPrefix), [
+    "::ffff:1.2.3.4/128", "1:2:3:4:5:6:7:8/128", undefined, undefined, undefined, undefined, "10.0.0.1/32", "10.0.0.0/8", "::1/128", "::/0", undefined, undefined, undefined]);
 });

@@ -2,6 +2,8 @@
  * Answers for older clients. Handlers speak the newest version; each entry here says what a client older than `below`
  * gets instead: pure, from object to object, applied newest first.
  */
+import { isUserDefined } from "./networks/endpoint.ts";
+
 type Fields = Record<string, unknown>;
 type Resource = "container" | "container-summary" | "image" | "image-summary" | "network" | "network-summary" | "event" | "info" | "exec";
 type Rule = { readonly resource: Resource; readonly below: number; readonly translate: (json: Fields) => Fields };
@@ -24,6 +26,7 @@ const RULES: readonly Rule[] = [
     }),
   },
   { resource: "container", below: 48, translate: (json) => withoutKeys(json, "ImageManifestDescriptor") },
+  { resource: "container", below: 45, translate: withNamesAmongAliases },
   { resource: "container-summary", below: 52, translate: (json) => withoutKeys(json, "Health") },
   { resource: "container-summary", below: 48, translate: (json) => withoutKeys(json, "ImageManifestDescriptor") },
   { resource: "container-summary", below: 46, translate: (json) => ({ ...json, HostConfig: withoutKeys(json["HostConfig"] as Fields, "Annotations") }) },
@@ -54,6 +57,17 @@ function withoutKeys(json: Fields, ...keys: readonly string[]): Fields {
 
 function graphDriver(json: Fields): Fields {
   return { Data: null, Name: json["Driver"] };
+}
+
+/** Names of the DNS were shown as aliases before they had a field of their own. */
+function withNamesAmongAliases(json: Fields): Fields {
+  const settings = json["NetworkSettings"] as Fields;
+  const names = [(json["Id"] as string).slice(0, 12), (json["Config"] as Fields)["Hostname"] as string].filter((name) => name !== "");
+  const networks = Object.entries(settings["Networks"] as Record<string, Fields>).map(([network, endpoint]) => {
+    const aliases = [...new Set([...((endpoint["Aliases"] as string[] | null) ?? []), ...names])];
+    return [network, isUserDefined(network) ? { ...endpoint, Aliases: aliases } : endpoint] as const;
+  });
+  return { ...json, NetworkSettings: { ...settings, Networks: Object.fromEntries(networks) } };
 }
 
 /** Before there were networks by name, a container's address stood here; it is the default bridge's. */

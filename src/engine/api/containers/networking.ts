@@ -1,6 +1,7 @@
 /** What inspect and list say of a container's networks and ports. */
 import type { EndpointSettings } from "#spec/docker.ts";
 import type { ContainerRecord, EndpointRecord } from "../../engine.ts";
+import { isContainerMode } from "../networks/endpoint.ts";
 
 const NOWHERE: EndpointRecord = {
   networkId: "",
@@ -15,31 +16,32 @@ const NOWHERE: EndpointRecord = {
   aliases: [],
 };
 
-/** Endpoints by name of network. A container that was never started has its network without an address. */
+/** Endpoints by name of network. A container that was never started has its networks without addresses. */
 export function networksOf(record: ContainerRecord): Record<string, object> {
   const mode = record.hostConfig.NetworkMode;
-  const names = Object.keys(record.endpoints);
-  if (names.length === 0 && !mode.startsWith("container:")) names.push(mode === "default" ? "bridge" : mode);
-  return Object.fromEntries(names.map((name) => [name, endpointOf(record.endpoints[name] ?? NOWHERE, record.networking[name])]));
+  if (isContainerMode(mode)) return {};
+  const names = new Set([...Object.keys(record.endpoints), ...Object.keys(record.networking)]);
+  if (names.size === 0) names.add(mode === "default" ? "bridge" : mode);
+  return Object.fromEntries([...names].map((name) => [name, endpointOf(record.endpoints[name] ?? NOWHERE, record.networking[name])]));
 }
 
 function endpointOf(endpoint: EndpointRecord, settings: EndpointSettings | undefined): object {
   return {
     IPAMConfig: settings?.IPAMConfig ?? null,
-    Links: null,
+    Links: settings?.Links ?? null,
     Aliases: settings?.Aliases ?? null,
-    DriverOpts: null,
-    GwPriority: 0,
+    DriverOpts: settings?.DriverOpts ?? null,
+    GwPriority: settings?.GwPriority ?? 0,
     NetworkID: endpoint.networkId,
     EndpointID: endpoint.endpointId,
     Gateway: endpoint.gateway,
     IPAddress: endpoint.address,
-    MacAddress: endpoint.mac,
+    MacAddress: endpoint.mac || (settings?.MacAddress ?? ""),
     IPPrefixLen: endpoint.prefixLength,
     IPv6Gateway: endpoint.gateway6,
     GlobalIPv6Address: endpoint.address6,
     GlobalIPv6PrefixLen: endpoint.prefixLength6,
-    DNSNames: null,
+    DNSNames: endpoint.dnsNames ?? null,
   };
 }
 

@@ -1,5 +1,6 @@
 /** /containers: create, list, inspect, and what happens to them. Streams are in streams.ts. */
 import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
+import type { NetworkRecord } from "#network/network.ts";
 import type { CreateRequest } from "#spec/docker.ts";
 import { type Answer, type ApiCall, type ApiRoute, created, empty, ok } from "../answer.ts";
 import type { ApiParts } from "../api.ts";
@@ -22,22 +23,26 @@ export function containerRoutes(parts: ApiParts): ApiRoute[] {
 
   async function parseCreate(call: ApiCall): Promise<ParsedCreate & { options: { name?: string; platform?: string } }> {
     const parsed = parseCreateRequest(await requiredJsonBody(call), { version: call.version, host });
-    checkNetworks(parsed.request);
+    resolveNetworks(parsed.request);
     const name = text(call.query, "name").replace(/^\//, "");
     const platform = call.version >= 41 ? platformText(call.query) : undefined;
     return { ...parsed, options: { ...(name === "" ? {} : { name }), ...(platform === undefined ? {} : { platform }) } };
   }
 
-  /** All at once, before anything is made. Not 404: that makes clients pull the image and try again. */
-  function checkNetworks({ hostConfig, networking }: CreateRequest): void {
-    for (const name of new Set([hostConfig.NetworkMode, ...Object.keys(networking)])) {
-      if (!isUserDefined(name)) continue;
+  /** Endpoints by name of network, before anything is made. A network that is not there is not 404: that makes clients pull the image. */
+  function resolveNetworks(request: CreateRequest): void {
+    const find = (ref: string): NetworkRecord => {
       try {
-        parts.networks.get(name);
+        return parts.networks.get(ref);
       } catch (error) {
         throw fail("invalid", messageOf(error), { cause: error });
       }
-    }
+    };
+    const { hostConfig } = request;
+    const mode = hostConfig.NetworkMode;
+    const main = isUserDefined(mode) ? find(mode) : undefined;
+    if (main !== undefined && mode !== main.name) hostConfig.NetworkMode = main.id;
+    request.networking = Object.fromEntries(Object.entries(request.networking).map(([ref, settings]) => [isUserDefined(ref) ? find(ref).name : ref, settings]));
   }
 
   async function create(call: ApiCall): Promise<Answer> {
