@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { forgetUdp } from "./conntrack.ts";
 import { NLM_F, attribute, message, nested, readAttributes, readMessages, readText, text, u32 } from "./netlink.ts";
-import { compare, dumpElements, newElements, newRule, newSet, newTable, readElements, transaction, verdict, type Table } from "./nftables.ts";
+import { dumpElements, newElements, newRule, newSet, newTable, readElements, transaction, type Table } from "./nftables.ts";
+import { compare, verdict } from "./nftables-expressions.ts";
 import { newAddress, newDefaultRoute, newVeth, readAddresses, readLinks, readRoutes, setBridgePort } from "./rtnetlink.ts";
 
 const table: Table = { family: "inet", name: "t" };
@@ -85,7 +86,7 @@ test("elements come back from a dump; many are spread over messages", () => {
   const bytes = transaction(newElements(table, "s", elements));
   const dump = Buffer.concat([...readMessages(bytes)].map(({ type, body }) => message(type === 0xa0c ? 0xa0c : type, 0, body)));
   assert.deepEqual(readElements(dump), elements);
-  assert.equal([...readMessages(bytes)].length, 5);
+  assert.equal([...readMessages(bytes)].length, 6);
   assert.equal([...readMessages(dumpElements(table, "s"))][0]?.flags, NLM_F.DUMP | NLM_F.REQUEST);
 });
 

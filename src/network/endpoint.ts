@@ -13,7 +13,7 @@ import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, setLink
 import { isIPv4 } from "node:net";
 import { parseAddress } from "./addresses.ts";
 import type { NetworkDriver } from "./driver.ts";
-import { publish, withdraw } from "./firewall.ts";
+import { publish, withdraw } from "./firewall/firewall.ts";
 import { gatewayOf } from "./gateway.ts";
 import { hostAndPort } from "./host-ports.ts";
 import type { Attachment, AttachPrograms, AttachSlots, NetworkRecord, PublishedPort } from "./network.ts";

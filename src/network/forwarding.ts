@@ -10,7 +10,7 @@ import type { Op } from "#linux/ops.ts";
 import { NETFILTER, dumpChains, dumpElements, readChains, readElements, type ChainSeen, type Table } from "#linux/nftables.ts";
 import { readFile } from "node:fs/promises";
 import { viewHost } from "./bridge.ts";
-import type { Guarded } from "./firewall.ts";
+import type { Guarded } from "./firewall/firewall.ts";
 import type { NetworkRecord } from "./network.ts";
 
 export type Forwarding = {

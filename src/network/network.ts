@@ -55,6 +55,8 @@ export type NetworkRecord = {
   /** The interface of the host; "" for host and none. */
   readonly bridge: string;
   readonly mtu: number;
+  /** The bridge was there before the network, and stays when that goes. */
+  readonly adopted?: boolean;
   /** Whether its containers reach each other. */
   readonly icc: boolean;
   readonly masquerade: boolean;
@@ -129,9 +131,10 @@ export type PublishedPort = {
   readonly port: number;
   /**
    * kernel: by address translation. proxy: through the engine, where the kernel does not translate: an IPv6 address of
-   * the host for a container without IPv6. both: every IPv6 address of the host, of which ::1 needs the proxy.
+   * the host for a container without IPv6. both: every IPv6 address of the host, of which ::1 needs the proxy. route: not
+   * by the host's port but under the container's own address (networks whose gateway mode is routed).
    */
-  readonly by: "kernel" | "proxy" | "both";
+  readonly by: "kernel" | "proxy" | "both" | "route";
   /** The engine chose the host port: another will do as well. */
   readonly chosen: boolean;
   /** Prefixes that may connect; absent: all. */

@@ -9,7 +9,7 @@ import { randomBytes } from "node:crypto";
 import { addressesOn, ensureBridge, firstIndex, leftovers, takenPrefixes, viewHost } from "./bridge.ts";
 import { attachPrograms, cutOffOp, withdrawOps } from "./endpoint.ts";
 import { explainFailure } from "./explain.ts";
-import { replaceTable, tableFor } from "./firewall.ts";
+import { replaceTable, tableFor } from "./firewall/firewall.ts";
 import { openForwarding } from "./forwarding.ts";
 import { openHostPorts } from "./host-ports.ts";
 import { join, type Book } from "./join.ts";

@@ -19,7 +19,7 @@ export function openProxies(): Proxies {
     close,
     closeAll: () => [...all.keys()].forEach(close),
     async open({ endpointId, ports, address, address6 }) {
-      const wanted = ports.filter(({ by }) => by !== "kernel");
+      const wanted = ports.filter(({ by }) => by === "proxy" || by === "both");
       if (wanted.length === 0 || all.has(endpointId)) return;
       const mine: Proxy[] = [];
       all.set(endpointId, mine);
