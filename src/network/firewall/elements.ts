@@ -39,7 +39,7 @@ function familyElements(network: NetworkRecord, version: Version): InSet[] {
     ...subnets.flatMap(({ subnet, gateway }) => [
       ...(network.internal || mode === "nat" ? protectedElements(network, { version, subnet, gateway }) : []),
       ...(!network.internal && translates ? leavingElements(network, version, subnet) : []),
-      ...(gateway === "" ? [] : [[`gateways${version}`, { key: Buffer.concat([interfaceName(network.bridge), parseAddress(gateway)!]) }] as const]),
+      [`homes${version}`, fieldRanges([interfaceName(network.bridge), parseRange(subnet)!])] as const,
     ]),
   ];
 }

@@ -18,6 +18,7 @@ export function chains(): RuledChain[] {
     { name: "inside", rules: insideRules() },
     ...versions((v) => ({ name: `allowed${v}`, rules: allowedRules(v) })),
     { name: "closed", rules: closedRules() },
+    { name: "home", rules: homeRules() },
     ...versions((v) => ({ name: `egress${v}`, rules: egressRules(v) })),
     { name: "neighbour6", rules: neighbourRules() },
     ...versions((v) => ({ name: `nat${v}`, rules: natRules(v) })),
@@ -136,17 +137,21 @@ function routedRules(v: Version): Rule[] {
 
 const opened = (v: Version) => isIn(SETS[`open${v}`], "protocol", `destination${v}`, "port");
 
+/** By the source, not the interface it came from: with br_netfilter, packets between neighbours have none here. */
 function postroutingRules(): Rule[] {
   return [
-    ["published, used next door", ...isIn(SETS.within, "iifname", "oifname"), ...translated(), masquerade()],
-    ["one network", ...isIn(SETS.within, "iifname", "oifname"), verdict("return")],
     ["published, used from localhost", ...isIn(SETS.bridges, "oifname"), ...within("source", "127.0.0.0/8"), masquerade()],
     ...versions((v): Rule[] => [
-      ["the host to its own containers", ...family(v), ...isIn(SETS[`gateways${v}`], "oifname", `source${v}`), verdict("return")],
+      ["stays in its network", ...family(v), ...isIn(SETS[`homes${v}`], "oifname", `source${v}`), verdict({ goto: "home" })],
       ["leaves with the network's address", ...family(v), ...found(SETS[`leavingAs${v}`], [`source${v}`], (register) => snat(v === 4 ? "ip" : "ip6", register))],
       ["leaves with the host's address", ...family(v), ...isIn(SETS[`leaving${v}`], `source${v}`), masquerade()],
     ]).flat(),
   ];
+}
+
+/** The neighbour would answer directly, and not from where it was asked. */
+function homeRules(): Rule[] {
+  return [["published, used next door", ...translated(), masquerade()]];
 }
 
 // --- containers that may not send anywhere ---------------------------------------------------------------------------

@@ -25,8 +25,8 @@ const both = {
   /** Sources that leave with the host's address, or with one that the network names. */
   leaving: (ip) => ({ name: "leaving", key: [ip], interval: true }),
   leavingAs: (ip) => ({ name: "leavingas", key: [ip], data: [ip], interval: true }),
-  /** The host's addresses on its bridges. */
-  gateways: (ip) => ({ name: "gateways", key: ["ifname", ip] }),
+  /** A bridge and its subnets. */
+  homes: (ip) => ({ name: "homes", key: ["ifname", ip], interval: true }),
   /** Interfaces that were there when forwarding was switched on. */
   guarded: () => ({ name: "guarded", key: ["ifname"] }),
   // Containers that may not send anywhere.
