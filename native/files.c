@@ -265,6 +265,11 @@ static int copy_meta(int from, int to, const struct stat *st) {
   return err ? err : futimens(to, times) ? -errno : 0;
 }
 
+int copy_directory(int from, int to) {
+  struct stat st;
+  return fstat(from, &st) ? -errno : copy_meta(from, to, &st);
+}
+
 static int copy_bytes(int from, int to, off_t size) {
   off_t done = 0;
   while (done < size) {
@@ -344,14 +349,13 @@ static int found_one(void *context, const struct entry *entry) { return -EEXIST;
 int copy_tree(int from, int to, int flags) {
   struct links *links = NULL;
   char path[PATH_MAX];
-  struct stat st;
   if (flags & COPY_ONLY_INTO_EMPTY) {
     int err = each_entry(to, found_one, NULL);
     if (err) return err == -EEXIST ? 0 : err;
   }
   struct copy c = { from, to, to, 0, path, 0, &links };
   int err = each_entry(from, copy_entry, &c);
-  if (err == 0) err = fstat(from, &st) ? -errno : copy_meta(from, to, &st);
+  if (err == 0) err = copy_directory(from, to);
   if (links) forget_links(links);
   return err;
 }

@@ -17,6 +17,8 @@ int make_file(int dir, const char *path, struct owner owner);
 int remove_tree(int dir, const char *path);
 enum { COPY_ONLY_INTO_EMPTY = 1 };
 int copy_tree(int from, int to, int flags);
+/* Owner, mode, times and attributes of a directory. */
+int copy_directory(int from, int to);
 int tree_usage(int dir, const char *path, uint64_t *bytes, uint64_t *inodes);
 /* Files with several names: the name, dir + name, under which the inode was met first, or NULL, and it is remembered now (unless
  * *full). */

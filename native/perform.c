@@ -3,6 +3,7 @@
 #include "files.h"
 #include "sys.h"
 #include "trees.h"
+#include "volumes.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -222,6 +223,7 @@ static int put_dir(struct machine *m, const struct op *op) {
 /* flags 1: no directory may stand there, 2: nothing but one. */
 static int forbid(int dir, const char *path, int flags) {
   struct stat st;
+  if (flags & 4) return refuse_full(dir, path);
   if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW)) return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
   if (S_ISDIR(st.st_mode)) return flags & 1 ? -EISDIR : 0;
   return flags & 2 ? -ENOTDIR : 0;
@@ -732,6 +734,9 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_CHANGES: return tree_changes(m, index, fd_of(m, N(CHANGES_SLOT)), fd_of(m, N(CHANGES_FROM)), (int)N(CHANGES_FLAGS));
   case OP_SPREAD: return spread(S(SPREAD_PATH));
   case OP_EXPECT: return expect(S(EXPECT_PATH), op->s[EXPECT_DATA]);
+  case OP_POUR_TREE: return pour_tree(fd_of(m, N(POUR_TREE_FROM)), fd_of(m, N(POUR_TREE_SLOT)));
+  case OP_USER_NS: return fill(m, N(USER_NS_SLOT), user_namespace(op->s[USER_NS_UIDS], op->s[USER_NS_GIDS]));
+  case OP_PROJECT_QUOTA: return project_quota(dir_of(m, N(PROJECT_QUOTA_DIR)), S(PROJECT_QUOTA_PATH), (uint32_t)N(PROJECT_QUOTA_PROJECT), (uint64_t)N(PROJECT_QUOTA_BYTES));
 
   case OP_FSOPEN: return fill(m, N(FSOPEN_SLOT), open_or(syscall(SYS_fsopen, S(FSOPEN_TYPE), 1)));
   case OP_FSCONFIG: return fsconfig_op(m, op);

@@ -103,7 +103,8 @@ export const OPS = {
    * ENOENT: makeRoom, then once more. Then fchown(uid, gid) and fchmod(mode) on it, opened O_DIRECTORY|O_NOFOLLOW.
    * "." is the layer's own folder. */
   putDir: shape("dir mode uid gid", "path"),
-  /** Fails if what stands at path, not followed, is a directory (flags 1: EISDIR), or anything else (2: ENOTDIR). */
+  /** Fails if what stands at path, not followed, is a directory (flags 1: EISDIR), or anything else (2: ENOTDIR), or a directory
+   * in which there is something (4: ENOTEMPTY). */
   forbid: shape("dir flags", "path"),
 
   /** Tells the file system that what is made in this directory are trees of their own, to be laid apart (FS_TOPDIR_FL; ext2
@@ -120,6 +121,15 @@ export const OPS = {
   changes: shape("slot from flags"),
   /** The file at path (read up to 16 KiB) must hold data; else ESRCH. */
   expect: shape("", "path data"),
+
+  // --- volumes -------------------------------------------------------------------------------------------------------
+  /** Moves what is in directory `from` into directory `slot` of the same file system, which, if it is empty, takes the owner,
+   * mode, times and attributes of `from`. What has a name there already stays in `from`. Can be done again. */
+  pourTree: shape("from slot"),
+  /** A new user namespace with these maps into slot: no process is in it. For mountSetattr. */
+  userNs: shape("slot", "uids gids"),
+  /** The tree at path becomes a project of its own that may hold so many bytes (0: any). EOPNOTSUPP where quotas are not on. */
+  projectQuota: shape("dir project bytes", "path"),
 
   // --- mounts ----------------------------------------------------------------------------------------------------
   fsopen: shape("slot", "type"),
