@@ -82,8 +82,8 @@ export type Entry = {
   /** Every path that leads here, for the help page: "container ls", "ps". */
   readonly aliases?: readonly string[];
   readonly hidden?: boolean;
-  /** Words that complete its arguments. */
-  readonly completes?: Completes;
+  /** Words that complete its arguments: the first, the second … the last and all behind it. */
+  readonly completes?: Completes | readonly Completes[];
   readonly load: () => Promise<{ readonly command: AnyCommand }>;
 };
 

@@ -6,13 +6,13 @@
  * A top-level command is one of a group's, under its short name. What docker has and Gantry has not yet is in
  * later.ts and says so.
  */
-import type { Completes, Entry, Group } from "../client.ts";
+import type { Entry, Group } from "../client.ts";
 import { later } from "./later.ts";
 
 const ANY = Number.POSITIVE_INFINITY;
 
 type Loader = Entry["load"];
-type Line = [name: string, usage: string, short: string, min: number, max: number, load: Loader, completes?: Completes | undefined, aliases?: string[]];
+type Line = [name: string, usage: string, short: string, min: number, max: number, load: Loader, completes?: Entry["completes"], aliases?: string[]];
 
 const container: Line[] = [
   ["attach", "[OPTIONS] CONTAINER", "Join this terminal to a running container's input and output", 1, 1, () => import("./container/attach.ts"), "running"],
@@ -83,9 +83,9 @@ const trust: Line[] = [
 ];
 
 const network: Line[] = [
-  ["connect", "[OPTIONS] NETWORK CONTAINER", "Let a container be in a network, too", 2, 2, () => import("./network/connect.ts"), "networks", []],
+  ["connect", "[OPTIONS] NETWORK CONTAINER", "Let a container be in a network, too", 2, 2, () => import("./network/connect.ts"), ["networks", "containers"], []],
   ["create", "[OPTIONS] NETWORK", "Create a network", 1, 1, () => import("./network/create.ts"), undefined, []],
-  ["disconnect", "[OPTIONS] NETWORK CONTAINER", "Take a container out of a network", 2, 2, () => import("./network/disconnect.ts"), "networks", []],
+  ["disconnect", "[OPTIONS] NETWORK CONTAINER", "Take a container out of a network", 2, 2, () => import("./network/disconnect.ts"), ["networks", "containers"], []],
   ["inspect", "[OPTIONS] NETWORK [NETWORK...]", "Show all that is known of networks", 1, ANY, () => import("./network/inspect.ts"), "networks", []],
   ["ls", "[OPTIONS]", "List networks", 0, 0, () => import("./network/ls.ts"), undefined, ["network ls", "network list"]],
   ["prune", "[OPTIONS]", "Remove networks that no container uses", 0, 0, () => import("./network/prune.ts"), undefined, []],

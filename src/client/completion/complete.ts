@@ -48,7 +48,8 @@ async function completeEntry(
   if (entry.completes === undefined || args.length >= entry.arity.max) return "files";
   // Behind an image or a container stands a command of the container's.
   if (command.interspersed === false && args.length > 0) return "files";
-  const names = await namesOf(cli, entry.completes);
+  const kinds = typeof entry.completes === "string" ? [entry.completes] : entry.completes;
+  const names = await namesOf(cli, kinds[Math.min(args.length, kinds.length - 1)]!);
   return startingWith(names.filter(([name]) => !args.includes(name)), current);
 }
 
@@ -116,6 +117,7 @@ const FIXED: Readonly<Record<string, string>> = {
   signal: "SIGHUP SIGINT SIGKILL SIGQUIT SIGSTOP SIGTERM SIGUSR1 SIGUSR2",
   "stop-signal": "SIGHUP SIGINT SIGKILL SIGQUIT SIGSTOP SIGTERM SIGUSR1 SIGUSR2",
   type: "container image network volume",
+  egress: "deny allow",
   platform: "linux/amd64 linux/arm64",
 };
 

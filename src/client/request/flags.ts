@@ -1,12 +1,20 @@
 /** The flags of `create` and `run` that say what the container is. */
+import type { Flag } from "../flags/flags.ts";
 import { bool, bytes, cpus, duration, int, list, map, oldName, text, unsigned, values } from "../flags/kinds.ts";
 import { parseBlockRate, parseBlockWeight } from "./block-io.ts";
 import { parseGpus } from "./gpus.ts";
 import { parseMount } from "./mounts.ts";
 import { parseNetwork } from "./network.ts";
+import { checkEgress, type NetworkRate, parseRate } from "./traffic.ts";
 import { parseUlimit } from "./ulimits.ts";
 import { checkAttach, checkDeviceRule, checkEnv, checkExtraHost, checkIp, checkLabel, checkLink, checkSearchDomain, checkSysctl } from "./checks.ts";
 
+const rate: Flag<NetworkRate | undefined> = {
+  text: "Limit how fast it sends and receives (RATE[,down=RATE], such as 10mbit)",
+  kind: "rate",
+  initial: undefined,
+  parse: parseRate,
+};
 const network = values("", "Connect it to a network", { kind: "network", parse: parseNetwork });
 
 export const containerFlags = {
@@ -42,6 +50,8 @@ export const containerFlags = {
   "dns-option": list("", "Set an option of resolv.conf"),
   "dns-search": list("", "Search this domain for host names", { parse: checkSearchDomain }),
   domainname: text("", "Its NIS domain name"),
+  egress: text("", "What it may send to: 'deny' is nothing but what --egress-allow says"),
+  "egress-allow": list("", "Let it send to a name, an address or a prefix (HOST[:PORT][/PROTOCOL])", { parse: checkEgress }),
   entrypoint: text("", "Run this instead of the image's ENTRYPOINT"),
   env: list("e", "Set an environment variable", { parse: checkEnv }),
   "env-file": list("", "Read environment variables from a file"),
@@ -81,6 +91,7 @@ export const containerFlags = {
   "net-alias": oldName("network-alias", list("", "")),
   network,
   "network-alias": list("", "Give it one more name in the network"),
+  "network-rate": rate,
   "no-healthcheck": bool("", "Leave out the image's HEALTHCHECK"),
   "oom-kill-disable": bool("", "Don't kill it when memory runs out"),
   "oom-score-adj": int("", "How likely it is killed when the host runs out of memory (-1000 to 1000)"),
@@ -88,7 +99,7 @@ export const containerFlags = {
   "pids-limit": int("", "Number of processes it may have (-1 for unlimited)"),
   platform: text("", "Of an image for several platforms, take this one"),
   privileged: bool("", "Give it all the host's privileges"),
-  publish: list("p", "Publish a port, or a range of ports, on the host"),
+  publish: list("p", "Publish a port, or a range of ports, on the host; to some only with ',allow=CIDR' behind it"),
   "publish-all": bool("P", "Publish all exposed ports on random ports"),
   "read-only": bool("", "Mount its root file system read-only"),
   restart: text("", "When to start it again after it ended", "no"),

@@ -1,19 +1,36 @@
 import { isIP } from "node:net";
 import { fail, messageOf } from "#base/errors.ts";
+import { asPrefix } from "#spec/egress.ts";
 import { parseInteger } from "../flags/units.ts";
 
 export type Ports = {
   /** "80/tcp" → {} */
   readonly exposed: Record<string, Record<string, never>>;
-  readonly bindings: Record<string, { HostIp: string; HostPort: string }[]>;
+  readonly bindings: Record<string, PortBinding[]>;
 };
 
-/** `-p [[ADDRESS:]HOST:]CONTAINER[/PROTOCOL]`, both with ranges, `-p target=…,published=…`, and `--expose`. */
+/** `Allow` is Gantry's own: who may connect. */
+type PortBinding = { HostIp: string; HostPort: string; Allow?: readonly string[] };
+
+/**
+ * `-p [[ADDRESS:]HOST:]CONTAINER[/PROTOCOL]`, both with ranges, `-p target=…,published=…`, and `--expose`. Ours: `,allow=`
+ * and an address or a prefix behind a publication, any number of times.
+ */
 export function parsePorts(publish: readonly string[], expose: readonly string[]): Ports {
   const ports: Ports = { exposed: {}, bindings: {} };
-  for (const each of publish) addPublished(ports, each.includes("=") ? fromLongForm(each) : each);
+  for (const each of publish) {
+    const { rest, allow } = splitAllow(each);
+    addPublished(ports, rest.includes("=") ? fromLongForm(rest) : rest, allow);
+  }
   for (const each of expose) addExposed(ports, each);
   return ports;
+}
+
+function splitAllow(value: string): { rest: string; allow: readonly string[] } {
+  const [first = "", ...fields] = value.split(",");
+  const allow = fields.filter((field) => field.startsWith("allow=")).map((field) => field.slice("allow=".length));
+  for (const one of allow) if (asPrefix(one) === undefined) throw fail("invalid", `invalid allow ${JSON.stringify(one)}: expected an address or a prefix, such as 10.0.0.0/8`);
+  return { rest: [first, ...fields.filter((field) => !field.startsWith("allow="))].join(","), allow };
 }
 
 function fromLongForm(value: string): string {
@@ -26,7 +43,7 @@ function fromLongForm(value: string): string {
   return `${fields["published"]}:${fields["target"]}/${fields["protocol"]}`;
 }
 
-function addPublished(ports: Ports, value: string): void {
+function addPublished(ports: Ports, value: string, allow: readonly string[]): void {
   const { address, host, container, protocol } = splitSpec(value);
   if (address !== "" && isIP(address) === 0) throw fail("invalid", `invalid IP address: ${address}`);
   if (container === "") throw fail("invalid", `no port specified: ${value}<empty>`);
@@ -39,7 +56,7 @@ function addPublished(ports: Ports, value: string): void {
   for (let port = inside.first; port <= inside.last; port++) {
     const key = `${port}/${protocol}`;
     ports.exposed[key] ??= {};
-    (ports.bindings[key] ??= []).push({ HostIp: address, HostPort: hostPort(outside, port - inside.first, inside.first === inside.last) });
+    (ports.bindings[key] ??= []).push({ HostIp: address, HostPort: hostPort(outside, port - inside.first, inside.first === inside.last), ...(allow.length === 0 ? {} : { Allow: allow }) });
   }
 }
 

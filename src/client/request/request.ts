@@ -10,6 +10,7 @@ import { checkMac } from "./network.ts";
 import { buildNetworking } from "./networking.ts";
 import { parsePorts } from "./ports.ts";
 import { parseSecurity } from "./security.ts";
+import { buildEgress } from "./traffic.ts";
 import type { Ulimit } from "./ulimits.ts";
 import { readVariables, toMap } from "./variables.ts";
 import { parseVolumes } from "./volumes.ts";
@@ -91,6 +92,8 @@ export function buildRequest(options: CreateOptions, [image = "", ...command]: r
       LogConfig: logConfig,
       NetworkMode: networking.mode,
       PortBindings: ports.bindings,
+      ...buildEgress(options.egress, options["egress-allow"]),
+      ...(options["network-rate"] === undefined ? {} : { NetworkRate: options["network-rate"] }),
       RestartPolicy: restart,
       AutoRemove: options.rm,
       VolumeDriver: options["volume-driver"],
