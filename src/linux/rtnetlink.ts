@@ -163,6 +163,11 @@ export function newDefaultRoute(gateway: Uint8Array): Buffer {
   return message(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL, defaultHeader(gateway.length === 4 ? 4 : 6, 0), attribute(RTA.GATEWAY, gateway));
 }
 
+/** Takes the place of the one there is, if there is one. */
+export function replaceDefaultRoute(gateway: Uint8Array): Buffer {
+  return message(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.REPLACE, defaultHeader(gateway.length === 4 ? 4 : 6, 0), attribute(RTA.GATEWAY, gateway));
+}
+
 /** The default route is an interface: everything is sent through it as it is, to no neighbour. */
 export function newDeviceRoute(index: number, family: 4 | 6): Buffer {
   const link = 253;

@@ -2,7 +2,9 @@
 import type { Op } from "#linux/ops.ts";
 import { ROUTE, deleteLink, newVeth, setBridgePort } from "#linux/rtnetlink.ts";
 import { parseMac } from "./addresses.ts";
+import { fail } from "#base/errors.ts";
 import { ensureBridge } from "./bridge.ts";
+import { parseBridgeOptions } from "./bridge-options.ts";
 import type { NetworkDriver, Place } from "./driver.ts";
 import type { Attachment } from "./network.ts";
 
@@ -10,10 +12,17 @@ const ENODEV = 19;
 
 export const bridgeDriver: NetworkDriver = {
   publishes: true,
-  settle: (_request, base) => base,
+  settle(_request, base, others) {
+    const families = base.ipam.configs.map(({ subnet }) => subnet.includes(":"));
+    if (new Set(families).size < families.length) throw fail("forbidden", "bridge driver doesn't support multiple subnets");
+    const record = { ...base, ...parseBridgeOptions(base) };
+    const same = others.find(({ bridge }) => bridge === record.bridge);
+    if (same !== undefined) throw fail("forbidden", `cannot create network ${base.id} (${record.bridge}): conflicts with network ${same.id} (${same.bridge}): networks have same bridge name`);
+    return record;
+  },
   up: (network, { kernel, owned }) => ensureBridge(kernel, network, { owned }),
-  async down({ bridge }, { kernel }) {
-    await kernel.perform([removeOp(bridge)]);
+  async down({ bridge, adopted }, { kernel }) {
+    if (adopted !== true) await kernel.perform([removeOp(bridge)]);
   },
   attach: (attachment, place) => [vethOp(attachment, place)],
   detach: ({ hostInterface }) => ({ host: [removeOp(hostInterface)], inside: [] }),

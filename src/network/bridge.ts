@@ -3,7 +3,7 @@
  */
 import type { Kernel, Outputs } from "#linux/linux.ts";
 import type { Op, Program } from "#linux/ops.ts";
-import { ROUTE, deleteAddress, deleteLink, dumpAddresses, dumpLinks, dumpRoutes, newAddress, newBridge, readAddresses, readLinks, readRoutes, setLink, type InterfaceAddress, type Link } from "#linux/rtnetlink.ts";
+import { ROUTE, deleteAddress, deleteLink, dumpAddresses, dumpLinks, dumpRoutes, getLink, newAddress, newBridge, readAddresses, readLinks, readRoutes, setLink, type InterfaceAddress, type Link } from "#linux/rtnetlink.ts";
 import { createHash } from "node:crypto";
 import { fail } from "#base/errors.ts";
 import { contains, parseAddress, parsePrefix, type Prefix } from "./addresses.ts";
@@ -56,17 +56,21 @@ export function addressesOn(view: HostView, bridge: string): InterfaceAddress[] 
 
 /** Makes or corrects the bridge and gives its index. `owned`: addresses that are not the network's are taken off it. */
 export async function ensureBridge(kernel: Kernel, network: NetworkRecord, { owned }: { owned: boolean }): Promise<number> {
-  let view = await viewHost(kernel);
-  if (!view.links.some(({ name }) => name === network.bridge)) {
-    await kernel.perform([makeOp(network)]);
-    view = await viewHost(kernel);
-  }
-  const link = view.links.find(({ name }) => name === network.bridge);
+  const { link, present } = await makeBridge(kernel, network);
   if (link === undefined || link.kind !== "bridge") {
     throw fail("conflict", `set up network ${network.name}: interface ${network.bridge} is not a bridge`);
   }
-  await kernel.perform([...sysctlOps(network), ...correctionOps(network, link, owned ? addressesOn(view, network.bridge) : [])]);
+  await kernel.perform([...sysctlOps(network), ...correctionOps(network, link, present, owned)]);
   return link.index;
+}
+
+/** One program: the bridge, if there is none of that name, and then what it is. */
+async function makeBridge(kernel: Kernel, network: NetworkRecord): Promise<{ link: Link | undefined; present: InterfaceAddress[] }> {
+  const look = (data: Buffer): Op => ({ op: "netlink", proto: ROUTE, acks: 1, collect: 1, data });
+  const seen = await kernel.perform([makeOp(network), look(getLink(network.bridge)), look(dumpAddresses())]);
+  const link = readLinks(seen.get(1) ?? Buffer.alloc(0))[0];
+  const addresses = readAddresses(seen.get(2) ?? Buffer.alloc(0));
+  return { link, present: addresses.filter(({ index, address }) => index === link?.index && !isLinkLocal(address)) };
 }
 
 /** Ends of pairs in the bridge that belong to no endpoint. */
@@ -94,19 +98,23 @@ function sysctlOps({ bridge, ipv6 }: NetworkRecord): Program {
   ];
 }
 
-function correctionOps(network: NetworkRecord, link: Link, present: readonly InterfaceAddress[]): Program {
-  const wanted = network.ipam.configs.map(({ subnet, gateway }) => ({
-    index: link.index,
-    address: parseAddress(gateway)!,
-    prefixLength: parsePrefix(subnet)!.prefixLength,
-  }));
+function correctionOps(network: NetworkRecord, link: Link, present: readonly InterfaceAddress[], owned: boolean): Program {
+  const wanted = addressesFor(network, link.index);
   const same = (a: InterfaceAddress, b: InterfaceAddress) => a.prefixLength === b.prefixLength && Buffer.compare(a.address, b.address) === 0;
   const op = (data: Buffer, tolerate = 0): Op => ({ op: "netlink", proto: ROUTE, acks: 1, tolerate, data });
   return [
-    ...present.filter((address) => !wanted.some((other) => same(address, other))).map((address) => op(deleteAddress(address))),
+    ...(owned ? present : []).filter((address) => !wanted.some((other) => same(address, other))).map((address) => op(deleteAddress(address))),
     ...wanted.filter((address) => !present.some((other) => same(address, other))).map((address) => op(newAddress(address), EEXIST)),
     op(setLink(link.index, link.mtu === network.mtu ? { up: true } : { up: true, mtu: network.mtu })),
   ];
+}
+
+/** A bridge without an address leaves its containers to a router of somebody else's (inhibit_ipv4), or to themselves (isolated). */
+function addressesFor({ ipam, options, gatewayMode4, gatewayMode6 }: NetworkRecord, index: number): InterfaceAddress[] {
+  const none = { 4: gatewayMode4 === "isolated" || options["com.docker.network.bridge.inhibit_ipv4"] === "true", 16: gatewayMode6 === "isolated" };
+  return ipam.configs
+    .map(({ subnet, gateway }) => ({ index, address: parseAddress(gateway)!, prefixLength: parsePrefix(subnet)!.prefixLength }))
+    .filter(({ address }) => !none[address.length === 4 ? 4 : 16]);
 }
 
 const isLinkLocal = (address: Uint8Array) =>

@@ -12,8 +12,8 @@ export const DRIVERS: Readonly<Record<string, NetworkDriver>> = {
 };
 
 /** @throws not-found, with Docker's text for a plugin that nobody has */
-export function driverOf(name = "bridge"): NetworkDriver {
-  const driver = DRIVERS[name];
-  if (driver === undefined) throw fail("not-found", `could not find plugin ${name} in v1 plugin registry: plugin not found`);
+export function driverOf(name = "bridge", plugins?: (name: string) => NetworkDriver | undefined): NetworkDriver {
+  const driver = Object.hasOwn(DRIVERS, name) ? DRIVERS[name] : plugins?.(name);
+  if (driver === undefined) throw fail("not-found", `plugin ${JSON.stringify(name)} not found`);
   return driver;
 }

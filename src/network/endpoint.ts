@@ -9,7 +9,7 @@
 import { forgetUdp } from "#linux/conntrack.ts";
 import { NETFILTER, type Table } from "#linux/nftables.ts";
 import type { Op, Program } from "#linux/ops.ts";
-import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, setLink } from "#linux/rtnetlink.ts";
+import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, replaceDefaultRoute, setLink } from "#linux/rtnetlink.ts";
 import { isIPv4 } from "node:net";
 import { parseAddress } from "./addresses.ts";
 import type { NetworkDriver } from "./driver.ts";
@@ -74,7 +74,7 @@ function bindOp({ protocol, hostIp, hostPort }: PublishedPort, slot: number): Op
   return { op: "bindPort", tolerate, slot, family: isIPv4(hostIp) ? 2 : 10, type, port: hostPort, address: hostIp, note };
 }
 
-function publishOps(attachment: Attachment, table: Table | undefined): Op[] {
+export function publishOps(attachment: Attachment, table: Table | undefined): Op[] {
   const data = table === undefined ? Buffer.alloc(0) : publish(table, attachment);
   if (data.length === 0) return [];
   const udp = attachment.ports.filter((port) => port.by !== "proxy" && port.protocol === "udp");
@@ -130,6 +130,15 @@ export function upMessages(attachment: Attachment, index: number): Buffer[] {
 export function routeMessages(attachments: readonly Attachment[]): Buffer[] {
   const [four, six] = [gatewayOf(attachments, 4)?.gateway, gatewayOf(attachments, 6)?.gateway6];
   return [four, six].filter((gateway) => gateway !== undefined).map((gateway) => newDefaultRoute(parseAddress(gateway)!));
+}
+
+/** Only what is different: a route that somebody inside changed, while the gateway is the same, is his. */
+export function routeChanges(before: readonly Attachment[], after: readonly Attachment[]): Buffer[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const [old, now] = [gatewayOf(before, family), gatewayOf(after, family)];
+    const gateway = family === 4 ? now?.gateway : now?.gateway6;
+    return gateway === undefined || old?.endpointId === now?.endpointId ? [] : [replaceDefaultRoute(parseAddress(gateway)!)];
+  });
 }
 
 function addressesOf({ address, prefixLength, address6, prefixLength6 }: Attachment): { address: Buffer; prefixLength: number }[] {

@@ -2,34 +2,52 @@
 import { fail, messageOf, type Failure } from "#base/errors.ts";
 import { isIPv4 } from "node:net";
 import { randomBytes } from "node:crypto";
-import { formatAddress, formatMac, parseAddress, parseMac, parsePrefix, toNumber } from "./addresses.ts";
+import { formatMac, parseAddress, parseMac } from "./addresses.ts";
+import type { AddressBook } from "./address-book.ts";
 import type { HostPorts, Where } from "./host-ports.ts";
-import type { Attachment, JoinRequest, NetworkRecord, Subnet } from "./network.ts";
+import type { Attachment, JoinRequest, NetworkRecord } from "./network.ts";
 import type { HostFacts } from "./open.ts";
-import { nextAddress, type AddressTurn } from "./pools.ts";
 import { parsePorts } from "./ports.ts";
 import type { NetworkConfig } from "./records.ts";
 
 /** All that a decision looks at and changes. */
 export type Book = {
-  readonly networks: readonly NetworkRecord[];
-  readonly attachments: Map<string, Attachment>;
+  /** By full id or name; undefined when there is none, or it is being removed. */
+  readonly find: (network: string) => NetworkRecord | undefined;
+  readonly attachments: Attachments;
+  readonly addresses: AddressBook;
   readonly ports: HostPorts;
-  /** By subnet. */
-  readonly turns: Map<string, AddressTurn>;
   readonly config: NetworkConfig;
   readonly host: HostFacts;
 };
 
+/** Endpoints, by what one looks for. */
+export type Attachments = {
+  all(): readonly Attachment[];
+  of(container: string): readonly Attachment[];
+  in(networkId: string): readonly Attachment[];
+  hasInterface(name: string): boolean;
+  put(attachment: Attachment): void;
+  /** False when it is not there. */
+  delete(endpointId: string): boolean;
+};
+
 export function join(book: Book, request: JoinRequest): Attachment {
-  const network = book.networks.find(({ id, name }) => id === request.network || name === request.network);
+  const network = book.find(request.network);
   if (network === undefined) throw fail("not-found", `network ${request.network} not found`);
-  if (network.driver !== "bridge") throw fail("invalid", `join network ${network.name}: a container shares it without an endpoint`);
-  refuseFixedAddress(network, request);
-  const [four, six] = network.ipam.configs;
-  const address = four === undefined ? "" : take(book, network, four);
-  const address6 = six === undefined ? "" : take(book, network, six);
+  refuse(book, network, request);
+  const { IPv4Address = "", IPv6Address = "" } = request.settings?.IPAMConfig ?? {};
+  using undo = new DisposableStack();
+  const taken = { networkId: network.id, address: "", address6: "" } as Attachment;
+  const take = (family: 4 | 6, wanted: string) => {
+    const given = book.addresses.take(network, family, wanted);
+    if (given !== undefined) undo.defer(() => book.addresses.release({ ...taken, [family === 4 ? "address" : "address6"]: given.address }));
+    return given;
+  };
+  const four = take(4, IPv4Address);
+  const six = take(6, IPv6Address);
   const endpointId = randomBytes(32).toString("hex");
+  const leadsOut = !network.internal;
   const attachment: Attachment = {
     endpointId,
     networkId: network.id,
@@ -40,39 +58,57 @@ export function join(book: Book, request: JoinRequest): Attachment {
     mtu: network.mtu,
     isolated: !network.icc,
     hostInterface: freeInterface(book),
-    mac: macOf(request, address),
-    address,
-    prefixLength: prefixLengthOf(four),
-    gateway: four?.route ?? four?.gateway ?? "",
-    address6,
-    prefixLength6: prefixLengthOf(six),
-    gateway6: six?.route ?? six?.gateway ?? "",
-    ports: takePorts(book, { endpointId, address6, request }),
+    mac: macOf(request, four?.address ?? ""),
+    address: four?.address ?? "",
+    prefixLength: four?.prefixLength ?? 0,
+    gateway: leadsOut ? (four?.gateway ?? "") : "",
+    address6: six?.address ?? "",
+    prefixLength6: six?.prefixLength ?? 0,
+    gateway6: leadsOut ? (six?.gateway ?? "") : "",
+    ports: takePorts(book, network, { endpointId, address6: six?.address ?? "", request }),
+    driver: network.driver,
+    interface: interfaceFor(book, network, request),
+    ...extras(network, request),
   };
-  book.attachments.set(endpointId, attachment);
+  undo.move();
+  book.attachments.put(attachment);
   return attachment;
 }
 
-function refuseFixedAddress({ name }: NetworkRecord, { settings }: JoinRequest): void {
+function refuse({ attachments }: Book, network: NetworkRecord, { container, name, settings }: JoinRequest): void {
+  if (network.configOnly === true) throw fail("forbidden", "cannot create endpoint on configuration-only network");
+  if (network.driver === "host" || network.driver === "null") throw fail("invalid", `join network ${network.name}: a container shares it without an endpoint`);
+  if (attachments.of(container).some(({ networkId }) => networkId === network.id)) throw fail("forbidden", `endpoint with name ${name} already exists in network ${network.name}`);
   const { IPv4Address = "", IPv6Address = "" } = settings?.IPAMConfig ?? {};
-  if (name === "bridge" && IPv4Address + IPv6Address !== "") {
+  if (network.ownSubnets !== true && IPv4Address + IPv6Address !== "") {
     throw fail("invalid", "invalid endpoint settings:\nuser specified IP address is supported only when connecting to networks with user configured subnets");
   }
 }
 
-function take(book: Book, network: NetworkRecord, subnet: Subnet): string {
-  const turn = book.turns.get(subnet.subnet) ?? { next: 0n };
-  book.turns.set(subnet.subnet, turn);
-  const address = nextAddress(subnet, usedIn(book, network, subnet), turn);
-  if (address !== undefined) return formatAddress(address);
-  const version = isIPv4(subnet.gateway) ? "IPv4" : "IPv6";
-  throw fail("unavailable", `no available ${version} addresses on this network's address pools: ${network.name} (${network.id})`);
+/** The default network has no names. */
+function extras({ name }: NetworkRecord, request: JoinRequest): Partial<Attachment> {
+  const { settings, egress, rate } = request;
+  const sysctls = settings?.DriverOpts?.["com.docker.network.endpoint.sysctls"]?.split(",").filter((one) => one !== "");
+  const names = name === "bridge" ? undefined : [...new Set([request.name, ...(settings?.Aliases ?? []), ...(request.names ?? [])])];
+  return {
+    ...(names === undefined ? {} : { dnsNames: names }),
+    ...(settings?.GwPriority === undefined ? {} : { gwPriority: settings.GwPriority }),
+    ...(sysctls === undefined ? {} : { sysctls }),
+    ...(egress === undefined ? {} : { egress }),
+    ...(rate === undefined ? {} : { rate }),
+  };
 }
 
-function usedIn({ attachments }: Book, network: NetworkRecord, { gateway, route }: Subnet): Set<bigint> {
-  const four = isIPv4(gateway);
-  const used = [...attachments.values()].filter(({ networkId }) => networkId === network.id).map((one) => (four ? one.address : one.address6));
-  return new Set([...used, gateway, route ?? ""].filter((text) => text !== "").map((text) => toNumber(parseAddress(text)!)));
+/** The name asked for, else the first of eth0, eth1, … that none of the container's others has. */
+function interfaceFor({ attachments }: Book, { options }: NetworkRecord, { container, settings }: JoinRequest): string {
+  const others = new Set(attachments.of(container).map(({ interface: name = "eth0" }) => name));
+  const asked = settings?.DriverOpts?.["com.docker.network.endpoint.ifname"];
+  if (asked !== undefined && asked !== "") {
+    if (others.has(asked)) throw fail("conflict", `interface name ${asked} is already in use in the container`);
+    return asked;
+  }
+  const prefix = options["com.docker.network.container_iface_prefix"] || "eth";
+  for (let number = 0; ; number++) if (!others.has(`${prefix}${number}`)) return `${prefix}${number}`;
 }
 
 /** From the address, as Docker's were for long: who gets an address again has its MAC again, and no neighbour is misled. */
@@ -86,33 +122,34 @@ function macOf({ settings }: JoinRequest, address: string): string {
 }
 
 function freeInterface({ attachments }: Book): string {
-  const known = new Set([...attachments.values()].map(({ hostInterface }) => hostInterface));
   for (;;) {
     const name = `veth${randomBytes(4).toString("hex").slice(1)}`;
-    if (!known.has(name)) return name;
+    if (!attachments.hasInterface(name)) return name;
   }
 }
 
-function takePorts(book: Book, { endpointId, address6, request }: { endpointId: string; address6: string; request: JoinRequest }) {
+function takePorts(book: Book, network: NetworkRecord, { endpointId, address6, request }: { endpointId: string; address6: string; request: JoinRequest }) {
   const { exposed, bindings, publishAll, name } = request;
   const requests = parsePorts({ exposed, bindings, publishAll });
-  if (requests.length === 0) return [];
+  if (requests.length === 0 || network.driver !== "bridge") return [];
   try {
-    return book.ports.take(requests, whereOf(book, address6 !== ""));
+    return book.ports.take(requests, whereOf(book, network, address6 !== ""));
   } catch (error) {
     throw externalFailure(error, { name, endpointId });
   }
 }
 
-function whereOf({ config, host }: Book, hasIpv6: boolean): Where {
-  const general = config.publishAddress === "" || config.publishAddress === "0.0.0.0";
+/** How ports of the host lead to an endpoint in this network. */
+export function whereOf({ config, host }: Pick<Book, "config" | "host">, { publishAddress }: NetworkRecord, hasIpv6: boolean): Where {
+  const asked = publishAddress ?? config.publishAddress;
+  const general = asked === "" || asked === "0.0.0.0";
   const proxy = config.userlandProxy ? "proxy" : undefined;
   const by = (hostIp: string) => {
     if (isIPv4(hostIp)) return config.iptables ? "kernel" : proxy;
     if (!config.iptables || !config.ip6tables || !hasIpv6 || hostIp === "::1") return proxy;
     return hostIp === "::" && config.userlandProxy ? "both" : "kernel";
   };
-  return { defaults: general ? ["0.0.0.0", ...(host.ipv6 ? ["::"] : [])] : [config.publishAddress], by };
+  return { defaults: general ? ["0.0.0.0", ...(host.ipv6 ? ["::"] : [])] : [asked], by };
 }
 
 /** Docker's words around what went wrong with published ports. */
@@ -120,5 +157,3 @@ export function externalFailure(error: unknown, { name, endpointId }: { name: st
   const text = `failed to set up container networking: driver failed programming external connectivity on endpoint ${name} (${endpointId}): ${messageOf(error)}`;
   return fail("internal", text, { cause: error });
 }
-
-const prefixLengthOf = (subnet: Subnet | undefined) => (subnet === undefined ? 0 : parsePrefix(subnet.subnet)!.prefixLength);

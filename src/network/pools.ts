@@ -1,6 +1,6 @@
 /** Which subnet a network gets, and which address a container gets in it. Pure. */
 import { fail } from "#base/errors.ts";
-import { networkOf, overlaps, parsePrefix, rangeOf, toAddress, toNumber, type Prefix } from "./addresses.ts";
+import { networkOf, parsePrefix, rangeOf, toAddress, toNumber, type Prefix } from "./addresses.ts";
 
 export type Pool = { readonly base: string; readonly size: number };
 
@@ -12,27 +12,36 @@ export const DEFAULT_POOLS: readonly Pool[] = [
 
 /**
  * The first subnet of the pools that meets none of the given prefixes: routes and addresses of the host, other networks.
- * A default route (length 0) says nothing.
+ * A default route (length 0) says nothing. What is taken is jumped over, so that a pool may have any number of subnets.
  */
 export function chooseSubnet(pools: readonly Pool[], taken: readonly Prefix[]): Prefix {
-  const others = taken.filter((prefix) => prefix.prefixLength > 0);
-  for (const pool of pools) {
-    for (const subnet of subnetsOf(pool)) {
-      if (!others.some((other) => overlaps(subnet, other))) return subnet;
-    }
+  const ranges = new Map([4, 16].map((length) => [length, sortedRanges(taken, length)]));
+  for (const { base, size } of pools) {
+    const whole = parsePrefix(base);
+    if (whole === undefined || whole.prefixLength > size) continue;
+    const start = firstFree(whole, size, ranges.get(whole.address.length)!);
+    if (start !== undefined) return { address: toAddress(start, whole.address.length), prefixLength: size };
   }
   throw fail("unavailable", "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network: set bip or default-address-pools");
 }
 
-function* subnetsOf({ base, size }: Pool): Generator<Prefix> {
-  const whole = parsePrefix(base);
-  if (whole === undefined || whole.prefixLength > size) return;
+type Range = { readonly first: bigint; readonly last: bigint };
+
+function sortedRanges(prefixes: readonly Prefix[], length: number): Range[] {
+  const ranges = prefixes.filter(({ address, prefixLength }) => address.length === length && prefixLength > 0).map(rangeOf);
+  return ranges.sort((one, other) => (one.first < other.first ? -1 : one.first > other.first ? 1 : 0));
+}
+
+function firstFree(whole: Prefix, size: number, taken: readonly Range[]): bigint | undefined {
   const { first, last } = rangeOf(whole);
   const step = 1n << BigInt(whole.address.length * 8 - size);
-  const most = 4096;
-  for (let start = first, count = 0; start <= last && count < most; start += step, count++) {
-    yield { address: toAddress(start, whole.address.length), prefixLength: size };
+  let start = first;
+  for (const range of taken) {
+    if (range.last < start) continue;
+    if (range.first >= start + step) break;
+    start = ((range.last + step) / step) * step;
   }
+  return start <= last ? start : undefined;
 }
 
 /** Gives addresses of a range in turn, so that one that was given back is not given again at once. */

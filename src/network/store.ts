@@ -6,7 +6,9 @@ export type NetworkStore = {
   networks(): NetworkRecord[];
   attachments(): Attachment[];
   putNetwork(network: NetworkRecord): Promise<void>;
-  putAttachment(attachment: Attachment): Promise<void>;
+  removeNetwork(id: string): Promise<void>;
+  /** All or none. */
+  putAttachments(attachments: readonly Attachment[]): Promise<void>;
   removeAttachments(endpointIds: readonly string[]): Promise<void>;
 };
 
@@ -15,7 +17,8 @@ export function openNetworkStore(db: Database): NetworkStore {
     networks: "SELECT record FROM networks ORDER BY name",
     endpoints: "SELECT record FROM endpoints",
     putNetwork: "INSERT INTO networks (id, name, record) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, record = excluded.record",
-    putEndpoint: "INSERT INTO endpoints (id, network, container, record) VALUES (?, ?, ?, ?)",
+    removeNetwork: "DELETE FROM networks WHERE id = ?",
+    putEndpoint: "INSERT INTO endpoints (id, network, container, record) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
     removeEndpoint: "DELETE FROM endpoints WHERE id = ?",
   });
   const parsed = <T>(rows: { record: string }[]) => rows.map(({ record }) => JSON.parse(record) as T);
@@ -25,9 +28,13 @@ export function openNetworkStore(db: Database): NetworkStore {
     async putNetwork(network) {
       await db.write(() => query.putNetwork.run(network.id, network.name, JSON.stringify(network)));
     },
-    async putAttachment(attachment) {
-      const { endpointId, networkId, container } = attachment;
-      await db.write(() => query.putEndpoint.run(endpointId, networkId, container, JSON.stringify(attachment)));
+    async removeNetwork(id) {
+      await db.write(() => void query.removeNetwork.run(id));
+    },
+    async putAttachments(attachments) {
+      await db.write(() => {
+        for (const one of attachments) query.putEndpoint.run(one.endpointId, one.networkId, one.container, JSON.stringify(one));
+      });
     },
     async removeAttachments(endpointIds) {
       if (endpointIds.length === 0) return;

@@ -1,0 +1,97 @@
+/** Networks come and go: the row first, then the kernel; on the way back the kernel first. So no interface is without a row. */
+import { formatTime, nowNanos } from "#base/clock.ts";
+import { fail, messageOf } from "#base/errors.ts";
+import { failpoint } from "#base/failpoint.ts";
+import type { NetworkCreateRequest } from "#spec/docker.ts";
+import { randomBytes } from "node:crypto";
+import { viewHost } from "./bridge.ts";
+import type { NetworkRecord } from "./network.ts";
+import { settleNetwork } from "./settle.ts";
+import { applyNetworkRules, applyRules, bridgedNetworks, driverHost, type State } from "./state.ts";
+
+const PREDEFINED: ReadonlySet<string> = new Set(["bridge", "host", "none"]);
+
+export async function createNetwork(state: State, request: NetworkCreateRequest): Promise<{ network: NetworkRecord; warning: string }> {
+  const view = await viewHost(state.kernel);
+  // From here to `reserve` nothing waits: two requests never get the same name or subnet.
+  const settled = settleNetwork(request, {
+    id: randomBytes(32).toString("hex"),
+    created: formatTime(nowNanos()),
+    networks: state.networks.all(),
+    taken: [...view.routes, ...view.addresses],
+    pools: state.config.addressPools,
+    driverOf: state.driverOf,
+    mtu: 1500,
+  });
+  const network: NetworkRecord = view.links.some(({ name }) => name === settled.bridge) ? { ...settled, adopted: true } : settled;
+  state.networks.reserve(network);
+  try {
+    await state.store.putNetwork(network);
+    await failpoint("network.row");
+    if (network.configOnly !== true) await bringUpNetwork(state, network);
+    await failpoint("network.up");
+    state.networks.add(network);
+    return { network, warning: "" };
+  } catch (error) {
+    await undo(state, network);
+    throw error;
+  }
+}
+
+async function bringUpNetwork(state: State, network: NetworkRecord): Promise<void> {
+  const driver = state.driverOf(network.driver);
+  state.indexes.set(network.id, await driver.up(network, driverHost(state, network)));
+  if (!driver.publishes) return;
+  await state.inTurn(async () => {
+    const before = bridgedNetworks(state).filter(({ id }) => id !== network.id);
+    const first = before.length === 0 || (network.ipv6 && !before.some(({ ipv6 }) => ipv6));
+    if (!first) return await applyNetworkRules(state, network, "add");
+    state.guarded = await state.forwarding.turnOn(bridgedNetworks(state));
+    await applyRules(state);
+  });
+}
+
+async function undo(state: State, network: NetworkRecord): Promise<void> {
+  state.networks.retire(network);
+  try {
+    await takeDown(state, network);
+    await state.store.removeNetwork(network.id);
+  } catch (error) {
+    state.log.error("undo a network that could not be made", { network: network.name, error: messageOf(error) });
+  }
+  state.networks.delete(network.id);
+}
+
+async function takeDown(state: State, network: NetworkRecord): Promise<void> {
+  if (network.configOnly === true) return;
+  const driver = state.driverOf(network.driver);
+  await driver.down(network, driverHost(state, network));
+  if (driver.publishes) await state.inTurn(() => applyNetworkRules(state, network, "remove"));
+  state.indexes.delete(network.id);
+}
+
+export async function removeNetwork(state: State, id: string): Promise<void> {
+  const network = state.networks.get(id);
+  const { name } = network;
+  if (PREDEFINED.has(name)) throw fail("forbidden", `${name} is a pre-defined network and cannot be removed`);
+  refuseUsed(state, network);
+  state.networks.retire(network);
+  try {
+    await takeDown(state, network);
+    await failpoint("network.down");
+    await state.store.removeNetwork(network.id);
+  } catch (error) {
+    state.networks.add(network);
+    throw error;
+  }
+  state.networks.delete(network.id);
+  state.addresses.forget(network.id);
+}
+
+function refuseUsed({ attachments, networks }: State, { id, name, configOnly }: NetworkRecord): void {
+  if (configOnly === true && networks.all().some(({ configFrom }) => configFrom === name)) {
+    throw fail("forbidden", `error while removing network: configuration network ${JSON.stringify(name)} is in use`);
+  }
+  const users = attachments.in(id).map((one) => `name:${JSON.stringify(one.name)} id:${JSON.stringify(one.container.slice(0, 12))}`);
+  if (users.length > 0) throw fail("forbidden", `error while removing network: network ${name} id ${id} has active endpoints (${users.join(", ")})`);
+}
