@@ -45,16 +45,24 @@ int next_op(const uint8_t *p, size_t len, size_t *at, struct op *op);
 extern pid_t netfilter_keeper;
 
 /* What init and exec'd processes tell the shim: one packet. */
-enum { STATUS_FAILED = 1, STATUS_TERMINAL = 2 /* with the master as SCM_RIGHTS */, STATUS_SYNC = 3, STATUS_FORKED = 4 };
+enum { STATUS_FAILED = 1, STATUS_TERMINAL = 2 /* with the master as SCM_RIGHTS */, STATUS_SYNC = 3, STATUS_FORKED = 4,
+       STATUS_RESOLVER = 5 /* with a socket, index: which */ };
 struct status { uint32_t kind; int32_t index; int32_t err; };
 
 /* The op `shim`: forks the shim, which keeps the descriptors in the slots of `hold`; 0 when it listens on its socket,
  * else errno. In shim.c. */
 int shim_fork(struct machine *m, const struct op *op);
 
+/* The two sockets of a resolver, in the network namespace one is in; errno. In shim-dns.c. */
+int dns_sockets(int fds[2]);
+
 /* failpoint("name"): dead unless CELL_FAILPOINTS, read once by main, names it: "name=kill", "name=errno:28", "name=sleep:100";
  * several separated by commas. Returns an errno or 0. */
 int failpoint(const char *name);
+
+/* A socket bound to a port of the host (and listening, if it is TCP), or -errno. type: SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET
+ * for SCTP. In perform.c. */
+int reserve_port(int family, int type, uint16_t number, const char *address);
 
 int send_all(int fd, const void *data, size_t len);
 #endif

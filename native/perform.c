@@ -334,6 +334,16 @@ static int fork_op(struct machine *m) {
   return m->status < 0 ? 0 : tell(m, (struct status){ STATUS_FORKED, 0, 0 }, -1);
 }
 
+static int resolver(struct machine *m) {
+  int fds[2], err = -dns_sockets(fds);
+  if (err) return err;
+  for (int i = 0; i < 2; i++) {
+    if (err == 0) err = tell(m, (struct status){ STATUS_RESOLVER, i, 0 }, fds[i]);
+    close(fds[i]);
+  }
+  return err;
+}
+
 static int sync_op(struct machine *m) {
   int32_t err;
   int told = tell(m, (struct status){ STATUS_SYNC, 0, 0 }, -1);
@@ -659,29 +669,25 @@ static int bpf_device(struct machine *m, const struct op *op) {
   return err;
 }
 
-static int bind_port(struct machine *m, const struct op *op) {
-  struct sockaddr_storage address = { 0 };
-  socklen_t len;
-  uint16_t port = htons((uint16_t)N(BIND_PORT_PORT));
-  if (N(BIND_PORT_FAMILY) == AF_INET6) {
-    struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_port = port };
-    if (inet_pton(AF_INET6, S(BIND_PORT_ADDRESS), &a.sin6_addr) != 1) return -EINVAL;
-    memcpy(&address, &a, len = sizeof a);
-  } else {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = port };
-    if (inet_pton(AF_INET, S(BIND_PORT_ADDRESS), &a.sin_addr) != 1) return -EINVAL;
-    memcpy(&address, &a, len = sizeof a);
-  }
-  int on = 1, type = (int)N(BIND_PORT_TYPE), protocol = type == 5 ? 132 : 0; /* SOCK_SEQPACKET stands for SCTP */
-  int fd = socket((int)N(BIND_PORT_FAMILY), (type == 5 ? SOCK_STREAM : type) | SOCK_CLOEXEC, protocol);
+int reserve_port(int family, int type, uint16_t number, const char *address) {
+  union { struct sockaddr any; struct sockaddr_in four; struct sockaddr_in6 six; } name = { .any.sa_family = (sa_family_t)family };
+  int on = 1, six = family == AF_INET6, err;
+  if (six) name.six.sin6_port = htons(number);
+  else name.four.sin_port = htons(number);
+  if (inet_pton(six ? AF_INET6 : AF_INET, address, six ? (void *)&name.six.sin6_addr : (void *)&name.four.sin_addr) != 1) return -EINVAL;
+  int sctp = type == SOCK_SEQPACKET; /* stands for SCTP */
+  int fd = socket(family, (sctp ? SOCK_STREAM : type) | SOCK_CLOEXEC, sctp ? IPPROTO_SCTP : 0);
   if (fd < 0) return -errno;
   if (type == SOCK_STREAM) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (N(BIND_PORT_FAMILY) == AF_INET6) setsockopt(fd, IPPROTO_IPV6, 26 /* IPV6_V6ONLY */, &on, sizeof on);
-  if (bind(fd, (struct sockaddr *)&address, len) || (type == SOCK_STREAM && listen(fd, 1))) {
-    int err = -errno;
-    return close(fd), err;
-  }
-  return fill(m, N(BIND_PORT_SLOT), fd);
+  if (six) setsockopt(fd, IPPROTO_IPV6, 26 /* IPV6_V6ONLY */, &on, sizeof on);
+  if (!bind(fd, &name.any, six ? sizeof name.six : sizeof name.four) && (type != SOCK_STREAM || !listen(fd, 1))) return fd;
+  err = -errno;
+  return close(fd), err;
+}
+
+static int bind_port(struct machine *m, const struct op *op) {
+  int fd = reserve_port((int)N(BIND_PORT_FAMILY), (int)N(BIND_PORT_TYPE), (uint16_t)N(BIND_PORT_PORT), S(BIND_PORT_ADDRESS));
+  return fd < 0 ? fd : fill(m, N(BIND_PORT_SLOT), fd);
 }
 
 /* --- the switch ------------------------------------------------------------------------------------------------- */
@@ -781,6 +787,7 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_BIND_PORT: return bind_port(m, op);
   case OP_SLEEP: return code(nanosleep(&(struct timespec){ N(SLEEP_MS) / 1000, N(SLEEP_MS) % 1000 * 1000000 }, NULL));
   case OP_SHIM: return -shim_fork(m, op);
+  case OP_RESOLVER: return resolver(m);
   default: return -ENOSYS;
   }
 }

@@ -90,6 +90,7 @@ void client_drop(struct client *c) {
   madvise(inputs[i], INPUT, MADV_DONTNEED);
   *c = (struct client){ .kind = NOBODY };
   while (client_count > 0 && clients[client_count - 1].kind == NOBODY) client_count--;
+  if (was_control) dns_lost(i);
   for (int k = proc_count - 1; was_control && k > 0; k--)
     if (procs[k].life == MADE && procs[k].maker == i) proc_forget(&procs[k]);
   if (proc >= 0 && procs[proc].life != UNUSED) output_await(&procs[proc]);

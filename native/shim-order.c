@@ -229,7 +229,7 @@ static int resize(struct proc *p, struct reader *r) {
 /* -1: answered already. */
 static int perform_order(struct client *c, uint8_t type, struct reader *r) {
   size_t id_len = 0;
-  int plain = type == M_START || type == M_ROTATE, err;
+  int plain = type == M_START || type == M_ROTATE || type == M_PORTS, err;
   const uint8_t *id = plain ? NULL : get_id(r, &id_len);
   struct proc *p = plain || r->bad ? NULL : find_proc(id, id_len);
   if (r->bad) return EINVAL;
@@ -243,6 +243,7 @@ static int perform_order(struct client *c, uint8_t type, struct reader *r) {
     return r->bad ? EINVAL : p ? proc_signal(p, signal) : ESRCH;
   }
   case M_ROTATE: return log_reopen();
+  case M_PORTS: return ports_hold(r->at, (size_t)(r->end - r->at));
   case M_CLOSE_STDIN: return p ? stdin_close(p), 0 : ESRCH;
   default: return ENOSYS;
   }
@@ -250,6 +251,8 @@ static int perform_order(struct client *c, uint8_t type, struct reader *r) {
 
 void take_frame(struct client *c, uint8_t type, uint8_t *payload, size_t len) {
   struct reader r = { payload, payload + len, 0 };
+  if (c->kind == CONTROL && type == M_ANSWER) return dns_answer(payload, len);
+  if (c->kind == CONTROL && type == M_NAMES) return answer_error(c, dns_names((int)(c - clients), payload, len));
   if (c->kind == NEW) {
     if (is_full()) {
       answer_error(c, EMFILE);

@@ -273,6 +273,7 @@ void proc_status(struct proc *p) {
     int fd = -1, got = read_status(p, &s, &pid, &fd);
     if (got < 0) return;
     if (fd >= 0 && s.kind == STATUS_TERMINAL) take_terminal(p, fd);
+    else if (fd >= 0 && s.kind == STATUS_RESOLVER && p == procs) dns_take_socket(fd, s.index);
     else if (fd >= 0) close(fd);
     if (got == 0) return executed(p);
     if (s.kind == STATUS_FAILED) return fail_start(p, s.index, s.err ? s.err : EINVAL, 0);

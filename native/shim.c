@@ -204,6 +204,7 @@ static int come_alive(struct machine *m, const struct op *op, int report) {
 
 static void stop(void) {
   shim.phase = STOPPING;
+  dns_close();
   shim.teardown_pid = perform_teardown();
 }
 
@@ -291,6 +292,7 @@ static void dispatch(enum source source, int index, uint32_t events) {
   case FROM_OUT: return output_ready(&procs[index], 1);
   case FROM_ERR: return output_ready(&procs[index], 2);
   case FROM_IN: return stdin_ready(&procs[index]);
+  case FROM_NAMES: return dns_ready(index);
   }
 }
 
@@ -349,7 +351,7 @@ static int timers(int busy) {
 static int turn(int busy) {
   struct epoll_event events[32];
   int n = epoll_wait(shim.epoll, events, 32, timers(busy)), calls = 0;
-  if (n == 0 && busy) log_release(), stream_release(), client_release();
+  if (n == 0 && busy) log_release(), stream_release(), client_release(), dns_release();
   for (int i = 0; i < n; i++) {
     enum source source = (enum source)(events[i].data.u64 >> 32);
     if (source == FROM_LISTENER) calls = 1;

@@ -19,11 +19,11 @@ enum {
 
 enum { TERMINAL = 1, STDIN = 2, STDIN_ONCE = 4, LOG = 8 };           /* flags of the op `shim` */
 enum { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4, ATTACH_UNFINISHED = 8 };
-enum { M_CONTROL = 1, M_ATTACH = 2, M_START = 10, M_EXEC, M_EXEC_START, M_RESIZE, M_SIGNAL, M_ROTATE, M_CLOSE_STDIN };
-enum { M_OK = 20, M_ERROR, M_ATTACHED, M_STATE = 30, M_STARTED, M_FAILED, M_EXITED, M_DETACHED, M_OOM, M_LOG_ERROR };
+enum { M_CONTROL = 1, M_ATTACH = 2, M_START = 10, M_EXEC, M_EXEC_START, M_RESIZE, M_SIGNAL, M_ROTATE, M_CLOSE_STDIN, M_NAMES, M_ANSWER, M_PORTS };
+enum { M_OK = 20, M_ERROR, M_ATTACHED, M_STATE = 30, M_STARTED, M_FAILED, M_EXITED, M_DETACHED, M_OOM, M_LOG_ERROR, M_QUERY };
 
 /* What epoll tells about; with an index it is its 64 bits. */
-enum source { FROM_LISTENER, FROM_SIGNALS, FROM_CGROUP, FROM_CLIENT, FROM_STATUS, FROM_OUT, FROM_ERR, FROM_IN };
+enum source { FROM_LISTENER, FROM_SIGNALS, FROM_CGROUP, FROM_CLIENT, FROM_STATUS, FROM_OUT, FROM_ERR, FROM_IN, FROM_NAMES };
 
 /* A process: the container's own (procs[0]) or an exec'd one. */
 struct pace { int64_t at, due; }; /* of an output, monotonic ns: when it was read last, and should be next; 0: at once */
@@ -146,6 +146,18 @@ void tell_detached(const struct proc *p);
 void tell_oom(void);
 void tell_log_error(int err);
 void answer_error(struct client *c, int err);
+
+/* shim-ports.c: holds these and no others; errno: nothing has changed */
+int ports_hold(const uint8_t *list, size_t len);
+
+/* shim-dns.c */
+int dns_names(int client, const uint8_t *payload, size_t len); /* errno */
+void dns_answer(const uint8_t *payload, size_t len);
+void dns_take_socket(int fd, int index);
+void dns_ready(int index);
+void dns_lost(int client); /* a control client has gone */
+void dns_close(void);
+void dns_release(void);
 
 /* shim-log.c */
 int log_open(void); /* errno */
