@@ -4,7 +4,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** Program → Debian package. */
-const wanted: Readonly<Record<string, string>> = { busybox: "busybox-static", nft: "nftables", ip: "iproute2", script: "bsdutils", "docker-registry": "docker-registry" };
+const wanted: Readonly<Record<string, string>> = { busybox: "busybox-static", nft: "nftables", ip: "iproute2", script: "bsdutils", "docker-registry": "docker-registry", "docker-compose": "docker-compose" };
 
 export function installMissing(): void {
   const missing = Object.entries(wanted).filter(([program]) => !onPath(program)).map(([, name]) => name);

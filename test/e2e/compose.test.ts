@@ -1,0 +1,184 @@
+/** A stack of five services, driven by both Composes: what Compose asks of an engine, and what the services see of it. */
+import assert from "node:assert/strict";
+import { cpSync, existsSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { request } from "node:http";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { makeStackImages, stackFolder, stackTree } from "../fixtures/stack.ts";
+import { clientsHere } from "./harness/client.ts";
+import { composeMissing, openCompose, type Compose, type ComposeTool } from "./harness/compose.ts";
+import type { Engine } from "./harness/engine.ts";
+import { peer, stories, type Scene } from "./harness.ts";
+
+const { story } = stories("compose");
+
+const tree = process.getuid?.() === 0 ? stackTree() : { missing: "containers need root" };
+const noTree = "missing" in tree ? tree.missing : undefined;
+
+/** A story for each Compose, told once: what the client of the command line is does not matter. */
+function stackStory(name: string, tell: (stack: Stack, scene: Scene) => Promise<void>, tools: readonly ComposeTool[] = ["docker-compose", "plugin"]): void {
+  for (const tool of tools) {
+    const told = async (scene: Scene): Promise<void> => {
+      if ("path" in tree && (await scene.cli.ok("images", "-q", "stack/database")) === "") await makeStackImages(scene.cli.ok, tree.path);
+      cpSync(stackFolder, scene.folder, { recursive: true });
+      writeFileSync(join(scene.folder, "password"), "open sesame");
+      const compose = openCompose(tool, scene.engine, scene.folder, "stack");
+      try {
+        await tell(openStack(compose, scene.engine), scene);
+      } finally {
+        await compose("down", "-v", "-t", "0", "--remove-orphans");
+      }
+    };
+    story(`${name} [${tool}]`, told, { only: clientsHere()[0] ?? "docker", skip: noTree ?? composeMissing[tool] });
+  }
+}
+
+type Row = { Id: string; State: string; Status: string; Labels: Record<string, string>; Mounts: { Name?: string; Destination: string }[]; NetworkSettings: { Networks: Record<string, { IPAddress: string }> } };
+type Visit = { host: string; visits: number; rows: number; greeting: string; error?: string };
+type Stack = ReturnType<typeof openStack>;
+
+function openStack(compose: Compose, engine: Engine) {
+  const filter = encodeURIComponent(JSON.stringify({ label: ["com.docker.compose.project=stack"] }));
+  const ask = async <Answer>(path: string): Promise<Answer> => {
+    const { status, body } = await engine.api("GET", path);
+    assert.equal(status, 200, `${path}: ${JSON.stringify(body)}`);
+    return body as Answer;
+  };
+  const containers = async (service?: string): Promise<Row[]> =>
+    (await ask<Row[]>(`/containers/json?all=1&filters=${filter}`)).filter(({ Labels }) => service === undefined || Labels["com.docker.compose.service"] === service);
+  const addresses = async (service: string, network: string): Promise<string[]> => (await containers(service)).map((row) => row.NetworkSettings.Networks[`stack_${network}`]?.IPAddress ?? "").sort();
+  const networks = async (): Promise<{ Id: string; Name: string; Labels: Record<string, string> }[]> => ask(`/networks?filters=${filter}`);
+  const volumes = async (): Promise<string[]> => (((await ask<{ Volumes: { Name: string }[] | null }>(`/volumes?filters=${filter}`)).Volumes ?? []).map(({ Name }) => Name));
+  /** A program's output in a running container of a service. */
+  const inside = (service: string, ...command: string[]): Promise<string> => compose.out("exec", "-T", service, ...command);
+  const visit = async (): Promise<Visit> => get(Number((await compose.out("port", "web", "80")).split(":")[1]));
+  return { compose, engine, ask, containers, addresses, networks, volumes, inside, visit };
+}
+
+async function get(port: number): Promise<Visit> {
+  const { promise, resolve, reject } = Promise.withResolvers<Visit>();
+  const sent = request({ host: "127.0.0.1", port, agent: false, timeout: 20_000 }, async (response) => {
+    const text = (await response.setEncoding("utf8").toArray()).join("");
+    if (response.statusCode === 200) resolve(JSON.parse(text) as Visit);
+    else reject(new Error(`${response.statusCode}: ${text}`));
+  });
+  sent.on("error", reject).on("timeout", () => sent.destroy(new Error("no answer")));
+  sent.end();
+  return await promise;
+}
+
+/** Visits until that many replicas have answered (nginx asks names anew each second), and no other. */
+async function visitedAll({ containers, visit }: Stack, replicas: number): Promise<Visit[]> {
+  const ids = new Set((await containers("app")).map(({ Id }) => Id.slice(0, 12)));
+  assert.equal(ids.size, replicas);
+  const visits: Visit[] = [];
+  for (let tried = 0; tried < 100 && new Set(visits.map(({ host }) => host)).size < replicas; tried++) {
+    const seen = await visit().catch(() => undefined);
+    if (seen !== undefined && ids.has(seen.host)) visits.push(seen);
+    else await pause(100);
+  }
+  assert.deepEqual(new Set(visits.map(({ host }) => host)), ids);
+  return visits;
+}
+
+async function eventually<Value>(look: () => Promise<Value>, fits: (value: Value) => boolean): Promise<Value> {
+  for (let tried = 0; ; tried++) {
+    const value = await look();
+    if (fits(value) || tried > 200) return value;
+    await pause(50);
+  }
+}
+
+stackStory("five services come up in order, find each other by name, and are reached through nginx", async (stack) => {
+  const { compose, containers, addresses, inside, visit, networks } = stack;
+  await compose.ok("up", "-d", "--scale", "app=2");
+  const states = (await containers()).map(({ Labels, State, Status }) => `${Labels["com.docker.compose.service"]} ${State}${Status.includes("(healthy)") ? " healthy" : ""}`).sort();
+  assert.deepEqual(states, ["app running healthy", "app running healthy", "cache running", "database running healthy", "migration exited", "web running"]);
+  assert.match(await compose.out("logs", "migration"), /migrated/);
+
+  const visits = await visitedAll(stack, 2);
+  visits.forEach((seen, at) => assert.deepEqual([seen.rows, seen.visits, seen.greeting], [at + 1, at + 1, "hello"]));
+
+  // A name is all who bear it, in the networks of who asks.
+  const front = await addresses("app", "front");
+  const [database] = await addresses("database", "back");
+  const [cache] = await addresses("cache", "back");
+  assert.deepEqual((await inside("web", "getent", "ahostsv4", "application")).split("\n").filter((line) => /STREAM/.test(line)).map((line) => line.split(" ")[0]).sort(), front);
+  const resolve = ["run", "--rm", "-T", "probe", "resolve"];
+  assert.deepEqual((await compose.out(...resolve, "database", "database.internal", "cache", "app")).split("\n"), [
+    `database ${database}`, `database.internal ${database}`, `cache ${cache}`, `app ${(await addresses("app", "back")).sort().join(" ")}`,
+  ]);
+  assert.notEqual((await compose(...resolve, "web")).code, 0, "the internal network does not know who is only in front");
+  assert.notEqual((await compose("exec", "-T", "web", "getent", "hosts", "cache")).code, 0, "the front does not know who is only in the back");
+  assert.match(await inside("web", "getent", "hosts", "elsewhere.example"), /^192\.0\.2\.7 /);
+  assert.notEqual((await compose("exec", "-T", "web", "python3", "-c", `import socket; socket.create_connection(("${cache}", 6379), 2)`)).code, 0, "front and back are kept apart");
+  assert.deepEqual((await networks()).map(({ Name, Labels }) => [Name, Labels["stack.network"]]).sort(), [["stack_back", "back"], ["stack_front", undefined]]);
+
+  assert.equal(await inside("app", "sh", "-c", "ulimit -Sn; ulimit -Hn; cat /run/secrets/password"), "1000\n2000\nopen sesame");
+  assert.match(await inside("app", "cat", "/proc/1/cmdline"), /init\0--\0python3/);
+  assert.equal(await inside("cache", "cat", "/proc/sys/net/core/somaxconn"), "512");
+  const following = compose.spawn("logs", "-f", "--tail", "1", "app");
+  await following.until(/GET/);
+  await visit();
+  following.child.kill("SIGINT");
+  await following.ended;
+});
+
+stackStory("scaling, another configuration, a service that ends: who bears the name is asked, and volumes stay", async (stack) => {
+  const { compose, containers, inside, visit } = stack;
+  await compose.ok("up", "-d", "--scale", "app=2");
+  await compose.ok("up", "-d", "--no-recreate", "--scale", "app=3");
+  await visitedAll(stack, 3);
+  await compose.ok("up", "-d", "--no-recreate", "--scale", "app=1");
+  await visitedAll(stack, 1);
+
+  await inside("app", "sh", "-c", "echo kept >/scratch/file");
+  const [before] = await containers("app");
+  await compose.with({ GREETING: "good evening" }).ok("up", "-d", "--scale", "app=1");
+  const [after] = await containers("app");
+  assert.notEqual(after?.Id, before?.Id);
+  const scratch = (row: Row | undefined) => row?.Mounts.find(({ Destination }) => Destination === "/scratch")?.Name;
+  assert.equal(scratch(after), scratch(before));
+  assert.equal(await inside("app", "cat", "/scratch/file"), "kept");
+  assert.equal((await eventually(() => visit().catch(() => undefined), (seen) => seen !== undefined))?.greeting, "good evening");
+
+  // restart: always. The name is asked anew, whatever address it has then.
+  const { visits } = await visit();
+  assert.ok(visits > 1);
+  await compose("exec", "-T", "cache", "redis-cli", "shutdown", "nosave");
+  assert.equal((await eventually(() => visit().catch(() => undefined), (seen) => seen !== undefined))?.visits, 1);
+});
+
+stackStory("what the database holds survives down and up; down stops in order and leaves nothing", async (stack, { cli }) => {
+  const { compose, containers, networks, volumes, visit } = stack;
+  await compose.ok("up", "-d");
+  const first = await visit();
+  assert.equal(first.rows, 1);
+  const made = await networks();
+  const services = new Map((await containers()).map(({ Id, Labels }) => [Id, Labels["com.docker.compose.service"]]));
+  const since = Date.now() / 1000;
+  await compose.ok("stop");
+  const died = (await cli.ok("events", "--since", String(since), "--until", String(Date.now() / 1000), "--filter", "event=die", "--format", "{{.Actor.ID}}")).split("\n").map((id) => services.get(id));
+  assert.deepEqual([died[0], died[1]], ["web", "app"]);
+  assert.deepEqual(died.slice(2).sort(), ["cache", "database"]);
+  await compose.ok("down");
+  assert.deepEqual(await containers(), []);
+  assert.deepEqual(await networks(), []);
+  assert.deepEqual(await volumes(), ["stack_data"]);
+  noTrace(made.map(({ Id }) => Id));
+
+  await compose.ok("up", "-d");
+  const second = await visit();
+  assert.deepEqual([second.rows, second.visits], [2, 1]);
+  await compose.ok("down", "-v");
+  assert.deepEqual([...(await containers()), ...(await networks()), ...(await volumes())], []);
+});
+
+/** Nothing in the kernel is named after these networks. */
+function noTrace(ids: readonly string[]): void {
+  for (const id of ids) assert.equal(existsSync(`/sys/class/net/br-${id.slice(0, 12)}`), false, `br-${id.slice(0, 12)}`);
+  if (peer !== "gantry") return;
+  const rules = execFileSync("nft", ["list", "ruleset"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  for (const id of ids) assert.doesNotMatch(rules, new RegExp(`br-${id.slice(0, 12)}`));
+}
