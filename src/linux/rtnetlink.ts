@@ -6,7 +6,7 @@ import { NLM_F, attribute, eachAttribute, message, nested, readAttributes, readM
 
 export const ROUTE = 0;
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, SETLINK: 19, NEWADDR: 20, DELADDR: 21, GETADDR: 22, NEWROUTE: 24, GETROUTE: 26 };
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, IFALIAS: 20, NET_NS_FD: 28 };
+const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, LINKINFO: 18, IFALIAS: 20, NET_NS_FD: 28, NEW_IFINDEX: 49 };
 const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 };
 const VETH_INFO_PEER = 1;
 const BRPORT = { MODE: 4, ISOLATED: 33 };
@@ -135,6 +135,28 @@ export function setLink(link: number | string, change: { up?: boolean; mtu?: num
   );
 }
 
+export type MoveLink = {
+  /** In the namespace it comes from. */
+  index: number;
+  name: string;
+  mac?: Uint8Array;
+  /** In the one it goes to; EBUSY when another has it there. Absent: it keeps its own, or gets another. Linux before 5.12 does not heed it. */
+  newIndex?: number;
+};
+
+/** Brings an interface, under another name, into the namespace whose descriptor is patched into the last 4 bytes. It is down then. */
+export function moveLink({ index, name, mac, newIndex }: MoveLink): Buffer {
+  return message(
+    RTM.NEWLINK,
+    NLM_F.ACK,
+    linkHeader({ index }),
+    text(IFLA.IFNAME, name),
+    ...(mac === undefined ? [] : [attribute(IFLA.ADDRESS, mac)]),
+    ...(newIndex === undefined ? [] : [u32(IFLA.NEW_IFINDEX, newIndex)]),
+    u32(IFLA.NET_NS_FD, 0),
+  );
+}
+
 export function deleteLink(name: string): Buffer {
   return message(RTM.DELLINK, NLM_F.ACK, linkHeader({}), text(IFLA.IFNAME, name));
 }
@@ -177,6 +199,24 @@ export function newDeviceRoute(index: number, family: 4 | 6): Buffer {
 function defaultHeader(family: 4 | 6, scope: number): Uint8Array {
   const [main, boot, unicast] = [254, 3, 1];
   return Uint8Array.of(family === 4 ? AF.INET : AF.INET6, 0, 0, 0, main, boot, scope, unicast, 0, 0, 0, 0);
+}
+
+export type NewRoute = { destination: Uint8Array; prefixLength: number; index: number; gateway?: Uint8Array };
+
+/** A route out of an interface: through a neighbour there, or to whoever is there. */
+export function newRoute({ destination, prefixLength, index, gateway }: NewRoute): Buffer {
+  const link = 253;
+  const family = destination.length === 4 ? 4 : 6;
+  const header = defaultHeader(family, gateway === undefined && family === 4 ? link : 0);
+  header[1] = prefixLength;
+  return message(
+    RTM.NEWROUTE,
+    NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL,
+    header,
+    attribute(RTA.DST, destination),
+    ...(gateway === undefined ? [] : [attribute(RTA.GATEWAY, gateway)]),
+    u32(RTA.OIF, index),
+  );
 }
 
 /** The facts of one interface, as a dump of it. ENODEV when there is none. */
