@@ -41,7 +41,7 @@ export async function serve(given: Config): Promise<Engine> {
   const kernel = opening.use(await openKernel({ cell: join(BUILD, "cell"), ...failpoints() }));
   const host = await readHostFacts();
   const core = opening.use(await openCore({ root: config.dataRoot, kernel, driver: config.storageDriver }));
-  const network = opening.use(await openNetwork({ kernel, db: core.db, config: config.network, log, host: await readNetworkFacts() }));
+  const network = opening.use(await openNetwork({ kernel, db: core.db, execRoot: config.execRoot, config: config.network, log, host: await readNetworkFacts() }));
   const events = openEvents(core.db);
   opening.defer(() => events.close());
 

@@ -12,6 +12,7 @@ import type { Op, Program } from "#linux/ops.ts";
 import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, replaceDefaultRoute, setLink } from "#linux/rtnetlink.ts";
 import { isIPv4 } from "node:net";
 import { parseAddress } from "./addresses.ts";
+import { hasNames, resolverOp } from "./dns/dns.ts";
 import type { NetworkDriver } from "./driver.ts";
 import { publish, withdraw } from "./firewall/firewall.ts";
 import { gatewayOf } from "./gateway.ts";
@@ -40,7 +41,7 @@ export function attachPrograms(endpoints: readonly Endpoint[], slots: AttachSlot
     reserve: [...held.map((port, index) => bindOp(port, slotOf(index))), ...attachments.flatMap((one) => publishOps(one, table))],
     hold: held.reduce((mask, _, index) => (slotOf(index) === -1 ? mask : mask | (1n << BigInt(slotOf(index)))), 0n),
     host: endpoints.flatMap(({ attachment, driver, index, network }) => driver.attach(attachment, { own: slots.own, index, network })),
-    inside: insideOps(attachments, firstIndex),
+    inside: [...insideOps(attachments, firstIndex), ...(attachments.some(hasNames) ? [resolverOp] : [])],
     teardown: [],
   };
 }

@@ -20,6 +20,7 @@
 import type { EgressPolicy, EndpointSettings, NetworkCreateRequest, PortBinding } from "#spec/docker.ts";
 import type { Failure } from "#base/errors.ts";
 import type { Program } from "#linux/ops.ts";
+import type { Names } from "./dns/dns.ts";
 
 /** A network as stored. */
 export type NetworkRecord = {
@@ -201,6 +202,10 @@ export type Network = AsyncDisposable & {
   attachments(networkId?: string): readonly Attachment[];
   /** The endpoints of a container, in the order it joined. */
   attachmentsOf(container: string): readonly Attachment[];
+  /** What containers are told of names: zones follow the endpoints by themselves; see dns/dns.ts. */
+  readonly names: Pick<Names, "serve" | "query">;
+  /** The container has another name, by which its networks know it from now on. */
+  rename(container: string, name: string): Promise<void>;
   /**
    * A network of any driver: its row is durable and the kernel made when this resolves. A failure leaves nothing.
    * @throws conflict (name taken), forbidden (predefined, overlapping), invalid, not-found (driver), with Docker's texts
@@ -247,5 +252,6 @@ export { loopbackOps } from "./endpoint.ts";
 export { candidateOf, gatewayOf, publisherOf } from "./gateway.ts";
 export type { NetworkDriver } from "./driver.ts";
 export { openNetwork } from "./open.ts";
+export { hasNames } from "./dns/dns.ts";
 export { readHostFacts, readHostResolvConf } from "./host-facts.ts";
 export { hostsFile, hostnameFile, resolvConfFile } from "./files.ts";

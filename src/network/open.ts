@@ -6,6 +6,7 @@ import type { Kernel } from "#linux/linux.ts";
 import { openAddressBook } from "./address-book.ts";
 import { openAttachments } from "./attachments.ts";
 import { firstIndex, leftovers, viewHost } from "./bridge.ts";
+import { openNames } from "./dns/dns.ts";
 import { driverOf } from "./drivers.ts";
 import type { NetworkDriver } from "./driver.ts";
 import { attachPrograms, cutOffOp, withdrawOps } from "./endpoint.ts";
@@ -20,7 +21,7 @@ import type { Attachment, JoinRequest, Joined, Network } from "./network.ts";
 import { openProxies } from "./proxies.ts";
 import { DEFAULT_BRIDGE, type NetworkConfig } from "./records.ts";
 import { settleStored } from "./stored.ts";
-import { applyRules, bridgedNetworks, drivenNetworks, driverHost, forget, openNetworks, type State } from "./state.ts";
+import { applyRules, bridgedNetworks, drivenNetworks, driverHost, forget, openNetworks, publishNames, type State } from "./state.ts";
 import { openNetworkStore } from "./store.ts";
 
 /** `bridge` of daemon.json: no default network. */
@@ -29,6 +30,8 @@ const NO_BRIDGE = "none";
 export type NetworkOptions = {
   readonly kernel: Kernel;
   readonly db: Database;
+  /** Where zones are: see dns/dns.ts. */
+  readonly execRoot: string;
   readonly config: NetworkConfig;
   readonly log: Log;
   /** What the host is like; read from /proc by `readHostFacts`. */
@@ -55,6 +58,8 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
     get: networks.get,
     attachments: (networkId) => (networkId === undefined ? attachments.all() : attachments.in(networkId)),
     attachmentsOf: attachments.of,
+    names: state.names,
+    rename: (container, name) => rename(state, container, name),
     create: (request) => createNetwork(state, request),
     remove: (id) => removeNetwork(state, id),
     connect: (attachment, pid) => connect(state, attachment, pid),
@@ -67,6 +72,7 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
       if (program.length > 0) await kernel.perform(program).catch((error: unknown) => log.warn("withdraw ports", { container, error }));
       await Promise.all(gone.map((one) => state.driverOf(one.driver).leave?.(one)).filter((one) => one !== undefined)).catch((error: unknown) => log.warn("leave a network", { container, error }));
       if (gone.length > 0) await forget(state, gone);
+      if (network === undefined) state.names.end(container);
       repaired.delete(container);
     },
     programs(joined, slots) {
@@ -93,7 +99,7 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
       state.inTurn(async () => {
         const stray = (one: Attachment) => !running.has(one.container) || networks.byId(one.networkId) === undefined;
         await forget(state, attachments.all().filter(stray));
-        await bringUp(state);
+        await Promise.all([bringUp(state), state.names.restore()]);
         await removeLeftovers(state);
         for (const attachment of attachments.all()) {
           await proxies.open(attachment).catch((error) => log.warn("published port is not served on IPv6", { container: attachment.name, error }));
@@ -103,15 +109,17 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
     warnings: () => state.forwarding.warnings(),
     async [Symbol.asyncDispose]() {
       proxies.closeAll();
+      await state.names[Symbol.asyncDispose]();
     },
   };
 }
 
-async function openState({ kernel, db, config, log, host, plugins }: NetworkOptions): Promise<State> {
+async function openState({ kernel, db, execRoot, config, log, host, plugins }: NetworkOptions): Promise<State> {
   const store = openNetworkStore(db);
   const networks = openNetworks(await settleStored(kernel, store, config));
   const bridgeName = config.bridge === "" ? DEFAULT_BRIDGE : config.bridge;
   const table = config.iptables && bridgeName !== NO_BRIDGE ? tableFor(bridgeName) : undefined;
+  const attachments = openAttachments();
   const state: State = {
     kernel,
     store,
@@ -120,7 +128,8 @@ async function openState({ kernel, db, config, log, host, plugins }: NetworkOpti
     log,
     networks,
     table,
-    attachments: openAttachments(),
+    attachments,
+    names: openNames({ kernel, log, folder: `${execRoot}/names`, attachments: (id) => (id === undefined ? attachments.all() : attachments.in(id)) }),
     addresses: openAddressBook(networks.byId),
     ports: openHostPorts(host.portRange),
     forwarding: openForwarding(kernel, table, config.ipForward),
@@ -141,7 +150,7 @@ async function openState({ kernel, db, config, log, host, plugins }: NetworkOpti
 
 function joinAndSave(state: State, book: Book, request: JoinRequest): Joined {
   const attachment = join(book, request);
-  const save = (one: Attachment) => Promise.all([state.store.putAttachments([one]), state.proxies.open(one)]).then(() => {});
+  const save = (one: Attachment) => Promise.all([state.store.putAttachments([one]), state.proxies.open(one), publishNames(state, [one])]).then(() => {});
   const driver = state.driverOf(attachment.driver);
   const asked = driver.join?.(attachment, state.networks.get(attachment.networkId)).then((one) => {
     state.attachments.put(one);
@@ -150,6 +159,16 @@ function joinAndSave(state: State, book: Book, request: JoinRequest): Joined {
   const saved = asked === undefined ? save(attachment) : asked.then(save);
   saved.catch(() => {});
   return { attachment, saved, ...(asked === undefined ? {} : { asked }) };
+}
+
+async function rename(state: State, container: string, name: string): Promise<void> {
+  const renamed = state.attachments.of(container).map((one) => {
+    const { dnsNames } = one;
+    return { ...one, name, ...(dnsNames === undefined ? {} : { dnsNames: [...new Set([name, ...dnsNames.filter((other) => other !== one.name)])] }) };
+  });
+  if (renamed.length === 0) return;
+  for (const one of renamed) state.attachments.put(one);
+  await Promise.all([state.store.putAttachments(renamed), publishNames(state, renamed)]);
 }
 
 /** A network whose interface cannot be had does not keep the engine from starting, unless it is everybody's. */

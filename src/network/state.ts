@@ -4,6 +4,7 @@ import { fail } from "#base/errors.ts";
 import { ProgramError, type Kernel } from "#linux/linux.ts";
 import { NETFILTER, type Table } from "#linux/nftables.ts";
 import type { AddressBook } from "./address-book.ts";
+import { hasNames, type Names } from "./dns/dns.ts";
 import type { NetworkDriver } from "./driver.ts";
 import { networkAdded, networkRemoved, replaceOps, type Guarded } from "./firewall/firewall.ts";
 import type { Forwarding } from "./forwarding.ts";
@@ -23,6 +24,7 @@ export type State = {
   readonly log: Log;
   readonly networks: Networks;
   readonly attachments: Attachments;
+  readonly names: Names;
   readonly addresses: AddressBook;
   readonly ports: HostPorts;
   readonly forwarding: Forwarding;
@@ -139,4 +141,11 @@ export async function forget(state: State, gone: readonly Attachment[]): Promise
     state.ports.release(now.ports);
     state.addresses.release(now);
   }
+  await publishNames(state, gone).catch((error: unknown) => state.log.error("take names away", { error }));
+}
+
+/** What the networks of these endpoints call theirs is as it is now. */
+export async function publishNames({ names }: State, changed: readonly Attachment[]): Promise<void> {
+  const networks = new Set(changed.filter(hasNames).map(({ networkId }) => networkId));
+  await Promise.all([...networks].map(names.publish));
 }
