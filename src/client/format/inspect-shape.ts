@@ -9,7 +9,7 @@ import { goTimeOf } from "./time.ts";
 
 const MAPS = new Set(
   (
-    "Labels Annotations Sysctls Tmpfs ExposedPorts Volumes PortBindings Ports Networks Options DriverOpts Data Config:LogConfig " +
+    "Labels Annotations Sysctls Tmpfs ExposedPorts Volumes PortBindings Ports Networks Options AuxiliaryAddresses DriverOpts Data Config:LogConfig " +
     "StorageOpt Containers Driver:Status Status:Volume Links:map"
   ).split(" "),
 );

@@ -41,5 +41,5 @@ export const command = define({
 function parseDriverOption(option: string): [string, string] {
   const [key = "", ...value] = option.split("=");
   if (value.length === 0) throw fail("invalid", "invalid key/value pair format in driver options");
-  return [key.trim().toLowerCase(), value.join("=").trim()];
+  return [key, value.join("=")];
 }

@@ -16,14 +16,15 @@ export const command = define({
         if (Ingress && !ask(cli, MESH)) continue;
         await api.text("DELETE", networkPath(name));
       } catch (error) {
-        if (!(options.force && kindOf(error) === "not-found")) {
-          cli.err.write(`${messageOf(error)}\n`);
-          status = 1;
-          continue;
-        }
+        if (options.force && kindOf(error) === "not-found") continue;
+        cli.err.write(`${messageOf(error)}\n`);
+        status = 1;
+        continue;
       }
       cli.out.write(`${name}\n`);
     }
+    // As docker ends here.
+    if (status !== 0) cli.err.write(`exit status ${status}\n`);
     return status;
   },
 });
