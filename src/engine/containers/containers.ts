@@ -38,7 +38,7 @@ export type ContainerParts = {
   /** Keeps targets as long as the source is there: `Core.link`. */
   readonly link: (source: Node, targets: readonly Node[]) => Promise<void>;
   readonly tasks: Tasks;
-  readonly network: Pick<Network, "get" | "join" | "leave" | "programs" | "explain" | "attachments" | "reconcile">;
+  readonly network: Omit<Network, typeof Symbol.asyncDispose>;
   readonly volumes: VolumeStore;
   readonly events: Events;
   readonly host: HostFacts;

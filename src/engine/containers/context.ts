@@ -61,9 +61,11 @@ export function publish(ctx: Pick<Context, "events">, record: ContainerRecord, a
   ctx.events.publish({ Type: "container", Action: action, Actor: { ID: record.id, Attributes: attributes } });
 }
 
-export function publishNetwork(ctx: Pick<Context, "events">, record: ContainerRecord, action: "connect" | "disconnect"): void {
+/** For each of its networks, or for the one named. */
+export function publishNetwork(ctx: Pick<Context, "events" | "network">, record: ContainerRecord, action: "connect" | "disconnect", only?: string): void {
   for (const [name, { networkId }] of Object.entries(record.endpoints)) {
-    const type = name === "none" ? "null" : name === "host" ? "host" : "bridge";
+    if (only !== undefined && name !== only) continue;
+    const type = ctx.network.list().find(({ id }) => id === networkId)?.driver ?? (name === "none" ? "null" : name === "host" ? "host" : "bridge");
     ctx.events.publish({ Type: "network", Action: action, Actor: { ID: networkId, Attributes: { container: record.id, name, type } } });
   }
 }

@@ -8,7 +8,7 @@ import type { ContainerConfig, CreateRequest, HostConfig } from "#spec/docker.ts
 import type { ContainerRecord, MountPoint } from "../engine.ts";
 import { generateName, parseName } from "../names/names.ts";
 import { publish, type Context } from "./context.ts";
-import { emptyEndpoint } from "./exit.ts";
+import { networkOf, settleNetworking } from "./endpoints.ts";
 import { fillVolumes } from "./fill-volumes.ts";
 import { containerFolder, logFile } from "./folders.ts";
 import type { ResolvedImage } from "./images.ts";
@@ -96,7 +96,7 @@ function newRecord(ctx: Context, { image, mounts, ...given }: Parts): ContainerR
     hostnamePath: `${folder}/hostname`,
     hostsPath: `${folder}/hosts`,
     resolvConfPath: `${folder}/resolv.conf`,
-    endpoints: endpointsOf(ctx, given.hostConfig.NetworkMode),
+    ...settleNetworking(ctx, given.hostConfig.NetworkMode, given.networking),
     ports: {},
     sandboxKey: "",
     appArmorProfile: "",
@@ -130,19 +130,6 @@ function withHostname(config: ContainerConfig, { NetworkMode, UTSMode }: HostCon
 /** As Docker: without a bridge ("bridge": "none") a container of the default network has loopback only. */
 function withNetworkDisabled(ctx: Context, config: ContainerConfig, { NetworkMode }: HostConfig): ContainerConfig {
   return ctx.config.network.bridge === "none" && networkOf(NetworkMode) === "bridge" ? { ...config, NetworkDisabled: true } : config;
-}
-
-/** The name of the network that a mode stands for; undefined when the container has none of its own. */
-export function networkOf(mode: string): string | undefined {
-  if (mode.startsWith("container:")) return undefined;
-  return mode === "" || mode === "default" ? "bridge" : mode;
-}
-
-function endpointsOf(ctx: Context, mode: string): ContainerRecord["endpoints"] {
-  const name = networkOf(mode);
-  if (name === undefined) return {};
-  const missing = name === "bridge" && ctx.config.network.bridge === "none";
-  return { [name]: emptyEndpoint(missing ? "" : ctx.network.get(name).id) };
 }
 
 async function makeVolume(ctx: Context, mount: PlannedMount): Promise<() => Promise<void>> {

@@ -2,6 +2,7 @@
 import { formatTime } from "#base/clock.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { ContainerRecord } from "../engine.ts";
+import { emptyEndpoint } from "./endpoints.ts";
 import { publish, publishNetwork, publishVolumes, type Context } from "./context.ts";
 import type { Live } from "./live.ts";
 import { removeLocked } from "./remove.ts";
@@ -52,10 +53,6 @@ export function exitedRecord(record: ContainerRecord, { code, time, oom, error =
     execIds: [],
   };
 }
-
-export const emptyEndpoint = (networkId: string, aliases: readonly string[] = []) => ({
-  networkId, endpointId: "", gateway: "", address: "", prefixLength: 0, gateway6: "", address6: "", prefixLength6: 0, mac: "", aliases,
-});
 
 const lastedMs = ({ state }: ContainerRecord, { time }: Ended) => Math.max(0, Number(time / 1_000_000n) - Date.parse(state.startedAt));
 const duration = (record: ContainerRecord, ended: Ended) => Math.floor(lastedMs(record, ended) / 1000);

@@ -9,7 +9,7 @@ import { isRunning, type Context } from "./context.ts";
 import { planRecord, type CreateOptions } from "./create.ts";
 import { planProgram } from "./plan-start.ts";
 import { listProcesses } from "./ps.ts";
-import { joinNetwork } from "./start.ts";
+import { joinNetworks } from "./endpoints.ts";
 
 export type Explanation = {
   readonly id: string;
@@ -62,9 +62,9 @@ export async function explain(ctx: Context, ref: string): Promise<Explanation> {
 
 /** The program that would start it now: with the endpoint it has, if it runs. */
 async function storedProgram(ctx: Context, record: ContainerRecord) {
-  const attachment = ctx.network.attachments().find(({ container }) => container === record.id);
+  const attachments = ctx.network.attachmentsOf(record.id);
   const accounts = await readAccounts(ctx, record);
-  return await planProgram(ctx, record, { accounts, files: {}, attachment, root: ctx.snapshots.mounts(record.snapshotKey) });
+  return await planProgram(ctx, record, { accounts, files: {}, attachments, root: ctx.snapshots.mounts(record.snapshotKey) });
 }
 
 const NAMESPACES = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
@@ -103,12 +103,12 @@ export async function plan(ctx: Context, request: CreateRequest, options: Create
   const root = imageMounts(ctx, image.snapshot, record.id);
   const accounts = root.type === "overlay" && image.snapshot !== undefined ? await ofImage(ctx, image.snapshot, root) : { passwd: "", group: "" };
   const files = { hostname: "", hosts: "", "resolv.conf": "" };
-  const joined = joinNetwork(ctx, record);
+  const joined = joinNetworks(ctx, record);
   try {
-    await joined?.saved;
-    return ctx.describe(await planProgram(ctx, record, { accounts, files, attachment: joined?.attachment, root }));
+    await joined.saved;
+    return ctx.describe(await planProgram(ctx, record, { accounts, files, attachments: (await joined.asked) ?? joined.attachments, root }));
   } finally {
-    if (joined !== undefined) await ctx.network.leave(record.id);
+    await ctx.network.leave(record.id);
   }
 }
 

@@ -5,7 +5,7 @@ import { fail } from "#base/errors.ts";
 import { hostFolderProgram, TASK_SLOTS, type TaskNetwork, type TaskWish } from "#core/tasks/tasks.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
 import type { Program } from "#linux/ops.ts";
-import { type Attachment, hostnameFile, hostsFile, loopbackOps, readHostResolvConf, resolvConfFile } from "#network/network.ts";
+import { type Attachment, hasNames, hostnameFile, hostsFile, loopbackOps, readHostResolvConf, resolvConfFile } from "#network/network.ts";
 import type { Spec } from "#spec/oci-runtime.ts";
 import type { ContainerRecord } from "../engine.ts";
 import { readAccounts } from "./accounts.ts";
@@ -20,22 +20,22 @@ import { resolveUser } from "./user.ts";
 export type StartPlan = { readonly record: ContainerRecord; readonly program: Program };
 
 /** Makes missing folders of the host that -v names; else nothing. */
-export async function planStart(ctx: Context, given: ContainerRecord, attachment: Attachment | undefined): Promise<StartPlan> {
+export async function planStart(ctx: Context, given: ContainerRecord, attachments: readonly Attachment[]): Promise<StartPlan> {
   const record = withNamesOfOther(ctx, given);
-  const [accounts, files] = await Promise.all([readAccounts(ctx, record), nameFiles(ctx, record, attachment), makeSources(ctx, record)]);
-  return { record, program: await planProgram(ctx, record, { accounts, files, attachment, root: ctx.snapshots.mounts(record.snapshotKey) }) };
+  const [accounts, files] = await Promise.all([readAccounts(ctx, record), nameFiles(ctx, record, attachments), makeSources(ctx, record)]);
+  return { record, program: await planProgram(ctx, record, { accounts, files, attachments, root: ctx.snapshots.mounts(record.snapshotKey) }) };
 }
 
 type Parts = {
   readonly accounts: Accounts;
   readonly files: Readonly<Record<string, string>>;
-  readonly attachment: Attachment | undefined;
+  readonly attachments: readonly Attachment[];
   readonly root: Mounts;
 };
 
-export async function planProgram(ctx: Context, record: ContainerRecord, { accounts, files, attachment, root }: Parts): Promise<Program> {
+export async function planProgram(ctx: Context, record: ContainerRecord, { accounts, files, attachments, root }: Parts): Promise<Program> {
   const spec = containerSpec(await specInput(ctx, record, accounts));
-  const network = taskNetwork(ctx, spec, attachment);
+  const network = taskNetwork(ctx, spec, attachments);
   const log = logOf(record);
   const wish: TaskWish = {
     id: record.id,
@@ -101,8 +101,8 @@ function joinedPids(ctx: Context, { hostConfig }: ContainerRecord): SpecInput["j
   };
 }
 
-function taskNetwork(ctx: Context, spec: Spec, attachment: Attachment | undefined): TaskNetwork | undefined {
-  if (attachment !== undefined) return ctx.network.programs([attachment], TASK_SLOTS);
+function taskNetwork(ctx: Context, spec: Spec, attachments: readonly Attachment[]): TaskNetwork | undefined {
+  if (attachments.length > 0) return ctx.network.programs(attachments, TASK_SLOTS);
   const own = spec.linux?.namespaces?.some(({ type, path }) => type === "network" && path === undefined) ?? false;
   return own ? { reserve: [], hold: 0n, host: [], inside: loopbackOps(), teardown: [] } : undefined;
 }
@@ -117,11 +117,12 @@ function withNamesOfOther(ctx: Context, record: ContainerRecord): ContainerRecor
 }
 
 /** hostname, hosts and resolv.conf, unless they are another container's. */
-async function nameFiles(ctx: Context, record: ContainerRecord, attachment: Attachment | undefined): Promise<Record<string, string>> {
+async function nameFiles(ctx: Context, record: ContainerRecord, attachments: readonly Attachment[]): Promise<Record<string, string>> {
   const { config, hostConfig } = record;
   if (otherOf(hostConfig.NetworkMode) !== undefined) return {};
   const mode = hostConfig.NetworkMode === "host" ? "host" : "own";
-  const [resolv, hosts] = await Promise.all([readHostResolvConf(mode), mode === "host" ? readFile("/etc/hosts", "utf8").catch(() => "") : undefined]);
+  const resolver = attachments.some(hasNames);
+  const [resolv, hosts] = await Promise.all([readHostResolvConf(resolver ? "host" : mode), mode === "host" ? readFile("/etc/hosts", "utf8").catch(() => "") : undefined]);
   const { dns, dnsOptions, dnsSearch } = ctx.config.network;
   const either = (own: readonly string[] | null, general: readonly string[]) => (own !== null && own.length > 0 ? own : general);
   return {
@@ -130,14 +131,15 @@ async function nameFiles(ctx: Context, record: ContainerRecord, attachment: Atta
       ...(hosts === undefined ? {} : { base: hosts }),
       extraHosts: hostConfig.ExtraHosts ?? [],
       hostGateways: hostGateways(ctx),
-      addresses: [attachment?.address ?? "", attachment?.address6 ?? ""].filter((address) => address !== ""),
+      addresses: attachments.flatMap(({ address, address6 }) => [address, address6]).filter((address) => address !== ""),
       hostname: config.Hostname,
       domainname: config.Domainname,
     }),
     "resolv.conf": resolvConfFile({
       base: resolv,
       mode,
-      ipv6: (attachment?.address6 ?? "") !== "",
+      resolver,
+      ipv6: attachments.some(({ address6 }) => address6 !== ""),
       dns: either(hostConfig.Dns, dns),
       search: either(hostConfig.DnsSearch, dnsSearch),
       options: either(hostConfig.DnsOptions, dnsOptions),

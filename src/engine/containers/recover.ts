@@ -13,6 +13,7 @@ import { handleExit } from "./exit.ts";
 import { foldersRoot } from "./folders.ts";
 import { endedOf, endLost, followTask } from "./follow-task.ts";
 import type { Live } from "./live.ts";
+import { serveNames } from "./names.ts";
 import { removeLocked } from "./remove.ts";
 import { wantsStart } from "./restart-policy.ts";
 import { scheduleRestart } from "./restarting.ts";
@@ -58,6 +59,7 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
     live.task = found.task;
     live.run = Promise.withResolvers();
     const pid = found.task.shim.state.pid;
+    await serveNames(ctx, record, found.task.shim).catch((error: unknown) => ctx.log.error("tell a container of names", { container: live.id, error }));
     if (!isRunning(record) || record.state.pid !== pid) await ctx.store.put(withPid(ctx, record, pid));
     // An engine that died in the middle of a pause may have left it frozen.
     if (record.state.status !== "paused") await ctx.tasks.freeze(ctx.cgroupOf(record), false).catch(() => {});
@@ -73,8 +75,7 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
 
 /** It was started, and nobody could note that any more. */
 function withPid(ctx: Context, record: ContainerRecord, pid: number): ContainerRecord {
-  const attachment = ctx.network.attachments().find(({ container }) => container === record.id);
-  return runningRecord(record, { pid, startedAt: formatTime(nowNanos()), attachment });
+  return runningRecord(record, { pid, startedAt: formatTime(nowNanos()), attachments: ctx.network.attachmentsOf(record.id) });
 }
 
 type Garbage = { readonly snapshots: readonly string[]; readonly folders: readonly string[]; readonly tasks: readonly string[] };

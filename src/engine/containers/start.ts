@@ -8,12 +8,13 @@ import { failpoint } from "#base/failpoint.ts";
 import { CONTAINER, type Task } from "#core/tasks/tasks.ts";
 import type { Program } from "#linux/ops.ts";
 import type { Attachment } from "#network/network.ts";
-import type { ContainerRecord, EndpointRecord } from "../engine.ts";
+import type { ContainerRecord } from "../engine.ts";
 import { connectWaiting, type Connected } from "./attach.ts";
 import { isRunning, isUp, publish, publishNetwork, publishVolumes, type Context } from "./context.ts";
-import { networkOf } from "./create.ts";
+import { joinNetworks, withAttachments, type Joined } from "./endpoints.ts";
 import { followTask } from "./follow-task.ts";
 import type { Live } from "./live.ts";
+import { serveNames } from "./names.ts";
 import { planStart } from "./plan-start.ts";
 import { removeLocked } from "./remove.ts";
 import { startFailure } from "./start-failure.ts";
@@ -56,12 +57,12 @@ const NETWORK_TRIES = 5;
 
 async function startWithNetwork(ctx: Context, live: Live, record: ContainerRecord): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    const joined = joinNetwork(ctx, record);
+    const joined = joinNetworks(ctx, record);
     try {
       return await run(ctx, live, record, joined);
     } catch (error) {
-      if (joined === undefined) throw error;
-      const meaning = await ctx.network.explain(error, [joined.attachment]);
+      if (joined.attachments.length === 0) throw error;
+      const meaning = await ctx.network.explain(error, joined.attachments);
       await ctx.network.leave(live.id);
       if (meaning?.retry === true && attempt < NETWORK_TRIES) continue;
       throw meaning?.retry === false ? meaning.failure : error;
@@ -69,25 +70,9 @@ async function startWithNetwork(ctx: Context, live: Live, record: ContainerRecor
   }
 }
 
-type Joined = { readonly attachment: Attachment; readonly saved: Promise<void> };
-
-export function joinNetwork(ctx: Context, record: ContainerRecord): Joined | undefined {
-  const name = networkOf(record.hostConfig.NetworkMode);
-  if (name === undefined || name === "host" || name === "none" || record.config.NetworkDisabled === true) return undefined;
-  const settings = record.networking[name] ?? record.networking["default"];
-  return ctx.network.join({
-    container: record.id,
-    name: record.name,
-    network: name,
-    exposed: record.config.ExposedPorts,
-    bindings: record.hostConfig.PortBindings,
-    publishAll: record.hostConfig.PublishAllPorts,
-    ...(settings === undefined ? {} : { settings }),
-  });
-}
-
-async function run(ctx: Context, live: Live, given: ContainerRecord, joined: Joined | undefined): Promise<void> {
-  const { record, program } = await planStart(ctx, given, joined?.attachment);
+async function run(ctx: Context, live: Live, given: ContainerRecord, joined: Joined): Promise<void> {
+  const attachments = joined.asked === undefined ? joined.attachments : await joined.asked;
+  const { record, program } = await planStart(ctx, given, attachments);
   await failpoint("start.planned");
   const following = followTask(ctx, live);
   const task = await ctx.tasks.create(record.id, program, following.on);
@@ -95,7 +80,7 @@ async function run(ctx: Context, live: Live, given: ContainerRecord, joined: Joi
   let started = false;
   let streams: Connected | undefined;
   try {
-    await joined?.saved;
+    await Promise.all([joined.saved, serveNames(ctx, record, task.shim)]);
     streams = await connectWaiting(record, live.waiting, task);
     await failpoint("start.ready");
     const { pid, time } = await task.shim.start(programsOf(program));
@@ -103,7 +88,7 @@ async function run(ctx: Context, live: Live, given: ContainerRecord, joined: Joi
     streams.join();
     live.run = Promise.withResolvers();
     await failpoint("start.started");
-    const running = runningRecord(record, { pid, startedAt: formatTime(time), attachment: joined?.attachment });
+    const running = runningRecord(record, { pid, startedAt: formatTime(time), attachments });
     const saved = ctx.store.put(running);
     publishNetwork(ctx, running, "connect");
     publishVolumes(ctx, running, "mount");
@@ -136,27 +121,13 @@ function programsOf(program: Program): { init?: Program; parent?: Program } {
   return { init: shim.init as Program, parent: shim.parent as Program };
 }
 
-export function runningRecord(record: ContainerRecord, facts: { pid: number; startedAt: string; attachment: Attachment | undefined }): ContainerRecord {
-  const { pid, startedAt, attachment } = facts;
+export function runningRecord(record: ContainerRecord, facts: { pid: number; startedAt: string; attachments: readonly Attachment[] }): ContainerRecord {
+  const { pid, startedAt, attachments } = facts;
   return {
-    ...record,
+    ...withAttachments(record, attachments),
     state: { ...record.state, status: "running", pid, startedAt, exitCode: 0, error: "", oomKilled: false },
-    endpoints: attachment === undefined ? record.endpoints : { ...record.endpoints, [attachment.networkName]: endpointOf(attachment, record) },
-    ports: attachment === undefined ? {} : portsOf(attachment),
     sandboxKey: `/proc/${pid}/ns/net`,
   };
-}
-
-function endpointOf(attachment: Attachment, record: ContainerRecord): EndpointRecord {
-  const { networkId, endpointId, gateway, address, prefixLength, gateway6, address6, prefixLength6, mac } = attachment;
-  const aliases = record.networking[attachment.networkName]?.Aliases ?? [];
-  return { networkId, endpointId, gateway, address, prefixLength, gateway6, address6, prefixLength6, mac, aliases };
-}
-
-function portsOf({ ports }: Attachment): ContainerRecord["ports"] {
-  const all: Record<string, { HostIp: string; HostPort: string }[]> = {};
-  for (const { port, protocol, hostIp, hostPort } of ports) (all[`${port}/${protocol}`] ??= []).push({ HostIp: hostIp, HostPort: String(hostPort) });
-  return all;
 }
 
 /** Writes the failure down, ends who waits for output, and removes what was to be removed; returns what to throw. */
