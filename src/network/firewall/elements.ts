@@ -4,7 +4,7 @@ import { parseAddress } from "../addresses.ts";
 import type { Attachment, NetworkRecord, Protocol, PublishedPort } from "../network.ts";
 import { egressElements } from "./egress.ts";
 import type { Version } from "./match.ts";
-import { fieldRanges, outermost, parseRange, rangeElements, without, type Range } from "./ranges.ts";
+import { fieldRanges, outermost, parseRange, rangeElements, type Range } from "./ranges.ts";
 import type { SetKey } from "./sets.ts";
 
 export type InSet = readonly [set: SetKey, element: Element];
@@ -36,11 +36,15 @@ function familyElements(network: NetworkRecord, version: Version): InSet[] {
   const into: InSet = [`into${version}`, { key: interfaceName(network.bridge), verdict: intoVerdict(network, mode, version) }];
   return [
     into,
-    ...subnets.flatMap(({ subnet, gateway }) => [
-      ...(network.internal || mode === "nat" ? protectedElements(network, { version, subnet, gateway }) : []),
-      ...(!network.internal && translates ? leavingElements(network, version, subnet) : []),
-      [`homes${version}`, fieldRanges([interfaceName(network.bridge), parseRange(subnet)!])] as const,
-    ]),
+    ...subnets.flatMap(({ subnet }): InSet[] => {
+      const range = parseRange(subnet)!;
+      const trusted = network.internal ? [] : trustedInterfaces(network);
+      return [
+        [`homes${version}`, fieldRanges([interfaceName(network.bridge), range])],
+        ...trusted.map((name): InSet => [`trusted${version}`, fieldRanges([interfaceName(name), range])]),
+        ...(!network.internal && translates ? leavingElements(network, version, range) : []),
+      ];
+    }),
   ];
 }
 
@@ -50,27 +54,17 @@ function intoVerdict({ internal }: NetworkRecord, mode: string, version: Version
   return { goto: mode === "routed" ? `routed${version}` : `nat${version}` };
 }
 
-function protectedElements(network: NetworkRecord, { version, subnet, gateway }: { version: Version; subnet: string; gateway: string }): InSet[] {
-  const ranges = without(subnet, [gateway]);
-  const trusted = network.internal ? [] : trustedInterfaces(network);
-  return [
-    ...ranges.flatMap((range) => rangeElements(range)).map((element): InSet => [`protected${version}`, element]),
-    ...trusted.flatMap((name) => ranges.map((range): InSet => [`trusted${version}`, fieldRanges([interfaceName(name), range])])),
-  ];
-}
-
 /** "vxlan.1:eth3" */
 function trustedInterfaces({ options }: NetworkRecord): string[] {
   return (options["com.docker.network.bridge.trusted_host_interfaces"] ?? "").split(":").filter((name) => name !== "");
 }
 
-function leavingElements({ masquerade, options }: NetworkRecord, version: Version, subnet: string): InSet[] {
+function leavingElements({ masquerade, options }: NetworkRecord, version: Version, range: Range): InSet[] {
   if (!masquerade) return [];
   const source = parseAddress(options[`com.docker.network.host_ipv${version}`] ?? "");
   const own = source?.length === (version === 4 ? 4 : 16);
-  const [range] = without(subnet, []);
   const set = own ? (`leavingAs${version}` as const) : (`leaving${version}` as const);
-  return rangeElements(range!, own ? { data: source } : {}).map((element) => [set, element]);
+  return rangeElements(range, own ? { data: source } : {}).map((element) => [set, element]);
 }
 
 // --- published ports -------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
  * network is made, a port published, a container limited by one small transaction that rewrites no rule; a packet's way
  * is as long with one of them as with a thousand.
  *
- *     raw           packets from outside to an address of a container, or of the loopback from a bridge: dropped
+ *     raw           a loopback address from a bridge: dropped
  *     prerouting    destination of what arrives: host address and port → container
  *     output        the same for what the host itself sends: localhost goes this way, without a proxy
  *     input         what containers with an egress policy may send to the host

@@ -1,6 +1,6 @@
 /** Ranges of addresses as sets of nf_tables have them. Pure. */
 import type { Element } from "#linux/nftables.ts";
-import { networkOf, parseAddress, parsePrefix, rangeOf, toAddress, toNumber, type Prefix } from "../addresses.ts";
+import { parseAddress, parsePrefix, rangeOf, toAddress, toNumber, type Prefix } from "../addresses.ts";
 
 /** First and last address, both in it. */
 export type Range = { readonly first: Buffer; readonly last: Buffer };
@@ -10,20 +10,6 @@ export function parseRange(text: string): Range | undefined {
   const address = parseAddress(text);
   const prefix = address === undefined ? parsePrefix(text) : { address, prefixLength: address.length * 8 };
   return prefix === undefined ? undefined : rangeFor(prefix);
-}
-
-/** A subnet without some of its addresses. */
-export function without(subnet: string, addresses: readonly string[]): Range[] {
-  const prefix = networkOf(parsePrefix(subnet)!);
-  const length = prefix.address.length;
-  const { first, last } = rangeOf(prefix);
-  const holes = addresses.map((text) => parseAddress(text)).filter((one) => one?.length === length).map((one) => toNumber(one!));
-  const starts = [first, ...holes.map((hole) => hole + 1n)].toSorted(compareNumbers);
-  const ends = [...holes.map((hole) => hole - 1n), last].toSorted(compareNumbers);
-  return starts
-    .map((start, index) => [start, ends[index]!] as const)
-    .filter(([start, end]) => start <= end)
-    .map(([start, end]) => ({ first: toAddress(start, length), last: toAddress(end, length) }));
 }
 
 /** Those of some prefixes that no other contains: the kernel takes no ranges that overlap. */
@@ -52,5 +38,3 @@ function rangeFor(prefix: Prefix): Range {
 function holds(one: Range, other: Range): boolean {
   return one.first.length === other.first.length && Buffer.compare(one.first, other.first) <= 0 && Buffer.compare(one.last, other.last) >= 0;
 }
-
-const compareNumbers = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0);

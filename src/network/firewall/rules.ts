@@ -36,22 +36,12 @@ const versions = <T>(of: (version: Version) => T): T[] => [of(4), of(6)];
 
 // --- every packet ----------------------------------------------------------------------------------------------------
 
-/**
- * Before connection tracking, where the destination is still the one that was sent. A packet between two bridges goes on
- * here: `forward` keeps networks apart, and a published port is known only after translation.
- */
 function rawRules(): Rule[] {
-  return [
-    ["from containers", ...isIn(SETS.bridges, "iifname"), verdict({ goto: "inside" })],
-    ...versions((v): Rule[] => [
-      ["trusted interfaces", ...family(v), ...isIn(SETS[`trusted${v}`], "iifname", `destination${v}`), verdict("accept")],
-      ["containers are reached through published ports", ...family(v), ...isIn(SETS[`protected${v}`], `destination${v}`), verdict("drop")],
-    ]).flat(),
-  ];
+  return [["from containers", ...isIn(SETS.bridges, "iifname"), verdict({ goto: "inside" })]];
 }
 
 /**
- * Answers to what the host sent from the loopback come back to the bridge's own address, so that no honest packet from a
+ * Before connection tracking. Answers to what the host sent from the loopback come back to the bridge's own address, so that no honest packet from a
  * bridge bears a loopback address, although the bridge may route them (route_localnet).
  */
 function insideRules(): Rule[] {

@@ -16,9 +16,7 @@ const both = {
   /** A container's published ports under its own address: routed networks, trusted interfaces. */
   open: (ip) => ({ name: "open", key: ["protocol", ip, "port"] }),
   // Networks.
-  /** Subnets that are not reached from other interfaces, without the host's own addresses in them. */
-  protected: (ip) => ({ name: "protected", key: [ip], interval: true }),
-  /** Interfaces that may all the same, and where to. */
+  /** Interfaces from which published ports are reached under the containers' addresses, and subnets. */
   trusted: (ip) => ({ name: "trusted", key: ["ifname", ip], interval: true }),
   /** What comes into a bridge. */
   into: () => ({ name: "into", key: ["ifname"], data: "verdict" }),
