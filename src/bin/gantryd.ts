@@ -17,13 +17,13 @@ import type { Events } from "#engine/engine.ts";
 import { openEvents } from "#engine/events/events.ts";
 import { openFiles } from "#engine/files/files.ts";
 import { openImages } from "#engine/images/images.ts";
+import { openNetworks } from "#engine/networks/networks.ts";
 import { openVolumes } from "#engine/volumes/volumes.ts";
 import { describeProgram } from "#linux/describe.ts";
 import { openKernel } from "#linux/host.ts";
 import { openNetwork, readHostFacts as readNetworkFacts } from "#network/network.ts";
 import { readHostFacts, type HostFacts } from "#runtime/facts.ts";
 import { openTrust, type Refusal } from "#transfer/trust/trust.ts";
-import { plainNetworks } from "./networks.ts";
 import { openRegistriesLater } from "./registries.ts";
 import packageJson from "../../package.json" with { type: "json" };
 
@@ -65,7 +65,7 @@ export async function serve(given: Config): Promise<Engine> {
   await images.addBuiltin("hello:latest", join(BUILD, "hello"));
   await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
   const facts = await engineFacts(config, host, network.warnings());
-  const api = openApi({ containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: plainNetworks(network, () => open.containers), facts, containerDefaults: config.containers, log });
+  const api = openApi({ containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: openNetworks({ containers: open.context }), facts, containerDefaults: config.containers, log });
   opening.defer(() => api.close());
   for (const address of config.hosts) await api.listen(toAddress(address, config));
   void open.recover().catch((error: unknown) => log.error("look for running containers", { error: String(error) }));

@@ -254,4 +254,4 @@ export type { NetworkDriver } from "./driver.ts";
 export { openNetwork } from "./open.ts";
 export { hasNames } from "./dns/dns.ts";
 export { readHostFacts, readHostResolvConf } from "./host-facts.ts";
-export { hostsFile, hostnameFile, resolvConfFile } from "./files.ts";
+export { hostsFile, hostnameFile, resolvConfFile, withHosts, withoutHosts } from "./files.ts";

@@ -128,9 +128,9 @@ export function withAttachments(record: ContainerRecord, attachments: readonly A
   return { ...record, endpoints: { ...record.endpoints, ...given }, ports: portsOf(attachments) };
 }
 
-function endpointOf(attachment: Attachment, record: ContainerRecord): EndpointRecord {
+export function endpointOf(attachment: Attachment, record?: ContainerRecord): EndpointRecord {
   const { networkId, endpointId, gateway, address, prefixLength, gateway6, address6, prefixLength6, mac, dnsNames } = attachment;
-  const aliases = record.networking[attachment.networkName]?.Aliases ?? [];
+  const aliases = record?.networking[attachment.networkName]?.Aliases ?? [];
   return { networkId, endpointId, gateway, address, prefixLength, gateway6, address6, prefixLength6, mac, aliases, ...(dnsNames === undefined ? {} : { dnsNames }) };
 }
 

@@ -9,6 +9,7 @@ import { removeFolderProgram, shortTaskId } from "#core/tasks/tasks.ts";
 import { readdir } from "node:fs/promises";
 import type { ContainerRecord } from "../engine.ts";
 import { isRunning, type Context } from "./context.ts";
+import { withAttachments } from "./endpoints.ts";
 import { handleExit } from "./exit.ts";
 import { foldersRoot } from "./folders.ts";
 import { endedOf, endLost, followTask } from "./follow-task.ts";
@@ -61,6 +62,7 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
     const pid = found.task.shim.state.pid;
     await serveNames(ctx, record, found.task.shim).catch((error: unknown) => ctx.log.error("tell a container of names", { container: live.id, error }));
     if (!isRunning(record) || record.state.pid !== pid) await ctx.store.put(withPid(ctx, record, pid));
+    await leaveHalfJoined(ctx, ctx.store.get(live.id)!);
     // An engine that died in the middle of a pause may have left it frozen.
     if (record.state.status !== "paused") await ctx.tasks.freeze(ctx.cgroupOf(record), false).catch(() => {});
     if (record.state.status !== "paused") ctx.health.begin(live.id, { anew: false });
@@ -76,6 +78,17 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
 /** It was started, and nobody could note that any more. */
 function withPid(ctx: Context, record: ContainerRecord, pid: number): ContainerRecord {
   return runningRecord(record, { pid, startedAt: formatTime(nowNanos()), attachments: ctx.network.attachmentsOf(record.id) });
+}
+
+/** Networks that it was about to join, or to leave: the record says in which it is. */
+async function leaveHalfJoined(ctx: Context, record: ContainerRecord): Promise<void> {
+  const known = new Set(Object.values(record.endpoints).map(({ endpointId }) => endpointId));
+  for (const stray of ctx.network.attachmentsOf(record.id).filter(({ endpointId }) => !known.has(endpointId))) {
+    await ctx.network.disconnect(stray, record.state.pid).catch((error: unknown) => ctx.log.error("leave a network", { container: record.id, network: stray.networkName, error }));
+  }
+  const left = ctx.network.attachmentsOf(record.id);
+  const after = withAttachments(record, left);
+  if (JSON.stringify(after) !== JSON.stringify(record)) await ctx.store.put(after);
 }
 
 type Garbage = { readonly snapshots: readonly string[]; readonly folders: readonly string[]; readonly tasks: readonly string[] };
