@@ -10,7 +10,7 @@ export const CONTAINER = "";
 
 const HEADER = 5;
 const TYPES = {
-  control: 1, attach: 2, start: 10, exec: 11, execStart: 12, resize: 13, signal: 14, rotate: 15, closeStdin: 16, names: 17, answer: 18,
+  control: 1, attach: 2, start: 10, exec: 11, execStart: 12, resize: 13, signal: 14, rotate: 15, closeStdin: 16, names: 17, answer: 18, ports: 19,
 } as const;
 
 /** What a client says. */
@@ -22,7 +22,11 @@ export type Order =
   | { readonly type: "resize"; readonly id: string; readonly rows: number; readonly cols: number }
   | { readonly type: "signal"; readonly id: string; readonly signal: number }
   | ({ readonly type: "names" } & NamesTold)
+  | { readonly type: "ports"; readonly ports: readonly PortSocket[] }
   | ({ readonly type: "answer"; readonly packet: Uint8Array } & Pick<ShimQuery, "place" | "serial">);
+
+/** A port of the host, as the op `bindPort` takes it: family 2 or 10, type 1 TCP, 2 UDP, 5 SCTP. */
+export type PortSocket = { readonly family: number; readonly type: number; readonly port: number; readonly address: string };
 
 /** What a container's resolver knows, and that this connection answers what it does not. */
 export type NamesTold = {
@@ -122,6 +126,8 @@ function encodePayload(order: Order): Buffer {
       number.writeUInt32LE(order.signal);
       return Buffer.concat([encodeId(order.id), number]);
     }
+    case "ports":
+      return Buffer.concat(order.ports.flatMap(({ family, type, port, address }) => [Buffer.from([family, type]), u16(port), Buffer.from([address.length]), Buffer.from(address)]));
     case "names":
       return encodeNames(order);
     case "answer": {

@@ -22,11 +22,11 @@ import type { Program } from "./ops.ts";
 import { openChannel, type Channel } from "./shim-channel.ts";
 import {
   CONTAINER, encodeOrder,
-  type Attached, type AttachWish, type ExecStdio, type Exited, type Failed, type Message, type NamesTold, type Order, type ShimQuery, type ShimState,
+  type Attached, type AttachWish, type ExecStdio, type Exited, type Failed, type Message, type NamesTold, type Order, type PortSocket, type ShimQuery, type ShimState,
 } from "./shim-protocol.ts";
 
 export { CONTAINER, parseExitRecord } from "./shim-protocol.ts";
-export type { AttachWish, Exited, ExecStdio, ExitRecord, Failed, NamesTold, ShimQuery, ShimState } from "./shim-protocol.ts";
+export type { AttachWish, Exited, ExecStdio, ExitRecord, Failed, NamesTold, PortSocket, ShimQuery, ShimState } from "./shim-protocol.ts";
 
 export type Shim = AsyncDisposable & {
   /** As it was when the connection was made. */
@@ -46,6 +46,8 @@ export type Shim = AsyncDisposable & {
   closeStdin(id: string): Promise<void>;
   /** Opens the log file anew: somebody has moved it. */
   rotate(): Promise<void>;
+  /** It holds these ports of the host, and no others, until the container has ended. On failure it holds what it held. */
+  hold(ports: readonly PortSocket[]): Promise<void>;
   /** What the container's resolver knows from now on. What it does not know comes to this connection, as `query`. */
   names(told: NamesTold): Promise<void>;
   /** The answer to a query: a DNS message with the query's own id. */
@@ -102,6 +104,7 @@ export async function connectShim(path: string, { signal, onEvent }: ConnectOpti
     signal: (id, signal) => control.order({ type: "signal", id, signal }),
     closeStdin: (id) => control.order({ type: "closeStdin", id }),
     rotate: () => control.order({ type: "rotate" }),
+    hold: (ports) => control.order({ type: "ports", ports }),
     names: (told) => control.order({ type: "names", ...told }),
     answer: ({ place, serial }, packet) => control.send({ type: "answer", place, serial, packet }),
     [Symbol.asyncDispose]: () => control.close(),

@@ -12,16 +12,24 @@ import type { Attachment } from "./network.ts";
 
 const ENOENT = 2;
 const EINVAL = 22;
-/** Ethernet's head and a VLAN's tag. */
-const HEAD = 18;
+/** Bytes of heads: Ethernet's; TCP's and IPv4's, with a timestamp. */
+const ETHERNET = 14;
+const TCP = 52;
+/** What one write of TCP may bring. */
+const LEAST_QUEUE = 1 << 16;
+const MOST = 1 << 30;
 
 export type Rate = NonNullable<Attachment["rate"]>;
 
-/** What an interface that sends `bits` a second gets. */
+/**
+ * What an interface that sends `bits` a second gets. The rate is that of what full TCP packets carry, so that a transfer
+ * is as fast as was asked for; their heads come on top. The bucket holds what comes in 40 ms: a host that is busy for so
+ * long does not slow the container down. A tenth of a second may wait.
+ */
 export function tokenBucket(bits: number, mtu: number): TokenBucket {
-  const rate = Math.max(1, Math.floor(bits / 8));
-  const burst = Math.max(2 * (mtu + HEAD), Math.floor(rate * 0.01));
-  return { rate, burst: Math.min(burst, 1 << 30), limit: Math.min(burst + Math.max(16 * mtu, Math.floor(rate * 0.05)), 1 << 30) };
+  const rate = Math.max(1, Math.floor((bits / 8) * ((mtu + ETHERNET) / (mtu - TCP))));
+  const burst = Math.max(2 * (mtu + ETHERNET), Math.floor(rate * 0.04));
+  return { rate, burst: Math.min(burst, MOST), limit: Math.min(burst + Math.max(LEAST_QUEUE, Math.floor(rate * 0.1)), MOST) };
 }
 
 /** Sets or lifts (undefined) what an interface sends. To be performed in its namespace. */
