@@ -55,6 +55,14 @@ test("resolv.conf: in the host's network it is the host's own text, unless somet
   assert.deepEqual(resolv({ mode: "host", search: ["x"] }).slice(0, 2), ["nameserver 127.0.0.53", "nameserver 192.0.2.1"]);
 });
 
+test("resolv.conf: in a network with names 127.0.0.11 answers, names go there as they are first, and whom it asks is said", () => {
+  const text = resolvConfFile({ base: BASE, mode: "own", resolver: true, ipv6: false, dns: [], search: [], options: [] });
+  assert.match(text, /^# ExtServers: \[host\(127\.0\.0\.53\) 192\.0\.2\.1 fd00::53\]$/m);
+  assert.deepEqual(resolv({ resolver: true }), ["nameserver 127.0.0.11", "search a.org b.org", "options edns0 trust-ad ndots:0"]);
+  assert.deepEqual(resolv({ resolver: true, dns: ["10.0.0.1"], search: ["x"], options: ["ndots:3", "timeout:1"] }), ["nameserver 127.0.0.11", "search x", "options ndots:3 timeout:1"]);
+  assert.deepEqual(resolv({ resolver: true, base: "" }), ["nameserver 127.0.0.11", "options ndots:0"]);
+});
+
 test("systemd-resolved's stub is known only when it is alone", () => {
   assert.ok(usesStub("nameserver 127.0.0.53\noptions edns0\n"));
   assert.ok(!usesStub(BASE));

@@ -39,6 +39,8 @@ export function followTask(ctx: Context, live: Live): Following {
       case "execExited":
         ctx.execs.exited(live.id, event.id, event.code);
         return void ctx.tasks.forgetExec(live.id, event.id).catch(() => {});
+      case "query":
+        return void ctx.network.names.query(live.id, event);
       case "logError":
         return ctx.log.warn("a container's log cannot be written", { container: live.id, errno: event.errno });
     }

@@ -20,6 +20,7 @@ export async function rename(ctx: Context, ref: string, wanted: string): Promise
       ctx.store.reserve(record.name, id);
       throw error;
     }
+    await ctx.network.rename(id, name);
     publish(ctx, renamed, "rename", { oldName: `/${record.name}` });
   });
 }
