@@ -5,9 +5,12 @@
 #include "sys.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -16,7 +19,7 @@ enum { BLOCK = 512, BUFFER = 256 << 10, SMALL = 64 << 10, PIECE = 1 << 20, RECOR
 struct tar {
   struct machine *m;
   uint32_t index;
-  int flags;
+  int flags, to;
   const char *root; /* what the tree is called */
   struct links *links;
   size_t have, name_len, records_len;
@@ -25,9 +28,59 @@ struct tar {
 
 /* --- bytes ------------------------------------------------------------------------------------------------------ */
 
+/* Waits until somebody's connection has room. The engine that hangs up wants no more of it. */
+static int wait_for_room(const struct tar *t) {
+  struct pollfd wait[2] = { { .fd = t->to, .events = POLLOUT }, { .fd = t->m->engine, .events = 0 } };
+  if (poll(wait, 2, -1) < 0 && errno != EINTR) return -errno;
+  return wait[1].revents ? -ECANCELED : 0;
+}
+
+static int send_bytes(const struct tar *t, const char *data, size_t len, int more) {
+  while (len > 0) {
+    ssize_t n = send(t->to, data, len, MSG_DONTWAIT | MSG_NOSIGNAL | more);
+    int err = n >= 0 ? 0 : errno == EAGAIN ? wait_for_room(t) : errno == EINTR ? 0 : -errno;
+    if (err) return err;
+    if (n > 0) data += n, len -= (size_t)n;
+  }
+  return 0;
+}
+
+/* What sendfile does not give of a file: zeros where it ends early. */
+static int send_rest(const struct tar *t, int fd, size_t len) {
+  static char piece[65536];
+  int err = 0;
+  for (size_t part; err == 0 && len > 0; len -= part) {
+    part = len < sizeof piece ? len : sizeof piece;
+    ssize_t n = read(fd, piece, part);
+    memset(piece + (n > 0 ? n : 0), 0, part - (size_t)(n > 0 ? n : 0));
+    err = send_bytes(t, piece, part, MSG_MORE);
+  }
+  return err;
+}
+
+static int send_file(const struct tar *t, int fd, size_t len) {
+  while (len > 0) {
+    ssize_t n = sendfile(t->to, fd, NULL, len);
+    int err = n < 0 && errno == EAGAIN ? wait_for_room(t) : n < 0 && (errno == EPIPE || errno == ECONNRESET) ? -errno : 0;
+    if (err) return err;
+    if (n == 0 || (n < 0 && errno != EAGAIN)) return send_rest(t, fd, len);
+    if (n > 0) len -= (size_t)n;
+  }
+  return 0;
+}
+
+/* A chunk of HTTP/1.1 (RFC 9112, 7.1) from memory, or from a file. */
+static int send_chunk(const struct tar *t, const char *data, int fd, size_t len) {
+  char head[20];
+  int err = send_bytes(t, head, (size_t)snprintf(head, sizeof head, "%zx\r\n", len), MSG_MORE);
+  if (err == 0) err = data ? send_bytes(t, data, len, MSG_MORE) : send_file(t, fd, len);
+  return err ? err : send_bytes(t, "\r\n", 2, 0);
+}
+
 static int flush(struct tar *t) {
   size_t n = t->have;
   t->have = 0;
+  if (n && t->to >= 0) return send_chunk(t, t->buffer, -1, n);
   return n && t->m->emit ? t->m->emit(t->m, t->index, t->buffer, n) : 0;
 }
 
@@ -167,7 +220,7 @@ static int put_data(struct tar *t, int fd, uint64_t size) {
   int err = flush(t);
   while (err == 0 && size > 0) {
     size_t part = size < PIECE ? (size_t)size : PIECE;
-    err = t->m->emit_file ? t->m->emit_file(t->m, t->index, fd, part) : 0;
+    err = t->to >= 0 ? send_chunk(t, NULL, fd, part) : t->m->emit_file ? t->m->emit_file(t->m, t->index, fd, part) : 0;
     size -= part;
   }
   return err;
@@ -282,6 +335,7 @@ int tree_archive(struct machine *m, uint32_t index, const struct archive_wish *w
   t->m = m;
   t->index = index;
   t->flags = wish->flags;
+  t->to = wish->to;
   t->root = wish->name;
   int err, fd = S_ISDIR(st.st_mode) ? sys_openat2(wish->dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS) : -1;
   if (!S_ISDIR(st.st_mode)) err = put_entry(t, "", &(struct found){ 'A', wish->dir, -1, path, &st, 0 });

@@ -26,6 +26,7 @@ struct machine {
   int marked; /* all descriptors but stdio close on exec */
   int (*emit)(struct machine *m, uint32_t index, const void *data, size_t len); /* an op's output; may be NULL; 0 or -errno */
   int (*emit_file)(struct machine *m, uint32_t index, int fd, size_t len); /* the same from a file, zeros where it ends early */
+  int engine; /* the connection to whom this is performed for, else -1 */
   void *owner;
 };
 

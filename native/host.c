@@ -126,6 +126,7 @@ static void perform_request(struct host *h) {
   machine_init(&m);
   m.emit = emit;
   m.emit_file = emit_file;
+  m.engine = h->fd;
   m.owner = h;
   if (h->now.flags & STREAM) perform_stream(h, &m);
   else report(h, perform_checked(h, &m));

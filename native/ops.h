@@ -59,33 +59,34 @@ enum {
   OP_FORK = 53,
   OP_OPEN_NS = 54,
   OP_OPEN_PIDFD = 55,
-  OP_SYNC = 56,
-  OP_ID_MAP = 57,
-  OP_SETHOSTNAME = 58,
-  OP_SETDOMAINNAME = 59,
-  OP_CHDIR = 60,
-  OP_FCHDIR = 61,
-  OP_UMASK = 62,
-  OP_SETSID = 63,
-  OP_KEYRING = 64,
-  OP_PRCTL = 65,
-  OP_SETGROUPS = 66,
-  OP_SETUSER = 67,
-  OP_CAP_BOUNDING = 68,
-  OP_CAP_SET = 69,
-  OP_CAP_AMBIENT = 70,
-  OP_RLIMIT = 71,
-  OP_SECCOMP = 72,
-  OP_PTY = 73,
-  OP_EXEC = 74,
-  OP_NETLINK = 75,
-  OP_CGROUP_KILL = 76,
-  OP_BPF_DEVICE = 77,
-  OP_BIND_PORT = 78,
-  OP_SLEEP = 79,
-  OP_SHIM = 80,
-  OP_RESOLVER = 81,
-  OP_COUNT = 81
+  OP_TAKE_FD = 56,
+  OP_SYNC = 57,
+  OP_ID_MAP = 58,
+  OP_SETHOSTNAME = 59,
+  OP_SETDOMAINNAME = 60,
+  OP_CHDIR = 61,
+  OP_FCHDIR = 62,
+  OP_UMASK = 63,
+  OP_SETSID = 64,
+  OP_KEYRING = 65,
+  OP_PRCTL = 66,
+  OP_SETGROUPS = 67,
+  OP_SETUSER = 68,
+  OP_CAP_BOUNDING = 69,
+  OP_CAP_SET = 70,
+  OP_CAP_AMBIENT = 71,
+  OP_RLIMIT = 72,
+  OP_SECCOMP = 73,
+  OP_PTY = 74,
+  OP_EXEC = 75,
+  OP_NETLINK = 76,
+  OP_CGROUP_KILL = 77,
+  OP_BPF_DEVICE = 78,
+  OP_BIND_PORT = 79,
+  OP_SLEEP = 80,
+  OP_SHIM = 81,
+  OP_RESOLVER = 82,
+  OP_COUNT = 82
 };
 /* Places of the fields: integers in n[], strings in s[]. */
 enum { OPEN_SLOT = 0, OPEN_DIR = 1, OPEN_FLAGS = 2, OPEN_MODE = 3, OPEN_RESOLVE = 4 }; /* N */
@@ -145,7 +146,7 @@ enum { PUT_DIR_PATH = 0 }; /* S */
 enum { FORBID_DIR = 0, FORBID_FLAGS = 1 }; /* N */
 enum { FORBID_PATH = 0 }; /* S */
 enum { SPREAD_PATH = 0 }; /* S */
-enum { ARCHIVE_DIR = 0, ARCHIVE_FROM = 1, ARCHIVE_FLAGS = 2 }; /* N */
+enum { ARCHIVE_DIR = 0, ARCHIVE_FROM = 1, ARCHIVE_FLAGS = 2, ARCHIVE_TO = 3 }; /* N */
 enum { ARCHIVE_PATH = 0, ARCHIVE_NAME = 1, ARCHIVE_EXCEPT = 2 }; /* S */
 enum { CHANGES_SLOT = 0, CHANGES_FROM = 1, CHANGES_FLAGS = 2 }; /* N */
 enum { EXPECT_PATH = 0, EXPECT_DATA = 1 }; /* S */
@@ -177,6 +178,7 @@ enum { SETNS_SLOT = 0, SETNS_FLAGS = 1 }; /* N */
 enum { OPEN_NS_SLOT = 0, OPEN_NS_PID = 1 }; /* N */
 enum { OPEN_NS_PATH = 0 }; /* S */
 enum { OPEN_PIDFD_SLOT = 0, OPEN_PIDFD_PID = 1 }; /* N */
+enum { TAKE_FD_SLOT = 0, TAKE_FD_PID = 1, TAKE_FD_FD = 2 }; /* N */
 enum { ID_MAP_SLOT = 0 }; /* N */
 enum { ID_MAP_UIDS = 0, ID_MAP_GIDS = 1 }; /* S */
 enum { SETHOSTNAME_NAME = 0 }; /* S */
@@ -240,7 +242,7 @@ static const struct op_shape OP_SHAPES[OP_COUNT + 1] = {
   [OP_PUT_DIR] = { 4, 1 },
   [OP_FORBID] = { 2, 1 },
   [OP_SPREAD] = { 0, 1 },
-  [OP_ARCHIVE] = { 3, 3 },
+  [OP_ARCHIVE] = { 4, 3 },
   [OP_CHANGES] = { 3, 0 },
   [OP_EXPECT] = { 0, 2 },
   [OP_POUR_TREE] = { 2, 0 },
@@ -262,6 +264,7 @@ static const struct op_shape OP_SHAPES[OP_COUNT + 1] = {
   [OP_FORK] = { 0, 0 },
   [OP_OPEN_NS] = { 2, 1 },
   [OP_OPEN_PIDFD] = { 2, 0 },
+  [OP_TAKE_FD] = { 3, 0 },
   [OP_SYNC] = { 0, 0 },
   [OP_ID_MAP] = { 1, 2 },
   [OP_SETHOSTNAME] = { 0, 1 },

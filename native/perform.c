@@ -44,7 +44,7 @@ enum { MAX_UNDO = 4096, MAX_READ = 16 << 20, MAX_LIST = 8 << 20 };
 static int code(long result) { return result < 0 ? -errno : 0; }
 
 void machine_init(struct machine *m) {
-  *m = (struct machine){ .status = -1 };
+  *m = (struct machine){ .status = -1, .engine = -1 };
   for (int i = 0; i < SLOTS; i++) m->slot[i] = -1;
 }
 
@@ -379,6 +379,14 @@ static int id_map(struct machine *m, const struct op *op) {
   if (pid <= 0) return pid ? (int)pid : -ESRCH;
   int err = write_map(pid, "uid_map", op->s[ID_MAP_UIDS]);
   return err ? err : write_map(pid, "gid_map", op->s[ID_MAP_GIDS]);
+}
+
+static int take_fd(struct machine *m, const struct op *op) {
+  int process = (int)syscall(SYS_pidfd_open, N(TAKE_FD_PID), 0);
+  if (process < 0) return -errno;
+  int fd = open_or(syscall(SYS_pidfd_getfd, process, N(TAKE_FD_FD), 0));
+  close(process);
+  return fill(m, N(TAKE_FD_SLOT), fd);
 }
 
 static int open_ns(struct machine *m, const struct op *op) {
@@ -736,7 +744,7 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_PUT_FILE: return put_file(m, op);
   case OP_PUT_DIR: return put_dir(m, op);
   case OP_FORBID: return forbid(dir_of(m, N(FORBID_DIR)), S(FORBID_PATH), (int)N(FORBID_FLAGS));
-  case OP_ARCHIVE: return tree_archive(m, index, &(struct archive_wish){ dir_of(m, N(ARCHIVE_DIR)), fd_of(m, N(ARCHIVE_FROM)), (int)N(ARCHIVE_FLAGS), S(ARCHIVE_PATH), S(ARCHIVE_NAME), op->s[ARCHIVE_EXCEPT] });
+  case OP_ARCHIVE: return tree_archive(m, index, &(struct archive_wish){ dir_of(m, N(ARCHIVE_DIR)), fd_of(m, N(ARCHIVE_FROM)), (int)N(ARCHIVE_FLAGS), fd_of(m, N(ARCHIVE_TO)), S(ARCHIVE_PATH), S(ARCHIVE_NAME), op->s[ARCHIVE_EXCEPT] });
   case OP_CHANGES: return tree_changes(m, index, fd_of(m, N(CHANGES_SLOT)), fd_of(m, N(CHANGES_FROM)), (int)N(CHANGES_FLAGS));
   case OP_SPREAD: return spread(S(SPREAD_PATH));
   case OP_EXPECT: return expect(S(EXPECT_PATH), op->s[EXPECT_DATA]);
@@ -761,6 +769,7 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_FORK: return fork_op(m);
   case OP_OPEN_NS: return open_ns(m, op);
   case OP_OPEN_PIDFD: return fill(m, N(OPEN_PIDFD_SLOT), open_or(syscall(SYS_pidfd_open, N(OPEN_PIDFD_PID), 0)));
+  case OP_TAKE_FD: return take_fd(m, op);
   case OP_SYNC: return sync_op(m);
   case OP_ID_MAP: return id_map(m, op);
   case OP_SETHOSTNAME: return code(sethostname(S(SETHOSTNAME_NAME), LEN(SETHOSTNAME_NAME)));

@@ -35,7 +35,7 @@ int walk_tree(struct walk *w, int fresh, int old);
 
 /* The op `changes`: for each change its kind, its path and NUL. */
 int tree_changes(struct machine *m, uint32_t index, int fresh, int old, int flags);
-/* The op `archive`: a tar archive of dir/path called `name`, or of what differs from `old`. */
-struct archive_wish { int dir, old, flags; const char *path, *name; struct str except; };
+/* The op `archive`: a tar archive of dir/path called `name`, or of what differs from `old`; to: -1, or where it is sent. */
+struct archive_wish { int dir, old, flags, to; const char *path, *name; struct str except; };
 int tree_archive(struct machine *m, uint32_t index, const struct archive_wish *wish);
 #endif

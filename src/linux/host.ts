@@ -27,12 +27,17 @@ export async function openKernel(options: HostOptions): Promise<Kernel> {
   const pool = openPool(options);
   await pool.prepare();
   return {
-    perform: async (program, { forked = false, signal } = {}) => {
+    perform: async (program, { forked = false, long = false, signal } = {}) => {
       if (!forked) refuseLasting(program);
       const fork = forked === "if needed" ? lastingOp(program) !== undefined : forked;
-      const host = await pool.take(signal);
+      const host = await pool.take(signal, long);
+      const kill = () => host.kill();
+      if (long) signal?.addEventListener("abort", kill, { once: true });
       const done = host.run({ ops: flatten(program), before: 0 }, encodeProgram(program), fork ? FORKED : 0);
-      return done.finally(() => pool.give(host));
+      return done.finally(() => {
+        signal?.removeEventListener("abort", kill);
+        pool.give(host, long);
+      });
     },
     stream: async ({ signal, long = false }: PerformOptions = {}) => openStream(pool, await pool.take(signal, long), long),
     read: async (program, { signal } = {}) => openReader(pool, await pool.take(signal, true), program, signal),

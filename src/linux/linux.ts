@@ -36,8 +36,8 @@ export type Kernel = AsyncDisposable & {
 };
 
 /**
- * `forked`: "if needed" forks when an op of the program changes the process for good. `long`: of a stream that a client
- * feeds; it takes no host away from others.
+ * `forked`: "if needed" forks when an op of the program changes the process for good. `long`: whose pace a client sets; it
+ * takes no host away from others, and the signal ends it.
  */
 export type PerformOptions = { forked?: boolean | "if needed"; long?: boolean; signal?: AbortSignal };
 

@@ -26,7 +26,7 @@ type Shape<I extends string, S extends string> = {
 };
 
 /** Fields that default to -1 instead of 0. */
-export const MINUS_ONE = new Set(["slot", "dir", "fromDir", "toDir", "from", "userns", "uid", "gid", "patchSlot"]);
+export const MINUS_ONE = new Set(["slot", "dir", "fromDir", "toDir", "from", "to", "userns", "uid", "gid", "patchSlot"]);
 
 function shape<const I extends string, const S extends string = "">(ints: I, strs: S = "" as S): Shape<I, S> {
   const words = (text: string) => (text === "" ? [] : text.split(" "));
@@ -114,8 +114,9 @@ export const OPS = {
   // --- trees, which may change meanwhile ------------------------------------------------------------------------------
   /** A tar archive of path below dir, called `name` ("": only what is in it), as the op's output, in pieces. With `from`, the
    * directory of an older tree, only what differs. flags 1: it is an overlay's upper directory; 2: what was deleted becomes
-   * an entry ".wh.NAME". except: paths, each with its NUL, that count as unchanged when they are new. */
-  archive: shape("dir from flags", "path name except"),
+   * an entry ".wh.NAME". except: paths, each with its NUL, that count as unchanged when they are new. to: a connection
+   * that gets the pieces as chunks of HTTP/1.1, without the last one, instead of an output. */
+  archive: shape("dir from flags to", "path name except"),
   /** What differs between the directories `slot` and `from`, as the op's output: for each a byte A, C or D, the path, NUL.
    * flags as for archive. */
   changes: shape("slot from flags"),
@@ -162,6 +163,8 @@ export const OPS = {
   openNs: shape("slot pid", "path"),
   /** pidfd_open(pid) into slot. */
   openPidfd: shape("slot pid"),
+  /** pidfd_getfd(pid, fd) into slot: a copy of a descriptor of another process, the engine's own. */
+  takeFd: shape("slot pid fd"),
   /** Tells the parent (the shim) that this point is reached and waits until its `parent` program is done. */
   sync: shape(""),
   /** Writes the uid and gid maps (lines "inside outside count") of the process behind the pidfd. */

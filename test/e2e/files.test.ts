@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { tar } from "../fixtures/tar.ts";
@@ -169,6 +171,50 @@ story("export is the whole root, flat, without what is mounted", async ({ cli, f
   await cli.ok("rmi", "flat:1");
   await cli.fails(1, /failed to export container: invalid output path: stat .*no: no such file or directory/, "export", "-o", join(folder, "no/such"), id);
 });
+
+/** The head and the body of an answer in HTTP/1.0, which has no chunks; cut after `most` bytes. */
+function rawly(socket: string, path: string, most = Infinity): Promise<{ head: string; body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const connection = connect(socket, () => connection.write(`GET ${path} HTTP/1.0\r\nHost: x\r\n\r\n`));
+    connection.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      if ((length += chunk.length) >= most) connection.destroy();
+    });
+    connection.on("error", reject).on("close", () => {
+      const all = Buffer.concat(chunks);
+      const end = all.indexOf("\r\n\r\n");
+      resolve({ head: all.subarray(0, end).toString(), body: all.subarray(end + 4) });
+    });
+  });
+}
+
+story("an export is the same by HTTP/1.0, and one that is left midway leaves the next one alone", async ({ cli, engine, folder }) => {
+  const id = await ready(cli, await up(cli));
+  await cli.ok("exec", id, "sh", "-c", "seq 1 300000 > /t/large; dd if=/dev/zero of=/t/sparse bs=1 count=1 seek=3000000");
+  const path = join(folder, "out.tar");
+  await cli.ok("export", "-o", path, id);
+  const { head, body } = await rawly(engine.place.socket, `/v1.41/containers/${id}/export`);
+  assert.match(head, /^HTTP\/1\.\d 200 OK/);
+  assert.ok(!/chunked/i.test(head), head);
+  assert.ok(body.equals(readFileSync(path)));
+  for (let round = 0; round < 3; round++) await leave(engine.place.socket, `/v1.41/containers/${id}/export`);
+  await cli.ok("export", "-o", path, id);
+  assert.ok(body.equals(readFileSync(path)));
+  await cli.ok("rm", "-f", id);
+}, { only: "gantry-engine" });
+
+/** Asks by HTTP/1.1, and goes away at the first bytes. */
+function leave(socket: string, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath: socket, path }, (answer) => {
+      answer.once("data", () => answer.destroy());
+      answer.on("close", resolve).on("error", () => {});
+    });
+    asked.on("error", reject).end();
+  });
+}
 
 story("commit makes an image that runs, with what was said of it", async ({ cli }) => {
   const id = await ready(cli, await up(cli, "--env", "A=1", "--label", "l=m"));

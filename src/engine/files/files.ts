@@ -55,11 +55,17 @@ export type Files = {
   write(ref: string, path: string, archive: AsyncIterable<Uint8Array>, options: WriteOptions): Promise<void>;
   /** What the container changed in its image's files, in the order of paths. */
   changes(ref: string): Promise<Change[]>;
-  /** Everything in the root file system, without what is mounted there. */
-  export(ref: string, options: { signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
+  /** Everything in the root file system, without what is mounted there. What is returned must be read, or sent. */
+  export(ref: string, options: ExportOptions): Promise<AsyncIterable<Uint8Array> | Sending>;
   /** The id of the image. */
   commit(ref: string, options: CommitOptions): Promise<Digest>;
 };
+
+/** `connection`: a descriptor of this process, to which the archive may be written in chunks of HTTP, without the last one. */
+export type ExportOptions = { readonly connection?: number; readonly signal: AbortSignal };
+
+/** The archive is written by somebody else, past this process. */
+export type Sending = { send(): Promise<void> };
 
 export type WriteOptions = {
   /** A directory is not replaced by a file, nor a file by a directory. */

@@ -1,5 +1,6 @@
 /** A container's files: /containers/{id}/archive, changes, export; /commit. */
 import { fail } from "#base/errors.ts";
+import { lend, lendable } from "#base/http-lend.ts";
 import type { Change, PathStat } from "../../files/files.ts";
 import { type Answer, type ApiCall, type ApiRoute, created, empty, ok } from "../answer.ts";
 import type { ApiParts } from "../api.ts";
@@ -40,7 +41,10 @@ export function fileRoutes({ files }: ApiParts): ApiRoute[] {
   }
 
   async function exportTree(call: ApiCall): Promise<Answer> {
-    return await sendOwnBytes(call, "application/octet-stream", await files.export(call.params["id"]!, { signal: call.signal }));
+    const connection = lendable(call);
+    const archive = await files.export(call.params["id"]!, { signal: call.signal, ...(connection === undefined ? {} : { connection }) });
+    if (!("send" in archive)) return await sendOwnBytes(call, "application/octet-stream", archive);
+    return await lend(call, "application/octet-stream", archive.send);
   }
 
   async function commit(call: ApiCall): Promise<Answer> {
