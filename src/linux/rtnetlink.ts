@@ -190,12 +190,6 @@ export function replaceDefaultRoute(gateway: Uint8Array): Buffer {
   return message(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.REPLACE, defaultHeader(gateway.length === 4 ? 4 : 6, 0), attribute(RTA.GATEWAY, gateway));
 }
 
-/** The default route is an interface: everything is sent through it as it is, to no neighbour. */
-export function newDeviceRoute(index: number, family: 4 | 6): Buffer {
-  const link = 253;
-  return message(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL, defaultHeader(family, family === 4 ? link : 0), u32(RTA.OIF, index));
-}
-
 function defaultHeader(family: 4 | 6, scope: number): Uint8Array {
   const [main, boot, unicast] = [254, 3, 1];
   return Uint8Array.of(family === 4 ? AF.INET : AF.INET6, 0, 0, 0, main, boot, scope, unicast, 0, 0, 0, 0);

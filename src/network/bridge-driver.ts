@@ -6,6 +6,7 @@ import { fail } from "#base/errors.ts";
 import { ensureBridge } from "./bridge.ts";
 import { parseBridgeOptions } from "./bridge-options.ts";
 import type { NetworkDriver, Place } from "./driver.ts";
+import { hostIndexOf } from "./rate.ts";
 import type { Attachment } from "./network.ts";
 
 const ENODEV = 19;
@@ -37,7 +38,7 @@ const removeOp = (name: string): Op => ({ op: "netlink", proto: ROUTE, acks: 1, 
 function vethOp(attachment: Attachment, { own, index }: Place): Op {
   const { hostInterface, mtu, isolated, interface: name = "eth0" } = attachment;
   const peer = { name, mac: parseMac(attachment.mac)! };
-  const veth = newVeth({ name: hostInterface, master: index, mtu, peer });
+  const veth = newVeth({ name: hostInterface, index: hostIndexOf(attachment), master: index, mtu, peer });
   const hairpin = attachment.ports.length > 0;
   const port = hairpin || isolated ? [setBridgePort(hostInterface, { hairpin, isolated })] : [];
   return {

@@ -17,6 +17,7 @@ import type { NetworkDriver } from "./driver.ts";
 import { publish, withdraw } from "./firewall/firewall.ts";
 import { gatewayOf } from "./gateway.ts";
 import { hostAndPort } from "./host-ports.ts";
+import { hostRateOps, insideRateOps } from "./rate.ts";
 import type { Attachment, AttachPrograms, AttachSlots, NetworkRecord, PublishedPort } from "./network.ts";
 
 const ENOENT = 2;
@@ -40,8 +41,8 @@ export function attachPrograms(endpoints: readonly Endpoint[], slots: AttachSlot
   return {
     reserve: [...held.map((port, index) => bindOp(port, slotOf(index))), ...attachments.flatMap((one) => publishOps(one, table))],
     hold: held.reduce((mask, _, index) => (slotOf(index) === -1 ? mask : mask | (1n << BigInt(slotOf(index)))), 0n),
-    host: endpoints.flatMap(({ attachment, driver, index, network }) => driver.attach(attachment, { own: slots.own, index, network })),
-    inside: [...insideOps(attachments, firstIndex), ...(attachments.some(hasNames) ? [resolverOp] : [])],
+    host: endpoints.flatMap(({ attachment, driver, index, network }) => [...driver.attach(attachment, { own: slots.own, index, network }), ...hostRateOps(attachment)]),
+    inside: [...insideOps(attachments, firstIndex), ...attachments.flatMap((one, at) => insideRateOps(one, firstIndex + at)), ...(attachments.some(hasNames) ? [resolverOp] : [])],
     teardown: [],
   };
 }

@@ -8,6 +8,7 @@ import type { NetworkDriver, Place } from "./driver.ts";
 import { downOnParent, onParent, removeOp } from "./macvlan.ts";
 import { ensureParent, isolatedParent, refusal } from "./parent.ts";
 import type { Attachment, NetworkRecord } from "./network.ts";
+import { refuseIngressRate } from "./rate.ts";
 
 const MODES = new Set(["l2", "l3", "l3s"]);
 const FLAGS = new Set(["bridge", "private", "vepa"]);
@@ -25,7 +26,10 @@ export const ipvlanDriver: NetworkDriver = {
   },
   up: ({ parent = "" }, { kernel }) => ensureParent(kernel, "ipvlan", parent),
   down: downOnParent,
-  attach: (attachment, place) => [ipvlanOp(attachment, place)],
+  attach(attachment, place) {
+    refuseIngressRate(attachment);
+    return [ipvlanOp(attachment, place)];
+  },
   detach: ({ interface: name = "eth0" }) => ({ host: [], inside: [removeOp(name)] }),
 };
 

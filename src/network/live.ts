@@ -11,6 +11,7 @@ import { republish } from "./firewall/firewall.ts";
 import { publisherOf } from "./gateway.ts";
 import { whereOf } from "./join.ts";
 import type { Attachment } from "./network.ts";
+import { hostRateOps, insideRateOps } from "./rate.ts";
 import { forget, type State } from "./state.ts";
 
 const NEWNET = 0x40000000;
@@ -24,11 +25,11 @@ export async function connect(state: State, given: Attachment, pid: number): Pro
   const attachment = moved.find(({ endpointId }) => endpointId === given.endpointId) ?? given;
   try {
     const seen = await state.kernel.perform(
-      [enter(pid), ...driver.attach(attachment, { own: OWN, index, network }), { op: "setns", slot: OWN, flags: NEWNET }, look(attachment)],
+      [enter(pid), ...driver.attach(attachment, { own: OWN, index, network }), ...hostRateOps(attachment), { op: "setns", slot: OWN, flags: NEWNET }, look(attachment)],
       { forked: true },
     );
     const [link] = readLinks([...seen.values()].at(-1) ?? Buffer.alloc(0));
-    await state.kernel.perform(inside(pid, [...sysctlOps(attachment), ...upOps(attachment, link?.index ?? 0), ...routeOps(others, [...others, attachment])]), { forked: true });
+    await state.kernel.perform(inside(pid, [...sysctlOps(attachment), ...upOps(attachment, link?.index ?? 0), ...insideRateOps(attachment, link?.index ?? 0), ...routeOps(others, [...others, attachment])]), { forked: true });
     await applyMoved(state, moved, { attached: others });
   } catch (error) {
     await detach(state, attachment, pid, others).catch(() => {});
