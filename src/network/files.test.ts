@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hostnameFile, hostsFile, resolvConfFile, usesStub, type HostsRequest, type ResolvRequest } from "./files.ts";
+import { hostnameFile, hostsFile, isOwnResolvConf, resolvConfFile, usesStub, type HostsRequest, type ResolvRequest } from "./files.ts";
 
 const hosts = (some: Partial<HostsRequest>) =>
   hostsFile({ extraHosts: [], hostGateways: ["172.17.0.1"], addresses: ["172.17.0.2"], hostname: "abc", domainname: "", ...some });
@@ -61,6 +61,12 @@ test("resolv.conf: in a network with names 127.0.0.11 answers, names go there as
   assert.deepEqual(resolv({ resolver: true }), ["nameserver 127.0.0.11", "search a.org b.org", "options edns0 trust-ad ndots:0"]);
   assert.deepEqual(resolv({ resolver: true, dns: ["10.0.0.1"], search: ["x"], options: ["ndots:3", "timeout:1"] }), ["nameserver 127.0.0.11", "search x", "options ndots:3 timeout:1"]);
   assert.deepEqual(resolv({ resolver: true, base: "" }), ["nameserver 127.0.0.11", "options ndots:0"]);
+});
+
+test("resolv.conf: it is known whether somebody has changed it", () => {
+  const text = resolvConfFile({ base: BASE, mode: "own", ipv6: false, dns: [], search: [], options: [] });
+  assert.ok(isOwnResolvConf(text));
+  for (const other of ["", BASE, text.replace("192.0.2.1", "192.0.2.2"), `${text}nameserver 192.0.2.9\n`, text.replace(/\n#[^\n]*\n$/, "\n")]) assert.ok(!isOwnResolvConf(other), other);
 });
 
 test("systemd-resolved's stub is known only when it is alone", () => {

@@ -19,6 +19,7 @@
  */
 import type { EgressPolicy, EndpointSettings, NetworkCreateRequest, PortBinding } from "#spec/docker.ts";
 import type { Failure } from "#base/errors.ts";
+import type { GivenPool } from "./remote/pools.ts";
 import type { Program } from "#linux/ops.ts";
 import type { Names } from "./dns/dns.ts";
 
@@ -50,7 +51,7 @@ export type NetworkRecord = {
   readonly ipv6: boolean;
   readonly internal: boolean;
   /** Empty for host and none. */
-  readonly ipam: { readonly driver: string; readonly options?: Readonly<Record<string, string>>; readonly configs: readonly Subnet[] };
+  readonly ipam: { readonly driver: string; readonly options?: Readonly<Record<string, string>>; readonly configs: readonly Subnet[]; readonly pools?: readonly GivenPool[] };
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** The interface of the host; "" for host and none. */
@@ -119,6 +120,16 @@ export type Attachment = {
   readonly egress?: EgressPolicy;
   /** Bits per second. */
   readonly rate?: { readonly egress?: number; readonly ingress?: number };
+  /** What a plugin has made for it. */
+  readonly remote?: RemoteInterface;
+};
+
+/** An interface of the host, by name and index, that becomes the container's; and routes out of it ("" : no next hop). */
+export type RemoteInterface = {
+  readonly source: string;
+  readonly index: number;
+  readonly changesMac: boolean;
+  readonly routes: readonly { readonly destination: string; readonly nextHop: string }[];
 };
 
 export type Protocol = "tcp" | "udp" | "sctp";
@@ -251,7 +262,8 @@ export type Network = AsyncDisposable & {
 export { loopbackOps } from "./endpoint.ts";
 export { candidateOf, gatewayOf, publisherOf } from "./gateway.ts";
 export type { NetworkDriver } from "./driver.ts";
+export type { Remotes } from "./remote/remote.ts";
 export { openNetwork } from "./open.ts";
 export { hasNames } from "./dns/dns.ts";
 export { readHostFacts, readHostResolvConf } from "./host-facts.ts";
-export { hostsFile, hostnameFile, resolvConfFile, withHosts, withoutHosts } from "./files.ts";
+export { hostsFile, hostnameFile, isOwnResolvConf, resolvConfFile, withHosts, withoutHosts } from "./files.ts";

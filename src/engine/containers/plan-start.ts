@@ -5,7 +5,7 @@ import { fail } from "#base/errors.ts";
 import { hostFolderProgram, TASK_SLOTS, type TaskNetwork, type TaskWish } from "#core/tasks/tasks.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
 import type { Program } from "#linux/ops.ts";
-import { type Attachment, hasNames, hostnameFile, hostsFile, loopbackOps, readHostResolvConf, resolvConfFile } from "#network/network.ts";
+import { type Attachment, hostnameFile, hostsFile, loopbackOps } from "#network/network.ts";
 import type { Spec } from "#spec/oci-runtime.ts";
 import type { ContainerRecord } from "../engine.ts";
 import { readAccounts } from "./accounts.ts";
@@ -13,6 +13,7 @@ import { isRunning, type Accounts, type Context } from "./context.ts";
 import { containerDevices } from "./devices.ts";
 import { containerFolder } from "./folders.ts";
 import { logOf } from "./logging.ts";
+import { resolvConfText } from "./names.ts";
 import { containerSpec, type SpecInput } from "./spec.ts";
 import { resolveUser } from "./user.ts";
 
@@ -121,10 +122,7 @@ async function nameFiles(ctx: Context, record: ContainerRecord, attachments: rea
   const { config, hostConfig } = record;
   if (otherOf(hostConfig.NetworkMode) !== undefined) return {};
   const mode = hostConfig.NetworkMode === "host" ? "host" : "own";
-  const resolver = attachments.some(hasNames);
-  const [resolv, hosts] = await Promise.all([readHostResolvConf(resolver ? "host" : mode), mode === "host" ? readFile("/etc/hosts", "utf8").catch(() => "") : undefined]);
-  const { dns, dnsOptions, dnsSearch } = ctx.config.network;
-  const either = (own: readonly string[] | null, general: readonly string[]) => (own !== null && own.length > 0 ? own : general);
+  const [resolv, hosts] = await Promise.all([resolvConfText(ctx, record, attachments), mode === "host" ? readFile("/etc/hosts", "utf8").catch(() => "") : undefined]);
   return {
     hostname: hostnameFile(config.Hostname || hostname()),
     hosts: hostsFile({
@@ -135,15 +133,7 @@ async function nameFiles(ctx: Context, record: ContainerRecord, attachments: rea
       hostname: config.Hostname,
       domainname: config.Domainname,
     }),
-    "resolv.conf": resolvConfFile({
-      base: resolv,
-      mode,
-      resolver,
-      ipv6: attachments.some(({ address6 }) => address6 !== ""),
-      dns: either(hostConfig.Dns, dns),
-      search: either(hostConfig.DnsSearch, dnsSearch),
-      options: either(hostConfig.DnsOptions, dnsOptions),
-    }),
+    "resolv.conf": resolv,
   };
 }
 

@@ -6,6 +6,7 @@
  */
 import { formatTime, nowNanos } from "#base/clock.ts";
 import { removeFolderProgram, shortTaskId } from "#core/tasks/tasks.ts";
+import { hasNames } from "#network/network.ts";
 import { readdir } from "node:fs/promises";
 import type { ContainerRecord } from "../engine.ts";
 import { isRunning, type Context } from "./context.ts";
@@ -14,7 +15,7 @@ import { handleExit } from "./exit.ts";
 import { foldersRoot } from "./folders.ts";
 import { endedOf, endLost, followTask } from "./follow-task.ts";
 import type { Live } from "./live.ts";
-import { serveNames } from "./names.ts";
+import { changeNames } from "./names.ts";
 import { removeLocked } from "./remove.ts";
 import { wantsStart } from "./restart-policy.ts";
 import { scheduleRestart } from "./restarting.ts";
@@ -60,9 +61,10 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
     live.task = found.task;
     live.run = Promise.withResolvers();
     const pid = found.task.shim.state.pid;
-    await serveNames(ctx, record, found.task.shim).catch((error: unknown) => ctx.log.error("tell a container of names", { container: live.id, error }));
     if (!isRunning(record) || record.state.pid !== pid) await ctx.store.put(withPid(ctx, record, pid));
+    const named = ctx.network.attachmentsOf(live.id).some(hasNames);
     await leaveHalfJoined(ctx, ctx.store.get(live.id)!);
+    if (named) await changeNames(ctx, ctx.store.get(live.id)!, found.task.shim);
     // An engine that died in the middle of a pause may have left it frozen.
     if (record.state.status !== "paused") await ctx.tasks.freeze(ctx.cgroupOf(record), false).catch(() => {});
     if (record.state.status !== "paused") ctx.health.begin(live.id, { anew: false });

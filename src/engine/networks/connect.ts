@@ -4,6 +4,7 @@ import { failpoint } from "#base/failpoint.ts";
 import { candidateOf, type Attachment, type NetworkRecord, publisherOf } from "#network/network.ts";
 import type { EndpointSettings } from "#spec/docker.ts";
 import { isRunning, publishNetwork, type Context } from "../containers/context.ts";
+import { changeNames } from "../containers/names.ts";
 import { emptyEndpoint, joinRequest, withAttachments } from "../containers/endpoints.ts";
 import type { ContainerRecord } from "../engine.ts";
 import { changeHosts } from "./hosts.ts";
@@ -22,7 +23,7 @@ export async function connect(ctx: Context, network: NetworkRecord, ref: string,
     await failpoint("connect.attached");
     const after = withAttachments(wished, ctx.network.attachmentsOf(id));
     await ctx.store.put(after);
-    await changeHosts(ctx, after, { add: [attachment] });
+    await Promise.all([changeHosts(ctx, after, { add: [attachment] }), changeNames(ctx, after, live.task!.shim)]);
     publishNetwork(ctx, after, "connect", network.name);
   });
 }

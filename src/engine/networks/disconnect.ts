@@ -6,6 +6,7 @@ import { fail, kindOf } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { NetworkRecord } from "#network/network.ts";
 import { isRunning, publishNetwork, type Context } from "../containers/context.ts";
+import { changeNames } from "../containers/names.ts";
 import { withAttachments } from "../containers/endpoints.ts";
 import type { ContainerRecord } from "../engine.ts";
 import { changeHosts } from "./hosts.ts";
@@ -27,7 +28,7 @@ export async function disconnect(ctx: Context, network: NetworkRecord, ref: stri
     await failpoint("disconnect.detached");
     const after = withAttachments(wished, ctx.network.attachmentsOf(record.id));
     await ctx.store.put(after);
-    await changeHosts(ctx, after, { remove: [attachment] });
+    await Promise.all([changeHosts(ctx, after, { remove: [attachment] }), changeNames(ctx, after, ctx.lives.of(record.id).task!.shim)]);
     publishNetwork(ctx, record, "disconnect", network.name);
   });
 }
