@@ -7,6 +7,7 @@ import type { IpamConfig, NetworkCreateRequest } from "#spec/docker.ts";
 import { contains, formatAddress, formatPrefix, networkOf, overlaps, parseAddress, parsePrefix, type Prefix } from "./addresses.ts";
 import type { NetworkDriver } from "./driver.ts";
 import type { NetworkRecord, Subnet } from "./network.ts";
+import { isRemoteIpam } from "./remote/open-remote.ts";
 import { DEFAULT_POOLS, chooseSubnet, firstAddress, localSubnet6, type Pool } from "./pools.ts";
 
 export type Around = {
@@ -43,7 +44,7 @@ export function settleNetwork(request: NetworkCreateRequest, around: Around): Ne
 function checkName(name: string, networks: readonly NetworkRecord[]): void {
   if (name.trim() === "") throw fail("invalid", "invalid network name: name is empty");
   if (!/^[a-zA-Z0-9][\w.-]*$/.test(name) && (/[/\\:\u0000-\u001f\u007f]/.test(name) || name.length > 253)) throw fail("invalid", `invalid network name: ${JSON.stringify(name)}`);
-  if (PREDEFINED.includes(name)) throw fail("forbidden", `operation is not permitted on predefined ${name} network`);
+  if (PREDEFINED.includes(name)) throw fail("forbidden", `operation is not permitted on predefined ${name} network `);
   if (networks.some((other) => other.name === name)) throw fail("conflict", `network with name ${name} already exists`);
 }
 
@@ -74,7 +75,7 @@ function baseRecord(request: NetworkCreateRequest, driver: string, { id, created
 /** Settings that another network takes over; nobody joins it, so its subnets are not anybody's yet. */
 function settleConfig(request: NetworkCreateRequest, around: Around): NetworkRecord {
   if (request.ConfigFrom !== "") throw fail("forbidden", "a configuration network cannot depend on another configuration network");
-  const base = baseRecord(request, request.Driver === "" ? "null" : request.Driver, around);
+  const base = baseRecord(request, "null", around);
   const configs = request.IPAM.Config.map((config): Subnet => ({
     subnet: config.Subnet ?? "",
     gateway: config.Gateway ?? "",
@@ -113,12 +114,13 @@ function fromConfig(request: NetworkCreateRequest, networks: readonly NetworkRec
 function subnets(request: NetworkCreateRequest, around: Around): Subnet[] {
   const { EnableIPv4, EnableIPv6, IPAM } = request;
   if (IPAM.Driver === "null") return [];
-  const others = around.networks.flatMap(({ ipam, configOnly }) => (configOnly === true ? [] : ipam.configs.map(({ subnet }) => prefixOf(subnet))));
+  const others = around.networks.flatMap(({ ipam, configOnly }) => (configOnly === true || ipam.pools !== undefined ? [] : ipam.configs.map(({ subnet }) => prefixOf(subnet))));
   const asked = IPAM.Config.filter(({ Subnet }) => Subnet !== undefined).map((config) => ({ config, prefix: prefixOf(config.Subnet!) }));
   const of = (length: 4 | 16) => asked.filter(({ prefix }) => prefix.address.length === length);
   for (const [at, { prefix }] of asked.entries()) {
     const earlier = asked.slice(0, at).map((one) => one.prefix);
-    if ([...others, ...earlier].some((other) => overlaps(other, prefix))) throw overlap();
+    // A plugin that gives subnets knows which go together.
+    if (!isRemoteIpam(IPAM.Driver) && [...others, ...earlier].some((other) => overlaps(other, prefix))) throw overlap();
   }
   const avoid = [...around.taken, ...others, ...asked.map(({ prefix }) => prefix)];
   const chosen = (length: 4 | 16) => [{ config: {}, prefix: length === 4 ? chooseIpv4(around, avoid) : chooseIpv6(around, avoid) }];

@@ -67,7 +67,7 @@ function prunable(all: readonly NetworkRecord[], filters: Filters): NetworkRecor
   checkFilters(filters, PRUNE_FILTERS);
   const until = untilFilter(filters);
   const old = ({ created }: NetworkRecord) => until === undefined || (parseTime(created) ?? 0n) < until;
-  return all.filter((one) => !PREDEFINED.includes(one.name) && old(one) && matchesLabels(filters, one.labels));
+  return all.filter((one) => !PREDEFINED.includes(one.name) && one.configOnly !== true && old(one) && matchesLabels(filters, one.labels));
 }
 
 /** False when somebody has come to use it meanwhile, or has removed it. */

@@ -21,7 +21,6 @@ export function networksOf(record: ContainerRecord): Record<string, object> {
   const mode = record.hostConfig.NetworkMode;
   if (isContainerMode(mode)) return {};
   const names = new Set([...Object.keys(record.endpoints), ...Object.keys(record.networking)]);
-  if (names.size === 0) names.add(mode === "default" ? "bridge" : mode);
   return Object.fromEntries([...names].map((name) => [name, endpointOf(record.endpoints[name] ?? NOWHERE, record.networking[name])]));
 }
 

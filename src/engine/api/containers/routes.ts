@@ -7,7 +7,7 @@ import type { ApiParts } from "../api.ts";
 import { drain, requiredJsonBody } from "../body.ts";
 import { translate } from "../compat.ts";
 import { filters, flag, integer, platformText, size, text } from "../query.ts";
-import { isUserDefined } from "../networks/endpoint.ts";
+import { checkAddresses, isUserDefined } from "../networks/endpoint.ts";
 import { createHost } from "./create-host.ts";
 import { parseCreateRequest, type ParsedCreate } from "./create-request.ts";
 import { inspectContainer } from "./inspect.ts";
@@ -42,7 +42,13 @@ export function containerRoutes(parts: ApiParts): ApiRoute[] {
     const mode = hostConfig.NetworkMode;
     const main = isUserDefined(mode) ? find(mode) : undefined;
     if (main !== undefined && mode !== main.name) hostConfig.NetworkMode = main.id;
-    request.networking = Object.fromEntries(Object.entries(request.networking).map(([ref, settings]) => [isUserDefined(ref) ? find(ref).name : ref, settings]));
+    const named = Object.entries(request.networking).map(([ref, settings]) => {
+      if (!isUserDefined(ref)) return [ref, settings] as const;
+      const network = find(ref);
+      checkAddresses(network, settings, `invalid config for network ${ref}: `);
+      return [network.name, settings] as const;
+    });
+    request.networking = Object.fromEntries(named);
   }
 
   async function create(call: ApiCall): Promise<Answer> {

@@ -4,6 +4,8 @@
  */
 import { isIP } from "node:net";
 import { fail, type Failure } from "#base/errors.ts";
+import { contains, parseAddress, parsePrefix } from "#network/addresses.ts";
+import type { NetworkRecord } from "#network/network.ts";
 import type { EndpointSettings } from "#spec/docker.ts";
 import { int, list, nullable, record, string, struct } from "../decode.ts";
 
@@ -31,7 +33,23 @@ export const isContainerMode = (mode: string): boolean => mode === "container" |
 
 /** Whether settings may be those of an endpoint in this network. `where` is put before what is wrong. */
 export function checkEndpoint(network: string, endpoint: EndpointBody, where = ""): void {
+  if ((isContainerMode(network) || network === "host" || network === "none") && endpoint.MacAddress !== "") {
+    throw fail("invalid", "conflicting options: mac-address and the network mode");
+  }
   const wrong = [...addressErrors(network, endpoint), ...linkErrors(endpoint), ...optionErrors(endpoint)];
+  if (wrong.length > 0) throw invalidEndpoint(where, wrong);
+}
+
+/** Whether the addresses that were asked for are of the network's subnets, which must have been chosen by its user. */
+export function checkAddresses(network: NetworkRecord, { IPAMConfig: ipam }: EndpointSettings, where = ""): void {
+  if (!isUserDefined(network.name)) return;
+  const wrong = [ipam?.IPv4Address, ipam?.IPv6Address].flatMap((text) => {
+    const address = text === undefined ? undefined : parseAddress(text);
+    if (address === undefined) return [];
+    if (network.ownSubnets !== true) return ["user specified IP address is supported only when connecting to networks with user configured subnets"];
+    const within = network.ipam.configs.some(({ subnet }) => contains(parsePrefix(subnet)!, address));
+    return within ? [] : [`no configured subnet or ip-range contain the IP address ${text}`];
+  });
   if (wrong.length > 0) throw invalidEndpoint(where, wrong);
 }
 

@@ -7,7 +7,7 @@ import { translate } from "../compat.ts";
 import { boolean, nullable, string, struct } from "../decode.ts";
 import { filters, text } from "../query.ts";
 import { parseNetworkCreate } from "./create-body.ts";
-import { BARE_ENDPOINT, checkEndpoint, decodeEndpoint, settingsOf } from "./endpoint.ts";
+import { BARE_ENDPOINT, checkAddresses, checkEndpoint, decodeEndpoint, settingsOf } from "./endpoint.ts";
 import { inspectNetwork, membersJson, summarizeNetwork } from "./inspect.ts";
 
 const LIST_FILTERS = ["dangling", "driver", "id", "label", "name", "scope", "type"];
@@ -46,7 +46,9 @@ export function networkRoutes({ networks }: ApiParts): ApiRoute[] {
     if (call.version < 48) endpoint.GwPriority = 0;
     const network = networks.get(call.params["id"]!);
     checkEndpoint(network.name, endpoint);
-    await networks.connect(network.id, required(container), settingsOf(endpoint));
+    const settings = settingsOf(endpoint);
+    checkAddresses(network, settings);
+    await networks.connect(network.id, required(container), settings);
     return empty(200);
   }
 
