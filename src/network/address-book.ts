@@ -44,6 +44,8 @@ export function openAddressBook(find: (networkId: string) => NetworkRecord | und
   return {
     take(network, family, wanted) {
       const pages = pagesOf(network).filter(({ prefix }) => prefix.address.length === (family === 4 ? 4 : 16));
+      // A plugin gives its addresses itself; what is wanted is taken to it.
+      if (network.ipam.pools !== undefined) return wanted === "" ? undefined : wantedOf(pages, wanted);
       if (wanted !== "") return takeWanted(pages, wanted);
       if (pages.length === 0) return undefined;
       return takeNext(pages) ?? exhausted(network, family);
@@ -64,14 +66,24 @@ function reserved({ gateway, route, aux = {} }: Subnet): Set<bigint> {
   return new Set(texts.map((text) => toNumber(parseAddress(text)!)));
 }
 
+function wantedOf(pages: readonly Page[], wanted: string): Given {
+  const { page, address } = findPage(pages, wanted);
+  return givenOf(page, address);
+}
+
 function takeWanted(pages: readonly Page[], wanted: string): Given {
-  const address = parseAddress(wanted);
-  const page = address === undefined ? undefined : pages.find(({ prefix }) => contains(prefix, address));
-  if (page === undefined) throw fail("invalid", `invalid address ${wanted}: It does not belong to any of this network's subnets`);
-  const number = toNumber(address!);
+  const { page, address } = findPage(pages, wanted);
+  const number = toNumber(address);
   if (page.used.has(number)) throw fail("forbidden", "Address already in use");
   page.used.add(number);
-  return givenOf(page, address!);
+  return givenOf(page, address);
+}
+
+function findPage(pages: readonly Page[], wanted: string): { page: Page; address: Buffer } {
+  const address = parseAddress(wanted);
+  const page = address === undefined ? undefined : pages.find(({ prefix }) => contains(prefix, address));
+  if (address === undefined || page === undefined) throw fail("invalid", `invalid address ${wanted}: It does not belong to any of this network's subnets`);
+  return { page, address };
 }
 
 function takeNext(pages: readonly Page[]): Given | undefined {

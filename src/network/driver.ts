@@ -8,7 +8,7 @@
 import type { Kernel } from "#linux/linux.ts";
 import type { Program } from "#linux/ops.ts";
 import type { NetworkCreateRequest } from "#spec/docker.ts";
-import type { Attachment, NetworkRecord } from "./network.ts";
+import type { Attachment, JoinRequest, NetworkRecord } from "./network.ts";
 
 export type NetworkDriver = {
   /**
@@ -17,6 +17,10 @@ export type NetworkDriver = {
    * @throws invalid, with Docker's texts
    */
   settle(request: NetworkCreateRequest, base: NetworkRecord, others: readonly NetworkRecord[]): NetworkRecord;
+  /** Before anything: a plugin is looked for. @throws not-found, unavailable */
+  prepare?(): Promise<void>;
+  /** A plugin is told of a new network; it keeps it over restarts of the engine. A failure leaves nothing. */
+  create?(network: NetworkRecord): Promise<void>;
   /**
    * Makes or corrects what the network has in the host; gives the index of the interface that endpoints are attached to
    * (0: none). Idempotent: it is called for every network at start. Leaves nothing when it fails.
@@ -33,7 +37,7 @@ export type NetworkDriver = {
   /** Takes the interface of a running container away: in the host's namespace, or in the container's. Absent is fine. */
   detach(attachment: Attachment): { readonly host: Program; readonly inside: Program };
   /** A plugin is asked: its addresses, MAC, gateways and interface take the place of those in `attachment`. */
-  join?(attachment: Attachment, network: NetworkRecord): Promise<Attachment>;
+  join?(attachment: Attachment, network: NetworkRecord, request: JoinRequest): Promise<Attachment>;
   leave?(attachment: Attachment): Promise<void>;
   /** Published ports and masquerading are the firewall's (bridge); others have none. */
   readonly publishes: boolean;
@@ -53,4 +57,6 @@ export type Place = {
   /** What `up` gave. */
   readonly index: number;
   readonly network: NetworkRecord;
+  /** Index that the interface is to have in the container's namespace; absent: it is looked up afterwards. */
+  readonly inside?: number;
 };

@@ -9,9 +9,9 @@
 import { forgetUdp } from "#linux/conntrack.ts";
 import { NETFILTER, type Table } from "#linux/nftables.ts";
 import type { Op, Program } from "#linux/ops.ts";
-import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, replaceDefaultRoute, setLink } from "#linux/rtnetlink.ts";
+import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, newRoute, replaceDefaultRoute, setLink } from "#linux/rtnetlink.ts";
 import { isIPv4 } from "node:net";
-import { parseAddress } from "./addresses.ts";
+import { networkOf, parseAddress, parsePrefix } from "./addresses.ts";
 import { hasNames, resolverOp } from "./dns/dns.ts";
 import type { NetworkDriver } from "./driver.ts";
 import { publish, withdraw } from "./firewall/firewall.ts";
@@ -41,7 +41,7 @@ export function attachPrograms(endpoints: readonly Endpoint[], slots: AttachSlot
   return {
     reserve: [...held.map((port, index) => bindOp(port, slotOf(index))), ...attachments.flatMap((one) => publishOps(one, table))],
     hold: held.reduce((mask, _, index) => (slotOf(index) === -1 ? mask : mask | (1n << BigInt(slotOf(index)))), 0n),
-    host: endpoints.flatMap(({ attachment, driver, index, network }) => [...driver.attach(attachment, { own: slots.own, index, network }), ...hostRateOps(attachment)]),
+    host: endpoints.flatMap(({ attachment, driver, index, network }, at) => [...driver.attach(attachment, { own: slots.own, index, network, inside: firstIndex + at }), ...hostRateOps(attachment)]),
     inside: [...insideOps(attachments, firstIndex), ...attachments.flatMap((one, at) => insideRateOps(one, firstIndex + at)), ...(attachments.some(hasNames) ? [resolverOp] : [])],
     teardown: [],
   };
@@ -126,7 +126,20 @@ export function sysctlOps(attachment: Attachment): Program {
 
 /** The interface with this index gets its addresses and goes up. */
 export function upMessages(attachment: Attachment, index: number): Buffer[] {
-  return [...addressesOf(attachment).map((address) => newAddress({ index, ...address })), setLink(interfaceOf(attachment), { up: true })];
+  return [
+    ...addressesOf(attachment).map((address) => newAddress({ index, ...address })),
+    setLink(interfaceOf(attachment), { up: true }),
+    ...staticRoutes(attachment, index),
+  ];
+}
+
+/** Of a plugin's network: those to whoever is there first, as the others lead to one of them. */
+function staticRoutes({ remote }: Attachment, index: number): Buffer[] {
+  const routes = (remote?.routes ?? []).toSorted((one, other) => Number(one.nextHop !== "") - Number(other.nextHop !== ""));
+  return routes.map(({ destination, nextHop }) => {
+    const { address, prefixLength } = networkOf(parsePrefix(destination)!);
+    return newRoute({ destination: address, prefixLength, index, ...(nextHop === "" ? {} : { gateway: parseAddress(nextHop)! }) });
+  });
 }
 
 export function routeMessages(attachments: readonly Attachment[]): Buffer[] {

@@ -6,12 +6,29 @@ import type { NetworkCreateRequest } from "#spec/docker.ts";
 import { randomBytes } from "node:crypto";
 import { viewHost } from "./bridge.ts";
 import type { NetworkRecord } from "./network.ts";
+import type { Prepared } from "./remote/open-remote.ts";
+import type { Pools } from "./remote/pools.ts";
 import { settleNetwork } from "./settle.ts";
 import { applyNetworkRules, applyRules, bridgedNetworks, driverHost, type State } from "./state.ts";
 
 const PREDEFINED: ReadonlySet<string> = new Set(["bridge", "host", "none"]);
 
-export async function createNetwork(state: State, request: NetworkCreateRequest): Promise<{ network: NetworkRecord; warning: string }> {
+export async function createNetwork(state: State, asked: NetworkCreateRequest): Promise<{ network: NetworkRecord; warning: string }> {
+  const { request, pools } = await prepare(state, asked);
+  try {
+    return await makeNetwork(state, request, pools);
+  } catch (error) {
+    await state.remote.releasePools(pools);
+    throw error;
+  }
+}
+
+async function prepare(state: State, request: NetworkCreateRequest): Promise<Prepared> {
+  const driver = request.Driver === "host" || request.Driver === "null" || request.ConfigOnly ? undefined : state.driverOf(request.Driver || "bridge");
+  return await state.remote.prepare(request, driver);
+}
+
+async function makeNetwork(state: State, request: NetworkCreateRequest, pools: Pools | undefined): Promise<{ network: NetworkRecord; warning: string }> {
   const view = await viewHost(state.kernel);
   // From here to `reserve` nothing waits: two requests never get the same name or subnet.
   const settled = settleNetwork(request, {
@@ -23,7 +40,8 @@ export async function createNetwork(state: State, request: NetworkCreateRequest)
     driverOf: state.driverOf,
     mtu: 1500,
   });
-  const network: NetworkRecord = view.links.some(({ name }) => name === settled.bridge) ? { ...settled, adopted: true } : settled;
+  const given: NetworkRecord = pools === undefined ? settled : { ...settled, ipam: { ...settled.ipam, pools: pools.given } };
+  const network: NetworkRecord = view.links.some(({ name }) => name === settled.bridge) ? { ...given, adopted: true } : given;
   state.networks.reserve(network);
   try {
     await state.store.putNetwork(network);
@@ -40,6 +58,7 @@ export async function createNetwork(state: State, request: NetworkCreateRequest)
 
 async function bringUpNetwork(state: State, network: NetworkRecord): Promise<void> {
   const driver = state.driverOf(network.driver);
+  await driver.create?.(network);
   state.indexes.set(network.id, await driver.up(network, driverHost(state, network)));
   if (!driver.publishes) return;
   await state.inTurn(async () => {
@@ -86,6 +105,8 @@ export async function removeNetwork(state: State, id: string): Promise<void> {
   }
   state.networks.delete(network.id);
   state.addresses.forget(network.id);
+  const { driver, pools } = network.ipam;
+  await state.remote.releasePools(pools === undefined ? undefined : { driver, given: pools });
 }
 
 function refuseUsed({ attachments, networks }: State, { id, name, configOnly }: NetworkRecord): void {

@@ -12,6 +12,7 @@ import { publisherOf } from "./gateway.ts";
 import { whereOf } from "./join.ts";
 import type { Attachment } from "./network.ts";
 import { hostRateOps, insideRateOps } from "./rate.ts";
+import { removeLink } from "./remove-link.ts";
 import { forget, type State } from "./state.ts";
 
 const NEWNET = 0x40000000;
@@ -44,13 +45,13 @@ export async function disconnect(state: State, attachment: Attachment, pid: numb
   const rest = state.attachments.of(attachment.container).filter(({ endpointId }) => endpointId === attachment.endpointId);
   const program = rest.flatMap((one) => withdrawOps(one, state.table));
   if (program.length > 0) await state.kernel.perform(program);
-  await state.driverOf(attachment.driver).leave?.(attachment);
+  await state.remote.leave(attachment, { network: state.networks.get(attachment.networkId), driver: state.driverOf(attachment.driver) });
   await forget(state, rest);
 }
 
 async function detach(state: State, attachment: Attachment, pid: number, others: readonly Attachment[]): Promise<void> {
   const { host, inside: within } = state.driverOf(attachment.driver).detach(attachment);
-  if (host.length > 0) await state.kernel.perform(host);
+  if (host.length > 0) await removeLink(state.kernel, attachment.hostInterface, host);
   const ops = [...within, ...routeOps([...others, attachment], others)];
   if (ops.length === 0) return;
   await state.kernel.perform(inside(pid, ops), { forked: true }).catch((error: unknown) => {

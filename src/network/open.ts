@@ -8,7 +8,6 @@ import { openAttachments } from "./attachments.ts";
 import { firstIndex, leftovers, viewHost } from "./bridge.ts";
 import { openNames } from "./dns/dns.ts";
 import { driverOf } from "./drivers.ts";
-import type { NetworkDriver } from "./driver.ts";
 import { attachPrograms, cutOffOp, withdrawOps } from "./endpoint.ts";
 import { explainFailure } from "./explain.ts";
 import { tableFor } from "./firewall/firewall.ts";
@@ -19,6 +18,8 @@ import { createNetwork, removeNetwork } from "./lifecycle.ts";
 import { connect, disconnect } from "./live.ts";
 import type { Attachment, JoinRequest, Joined, Network } from "./network.ts";
 import { openProxies } from "./proxies.ts";
+import { openRemote } from "./remote/open-remote.ts";
+import type { Remotes } from "./remote/remote.ts";
 import { DEFAULT_BRIDGE, type NetworkConfig } from "./records.ts";
 import { settleStored } from "./stored.ts";
 import { applyRules, bridgedNetworks, drivenNetworks, driverHost, forget, openNetworks, publishNames, type State } from "./state.ts";
@@ -36,8 +37,8 @@ export type NetworkOptions = {
   readonly log: Log;
   /** What the host is like; read from /proc by `readHostFacts`. */
   readonly host: HostFacts;
-  /** Drivers beyond our own. A name that turns out to be nobody's fails in the driver's `up`. */
-  readonly plugins?: (name: string) => NetworkDriver | undefined;
+  /** Plugins that make networks, or give addresses. */
+  readonly remotes?: Remotes;
 };
 
 export type HostFacts = {
@@ -70,7 +71,7 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
       const program = gone.flatMap((one) => [...withdrawOps(one, table), ...(lost ? [cutOffOp(one)] : [])]);
       // What could not be taken out is put right by the next start that stumbles over it: see explain.
       if (program.length > 0) await kernel.perform(program).catch((error: unknown) => log.warn("withdraw ports", { container, error }));
-      await Promise.all(gone.map((one) => state.driverOf(one.driver).leave?.(one)).filter((one) => one !== undefined)).catch((error: unknown) => log.warn("leave a network", { container, error }));
+      await Promise.all(gone.map((one) => leaveRemote(state, one)).filter((one) => one !== undefined)).catch((error: unknown) => log.warn("leave a network", { container, error }));
       if (gone.length > 0) await forget(state, gone);
       if (network === undefined) state.names.end(container);
       repaired.delete(container);
@@ -98,7 +99,10 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
     reconcile: (running) =>
       state.inTurn(async () => {
         const stray = (one: Attachment) => !running.has(one.container) || networks.byId(one.networkId) === undefined;
-        await forget(state, attachments.all().filter(stray));
+        const strays = attachments.all().filter(stray);
+        // Nobody waits for a plugin here: the engine is about to start.
+        for (const one of strays) void leaveRemote(state, one);
+        await forget(state, strays);
         await Promise.all([bringUp(state), state.names.restore()]);
         await removeLeftovers(state);
         for (const attachment of attachments.all()) {
@@ -114,12 +118,13 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
   };
 }
 
-async function openState({ kernel, db, execRoot, config, log, host, plugins }: NetworkOptions): Promise<State> {
+async function openState({ kernel, db, execRoot, config, log, host, remotes }: NetworkOptions): Promise<State> {
   const store = openNetworkStore(db);
   const networks = openNetworks(await settleStored(kernel, store, config));
   const bridgeName = config.bridge === "" ? DEFAULT_BRIDGE : config.bridge;
   const table = config.iptables && bridgeName !== NO_BRIDGE ? tableFor(bridgeName) : undefined;
   const attachments = openAttachments();
+  const remote = openRemote({ remotes, kernel, log });
   const state: State = {
     kernel,
     store,
@@ -135,7 +140,8 @@ async function openState({ kernel, db, execRoot, config, log, host, plugins }: N
     forwarding: openForwarding(kernel, table, config.ipForward),
     proxies: openProxies(),
     indexes: new Map(),
-    driverOf: (name) => driverOf(name, plugins),
+    remote,
+    driverOf: (name) => driverOf(name, remote.driver),
     inTurn: oneAtATime(),
     guarded: { ip: [], ip6: [] },
     first: 2,
@@ -151,8 +157,8 @@ async function openState({ kernel, db, execRoot, config, log, host, plugins }: N
 function joinAndSave(state: State, book: Book, request: JoinRequest): Joined {
   const attachment = join(book, request);
   const save = (one: Attachment) => Promise.all([state.store.putAttachments([one]), state.proxies.open(one), publishNames(state, [one])]).then(() => {});
-  const driver = state.driverOf(attachment.driver);
-  const asked = driver.join?.(attachment, state.networks.get(attachment.networkId)).then((one) => {
+  const parts = { network: state.networks.get(attachment.networkId), driver: state.driverOf(attachment.driver), request };
+  const asked = state.remote.join(attachment, parts)?.then((one) => {
     state.attachments.put(one);
     return one;
   });
@@ -160,6 +166,8 @@ function joinAndSave(state: State, book: Book, request: JoinRequest): Joined {
   saved.catch(() => {});
   return { attachment, saved, ...(asked === undefined ? {} : { asked }) };
 }
+
+const leaveRemote = (state: State, one: Attachment) => state.remote.leave(one, { network: state.networks.byId(one.networkId), driver: state.driverOf(one.driver) });
 
 async function rename(state: State, container: string, name: string): Promise<void> {
   const renamed = state.attachments.of(container).map((one) => {

@@ -12,6 +12,7 @@ import type { HostPorts } from "./host-ports.ts";
 import type { Attachments } from "./join.ts";
 import type { Attachment, NetworkRecord } from "./network.ts";
 import type { HostFacts } from "./open.ts";
+import type { Remote } from "./remote/open-remote.ts";
 import type { Proxies } from "./proxies.ts";
 import type { NetworkConfig } from "./records.ts";
 import type { NetworkStore } from "./store.ts";
@@ -33,6 +34,8 @@ export type State = {
   readonly table: Table | undefined;
   /** By network's id: what the driver's `up` gave. */
   readonly indexes: Map<string, number>;
+  /** Plugins that make networks, or give addresses. */
+  readonly remote: Remote;
   readonly driverOf: (name: string | undefined) => NetworkDriver;
   /** Changes of the kernel that concern all networks take turns. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;

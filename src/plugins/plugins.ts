@@ -46,3 +46,5 @@ export type Plugins = {
 export { pluginFolders, type PluginFolders } from "./folders.ts";
 export { openPlugins, type PluginsOptions } from "./open.ts";
 export { volumeDriver } from "./volume-driver.ts";
+export { ipamDriver } from "./ipam-driver.ts";
+export { networkDriver } from "./network-driver.ts";

@@ -5,6 +5,7 @@
 import { fail } from "#base/errors.ts";
 import { field, listOf, text, type Answer } from "./answer.ts";
 import type { Plugin } from "./plugins.ts";
+import { verbs } from "./verbs.ts";
 
 type PluginVolume = { readonly name: string; readonly mountpoint: string; readonly createdAt: string; readonly status?: Readonly<Record<string, unknown>> };
 
@@ -21,12 +22,7 @@ export type PluginVolumeDriver = {
 };
 
 export function volumeDriver(plugin: Plugin): PluginVolumeDriver {
-  const call = async (verb: string, body: object): Promise<Answer> => {
-    const answer = await plugin.call(`VolumeDriver.${verb}`, body);
-    const error = text(answer, "Err");
-    if (error !== "") throw fail("internal", error, { facts: { said: true } });
-    return answer;
-  };
+  const call = verbs(plugin, "VolumeDriver");
   return {
     name: plugin.name,
     /** Plugins need not have this verb: then a volume is this host's. */
