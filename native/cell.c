@@ -85,7 +85,7 @@ static int check(void) {
   struct op op;
   unsigned long sum = 0;
   for (size_t at = 0; next_op(program, len, &at, &op);)
-    for (int i = 0; i < OP_SHAPES[op.code].strs; i++) sum += strlen(op.s[i].p) + op.s[i].len;
+    for (int i = 0; i < (op_shape(op.code) & 0xff); i++) sum += strlen(op.s[i].p) + op.s[i].len;
   return printf("%lu\n", sum) < 0;
 }
 

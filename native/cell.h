@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "ops.h" /* OP_*, OP_SHAPES, SLOTS, INIT_PIDFD, HOST_NULL: generated from src/linux/ops.ts */
+#include "ops.h" /* OP_*, op_shape, SLOTS, INIT_PIDFD, HOST_NULL: generated from src/linux/ops.ts */
 
 #define MAX_INTS 8
 #define MAX_STRS 9
@@ -35,7 +35,7 @@ struct result { int32_t index; int32_t err; }; /* err 0: all done */
 void machine_init(struct machine *m);
 void machine_close(struct machine *m);
 
-/* True if bytes are a well-formed program: every length inside, every code and count as in OP_SHAPES. */
+/* True if bytes are a well-formed program: every length inside, every code and count as op_shape has it. */
 int program_valid(const uint8_t *p, size_t len);
 /* Performs a valid program from beginning to end; on failure performs undos of the ops done, last first. */
 struct result perform(struct machine *m, const uint8_t *p, size_t len);

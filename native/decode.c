@@ -13,8 +13,7 @@ static int op_valid(const uint8_t *p, size_t len, size_t at, uint32_t *length) {
   if (len - at < OP_HEADER) return 0;
   uint32_t code = u16(p + at), ints = p[at + 4], strs = p[at + 5];
   *length = u32(p + at + 8);
-  if (code < 1 || code > OP_COUNT || p[at + 6] > 1) return 0;
-  if (ints != OP_SHAPES[code].ints || strs != OP_SHAPES[code].strs || ints > MAX_INTS || strs > MAX_STRS) return 0;
+  if (op_shape(code) != (int)(ints << 8 | strs) || ints > MAX_INTS || strs > MAX_STRS || p[at + 6] > 1) return 0;
   if (*length > len - at || *length < OP_HEADER + 8 * ints) return 0;
   size_t pos = OP_HEADER + 8 * ints;
   for (uint32_t i = 0; i < strs; i++) {

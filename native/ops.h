@@ -4,89 +4,88 @@
 #include <stdint.h>
 enum { SLOTS = 64, INIT_PIDFD = 63, HOST_NULL = 62 };
 enum {
-  OP_OPEN = 1,
-  OP_CLOSE = 2,
-  OP_MKDIR = 3,
-  OP_MKDIR_ALL = 4,
-  OP_MKFILE_ALL = 5,
-  OP_SYMLINK = 6,
-  OP_LINK = 7,
-  OP_MKNOD = 8,
-  OP_UNLINK = 9,
-  OP_RENAME = 10,
-  OP_WRITE = 11,
-  OP_WRITE_FILE = 12,
-  OP_READ_FILE = 13,
-  OP_READ_LINK = 14,
-  OP_STAT = 15,
-  OP_LIST = 16,
-  OP_CHOWN = 17,
-  OP_CHMOD = 18,
-  OP_COPY_MODE = 19,
-  OP_UTIMES = 20,
-  OP_SETXATTR = 21,
-  OP_FSYNC = 22,
-  OP_SYNCFS = 23,
-  OP_FTRUNCATE = 24,
-  OP_REMOVE_TREE = 25,
-  OP_COPY_TREE = 26,
-  OP_FLOCK = 27,
-  OP_USAGE = 28,
-  OP_MAKE_ROOM = 29,
-  OP_PUT_FILE = 30,
-  OP_PUT_DIR = 31,
-  OP_FORBID = 32,
-  OP_SPREAD = 33,
-  OP_ARCHIVE = 34,
-  OP_CHANGES = 35,
-  OP_EXPECT = 36,
-  OP_POUR_TREE = 37,
-  OP_USER_NS = 38,
-  OP_PROJECT_QUOTA = 39,
-  OP_FSOPEN = 40,
-  OP_FSCONFIG = 41,
-  OP_FSMOUNT = 42,
-  OP_OPEN_TREE = 43,
-  OP_MOVE_MOUNT = 44,
-  OP_MOUNT_SETATTR = 45,
-  OP_MOUNT = 46,
-  OP_UMOUNT = 47,
-  OP_PIVOT = 48,
-  OP_CHECK_FS = 49,
-  OP_CHECK_DEVICE = 50,
-  OP_UNSHARE = 51,
-  OP_SETNS = 52,
-  OP_FORK = 53,
-  OP_OPEN_NS = 54,
-  OP_OPEN_PIDFD = 55,
-  OP_TAKE_FD = 56,
-  OP_SYNC = 57,
-  OP_ID_MAP = 58,
-  OP_SETHOSTNAME = 59,
-  OP_SETDOMAINNAME = 60,
-  OP_CHDIR = 61,
-  OP_FCHDIR = 62,
-  OP_UMASK = 63,
-  OP_SETSID = 64,
-  OP_KEYRING = 65,
-  OP_PRCTL = 66,
-  OP_SETGROUPS = 67,
-  OP_SETUSER = 68,
-  OP_CAP_BOUNDING = 69,
-  OP_CAP_SET = 70,
-  OP_CAP_AMBIENT = 71,
-  OP_RLIMIT = 72,
-  OP_SECCOMP = 73,
-  OP_PTY = 74,
-  OP_EXEC = 75,
-  OP_NETLINK = 76,
-  OP_CGROUP_KILL = 77,
-  OP_BPF_DEVICE = 78,
-  OP_BIND_PORT = 79,
-  OP_SLEEP = 80,
-  OP_SHIM = 81,
-  OP_RESOLVER = 82,
-  OP_COUNT = 82
+  OP_OPEN = 29457,
+  OP_CLOSE = 2239,
+  OP_MKDIR = 55831,
+  OP_MKDIR_ALL = 6116,
+  OP_MKFILE_ALL = 53532,
+  OP_SYMLINK = 58836,
+  OP_LINK = 44116,
+  OP_MKNOD = 41911,
+  OP_UNLINK = 20835,
+  OP_RENAME = 50087,
+  OP_WRITE = 31973,
+  OP_WRITE_FILE = 33276,
+  OP_READ_FILE = 4211,
+  OP_READ_LINK = 40315,
+  OP_STAT = 4962,
+  OP_LIST = 56239,
+  OP_CHOWN = 34244,
+  OP_CHMOD = 19788,
+  OP_COPY_MODE = 27462,
+  OP_UTIMES = 36798,
+  OP_SETXATTR = 841,
+  OP_FSYNC = 49990,
+  OP_SYNCFS = 58140,
+  OP_FTRUNCATE = 36125,
+  OP_REMOVE_TREE = 19397,
+  OP_COPY_TREE = 64184,
+  OP_FLOCK = 43214,
+  OP_USAGE = 24666,
+  OP_MAKE_ROOM = 5756,
+  OP_PUT_FILE = 48118,
+  OP_PUT_DIR = 31054,
+  OP_FORBID = 61745,
+  OP_SPREAD = 33023,
+  OP_ARCHIVE = 65390,
+  OP_CHANGES = 57117,
+  OP_EXPECT = 31448,
+  OP_POUR_TREE = 49719,
+  OP_USER_NS = 35571,
+  OP_PROJECT_QUOTA = 49271,
+  OP_FSOPEN = 6235,
+  OP_FSCONFIG = 64517,
+  OP_FSMOUNT = 53800,
+  OP_OPEN_TREE = 60416,
+  OP_MOVE_MOUNT = 53786,
+  OP_MOUNT_SETATTR = 20544,
+  OP_MOUNT = 4869,
+  OP_UMOUNT = 57627,
+  OP_PIVOT = 27865,
+  OP_CHECK_FS = 29614,
+  OP_CHECK_DEVICE = 38168,
+  OP_UNSHARE = 58698,
+  OP_SETNS = 214,
+  OP_FORK = 9661,
+  OP_OPEN_NS = 22244,
+  OP_OPEN_PIDFD = 53978,
+  OP_TAKE_FD = 30552,
+  OP_SYNC = 41024,
+  OP_ID_MAP = 11912,
+  OP_SETHOSTNAME = 56260,
+  OP_SETDOMAINNAME = 10354,
+  OP_CHDIR = 51350,
+  OP_FCHDIR = 8711,
+  OP_UMASK = 47100,
+  OP_SETSID = 12908,
+  OP_KEYRING = 61155,
+  OP_PRCTL = 26512,
+  OP_SETGROUPS = 56915,
+  OP_SETUSER = 35559,
+  OP_CAP_BOUNDING = 8297,
+  OP_CAP_SET = 19286,
+  OP_CAP_AMBIENT = 64307,
+  OP_RLIMIT = 13845,
+  OP_SECCOMP = 58295,
+  OP_PTY = 20899,
+  OP_EXEC = 61239,
+  OP_NETLINK = 54263,
+  OP_CGROUP_KILL = 33607,
+  OP_BPF_DEVICE = 50746,
+  OP_BIND_PORT = 39491,
+  OP_SLEEP = 31286,
+  OP_SHIM = 17089,
+  OP_RESOLVER = 23505,
 };
 /* Places of the fields: integers in n[], strings in s[]. */
 enum { OPEN_SLOT = 0, OPEN_DIR = 1, OPEN_FLAGS = 2, OPEN_MODE = 3, OPEN_RESOLVE = 4 }; /* N */
@@ -207,89 +206,92 @@ enum { BIND_PORT_ADDRESS = 0 }; /* S */
 enum { SLEEP_MS = 0 }; /* N */
 enum { SHIM_FLAGS = 0, SHIM_CLONE_FLAGS = 1, SHIM_LOG_MAX_SIZE = 2, SHIM_LOG_MAX_FILES = 3, SHIM_HOLD = 4 }; /* N */
 enum { SHIM_ID = 0, SHIM_SOCKET = 1, SHIM_RECORD = 2, SHIM_LOG = 3, SHIM_LOG_ATTRS = 4, SHIM_OOM = 5, SHIM_PARENT = 6, SHIM_INIT = 7, SHIM_TEARDOWN = 8 }; /* S */
-struct op_shape { uint8_t ints, strs; };
-static const struct op_shape OP_SHAPES[OP_COUNT + 1] = {
-  [OP_OPEN] = { 5, 1 },
-  [OP_CLOSE] = { 1, 0 },
-  [OP_MKDIR] = { 2, 1 },
-  [OP_MKDIR_ALL] = { 5, 1 },
-  [OP_MKFILE_ALL] = { 5, 1 },
-  [OP_SYMLINK] = { 3, 2 },
-  [OP_LINK] = { 2, 2 },
-  [OP_MKNOD] = { 6, 1 },
-  [OP_UNLINK] = { 2, 1 },
-  [OP_RENAME] = { 3, 2 },
-  [OP_WRITE] = { 1, 1 },
-  [OP_WRITE_FILE] = { 4, 2 },
-  [OP_READ_FILE] = { 3, 1 },
-  [OP_READ_LINK] = { 1, 1 },
-  [OP_STAT] = { 3, 1 },
-  [OP_LIST] = { 2, 1 },
-  [OP_CHOWN] = { 3, 1 },
-  [OP_CHMOD] = { 2, 1 },
-  [OP_COPY_MODE] = { 2, 0 },
-  [OP_UTIMES] = { 3, 1 },
-  [OP_SETXATTR] = { 0, 3 },
-  [OP_FSYNC] = { 1, 0 },
-  [OP_SYNCFS] = { 1, 0 },
-  [OP_FTRUNCATE] = { 2, 0 },
-  [OP_REMOVE_TREE] = { 1, 1 },
-  [OP_COPY_TREE] = { 3, 0 },
-  [OP_FLOCK] = { 2, 0 },
-  [OP_USAGE] = { 1, 1 },
-  [OP_MAKE_ROOM] = { 1, 1 },
-  [OP_PUT_FILE] = { 7, 2 },
-  [OP_PUT_DIR] = { 4, 1 },
-  [OP_FORBID] = { 2, 1 },
-  [OP_SPREAD] = { 0, 1 },
-  [OP_ARCHIVE] = { 4, 3 },
-  [OP_CHANGES] = { 3, 0 },
-  [OP_EXPECT] = { 0, 2 },
-  [OP_POUR_TREE] = { 2, 0 },
-  [OP_USER_NS] = { 1, 2 },
-  [OP_PROJECT_QUOTA] = { 3, 1 },
-  [OP_FSOPEN] = { 1, 1 },
-  [OP_FSCONFIG] = { 2, 2 },
-  [OP_FSMOUNT] = { 3, 0 },
-  [OP_OPEN_TREE] = { 3, 1 },
-  [OP_MOVE_MOUNT] = { 2, 1 },
-  [OP_MOUNT_SETATTR] = { 6, 1 },
-  [OP_MOUNT] = { 1, 4 },
-  [OP_UMOUNT] = { 1, 1 },
-  [OP_PIVOT] = { 1, 0 },
-  [OP_CHECK_FS] = { 3, 0 },
-  [OP_CHECK_DEVICE] = { 3, 0 },
-  [OP_UNSHARE] = { 1, 0 },
-  [OP_SETNS] = { 2, 0 },
-  [OP_FORK] = { 0, 0 },
-  [OP_OPEN_NS] = { 2, 1 },
-  [OP_OPEN_PIDFD] = { 2, 0 },
-  [OP_TAKE_FD] = { 3, 0 },
-  [OP_SYNC] = { 0, 0 },
-  [OP_ID_MAP] = { 1, 2 },
-  [OP_SETHOSTNAME] = { 0, 1 },
-  [OP_SETDOMAINNAME] = { 0, 1 },
-  [OP_CHDIR] = { 0, 1 },
-  [OP_FCHDIR] = { 1, 0 },
-  [OP_UMASK] = { 1, 0 },
-  [OP_SETSID] = { 0, 0 },
-  [OP_KEYRING] = { 0, 0 },
-  [OP_PRCTL] = { 5, 0 },
-  [OP_SETGROUPS] = { 0, 1 },
-  [OP_SETUSER] = { 2, 0 },
-  [OP_CAP_BOUNDING] = { 1, 0 },
-  [OP_CAP_SET] = { 3, 0 },
-  [OP_CAP_AMBIENT] = { 1, 0 },
-  [OP_RLIMIT] = { 3, 0 },
-  [OP_SECCOMP] = { 1, 1 },
-  [OP_PTY] = { 4, 0 },
-  [OP_EXEC] = { 0, 3 },
-  [OP_NETLINK] = { 5, 1 },
-  [OP_CGROUP_KILL] = { 0, 1 },
-  [OP_BPF_DEVICE] = { 1, 1 },
-  [OP_BIND_PORT] = { 4, 1 },
-  [OP_SLEEP] = { 1, 0 },
-  [OP_SHIM] = { 5, 9 },
-  [OP_RESOLVER] = { 0, 0 },
-};
+/* How many integers and strings an op has: ints << 8 | strs; -1 for a code that is none. */
+static inline int op_shape(unsigned code) {
+  switch (code) {
+  case OP_OPEN: return 5 << 8 | 1;
+  case OP_CLOSE: return 1 << 8 | 0;
+  case OP_MKDIR: return 2 << 8 | 1;
+  case OP_MKDIR_ALL: return 5 << 8 | 1;
+  case OP_MKFILE_ALL: return 5 << 8 | 1;
+  case OP_SYMLINK: return 3 << 8 | 2;
+  case OP_LINK: return 2 << 8 | 2;
+  case OP_MKNOD: return 6 << 8 | 1;
+  case OP_UNLINK: return 2 << 8 | 1;
+  case OP_RENAME: return 3 << 8 | 2;
+  case OP_WRITE: return 1 << 8 | 1;
+  case OP_WRITE_FILE: return 4 << 8 | 2;
+  case OP_READ_FILE: return 3 << 8 | 1;
+  case OP_READ_LINK: return 1 << 8 | 1;
+  case OP_STAT: return 3 << 8 | 1;
+  case OP_LIST: return 2 << 8 | 1;
+  case OP_CHOWN: return 3 << 8 | 1;
+  case OP_CHMOD: return 2 << 8 | 1;
+  case OP_COPY_MODE: return 2 << 8 | 0;
+  case OP_UTIMES: return 3 << 8 | 1;
+  case OP_SETXATTR: return 0 << 8 | 3;
+  case OP_FSYNC: return 1 << 8 | 0;
+  case OP_SYNCFS: return 1 << 8 | 0;
+  case OP_FTRUNCATE: return 2 << 8 | 0;
+  case OP_REMOVE_TREE: return 1 << 8 | 1;
+  case OP_COPY_TREE: return 3 << 8 | 0;
+  case OP_FLOCK: return 2 << 8 | 0;
+  case OP_USAGE: return 1 << 8 | 1;
+  case OP_MAKE_ROOM: return 1 << 8 | 1;
+  case OP_PUT_FILE: return 7 << 8 | 2;
+  case OP_PUT_DIR: return 4 << 8 | 1;
+  case OP_FORBID: return 2 << 8 | 1;
+  case OP_SPREAD: return 0 << 8 | 1;
+  case OP_ARCHIVE: return 4 << 8 | 3;
+  case OP_CHANGES: return 3 << 8 | 0;
+  case OP_EXPECT: return 0 << 8 | 2;
+  case OP_POUR_TREE: return 2 << 8 | 0;
+  case OP_USER_NS: return 1 << 8 | 2;
+  case OP_PROJECT_QUOTA: return 3 << 8 | 1;
+  case OP_FSOPEN: return 1 << 8 | 1;
+  case OP_FSCONFIG: return 2 << 8 | 2;
+  case OP_FSMOUNT: return 3 << 8 | 0;
+  case OP_OPEN_TREE: return 3 << 8 | 1;
+  case OP_MOVE_MOUNT: return 2 << 8 | 1;
+  case OP_MOUNT_SETATTR: return 6 << 8 | 1;
+  case OP_MOUNT: return 1 << 8 | 4;
+  case OP_UMOUNT: return 1 << 8 | 1;
+  case OP_PIVOT: return 1 << 8 | 0;
+  case OP_CHECK_FS: return 3 << 8 | 0;
+  case OP_CHECK_DEVICE: return 3 << 8 | 0;
+  case OP_UNSHARE: return 1 << 8 | 0;
+  case OP_SETNS: return 2 << 8 | 0;
+  case OP_FORK: return 0 << 8 | 0;
+  case OP_OPEN_NS: return 2 << 8 | 1;
+  case OP_OPEN_PIDFD: return 2 << 8 | 0;
+  case OP_TAKE_FD: return 3 << 8 | 0;
+  case OP_SYNC: return 0 << 8 | 0;
+  case OP_ID_MAP: return 1 << 8 | 2;
+  case OP_SETHOSTNAME: return 0 << 8 | 1;
+  case OP_SETDOMAINNAME: return 0 << 8 | 1;
+  case OP_CHDIR: return 0 << 8 | 1;
+  case OP_FCHDIR: return 1 << 8 | 0;
+  case OP_UMASK: return 1 << 8 | 0;
+  case OP_SETSID: return 0 << 8 | 0;
+  case OP_KEYRING: return 0 << 8 | 0;
+  case OP_PRCTL: return 5 << 8 | 0;
+  case OP_SETGROUPS: return 0 << 8 | 1;
+  case OP_SETUSER: return 2 << 8 | 0;
+  case OP_CAP_BOUNDING: return 1 << 8 | 0;
+  case OP_CAP_SET: return 3 << 8 | 0;
+  case OP_CAP_AMBIENT: return 1 << 8 | 0;
+  case OP_RLIMIT: return 3 << 8 | 0;
+  case OP_SECCOMP: return 1 << 8 | 1;
+  case OP_PTY: return 4 << 8 | 0;
+  case OP_EXEC: return 0 << 8 | 3;
+  case OP_NETLINK: return 5 << 8 | 1;
+  case OP_CGROUP_KILL: return 0 << 8 | 1;
+  case OP_BPF_DEVICE: return 1 << 8 | 1;
+  case OP_BIND_PORT: return 4 << 8 | 1;
+  case OP_SLEEP: return 1 << 8 | 0;
+  case OP_SHIM: return 5 << 8 | 9;
+  case OP_RESOLVER: return 0 << 8 | 0;
+  }
+  return -1;
+}
 #endif

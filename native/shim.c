@@ -93,7 +93,7 @@ static void *adopt(struct str **strs, int count, size_t *len) {
 /* The host's copy of what was adopted: whole pages of it are given back. */
 static void release_host(const struct op *op) {
   uintptr_t from = UINTPTR_MAX, to = 0;
-  for (int i = 0; i < OP_SHAPES[OP_SHIM].strs; i++) {
+  for (int i = 0; i < (op_shape(OP_SHIM) & 0xff); i++) {
     if ((uintptr_t)op->s[i].p < from) from = (uintptr_t)op->s[i].p;
     if ((uintptr_t)op->s[i].p + op->s[i].len > to) to = (uintptr_t)op->s[i].p + op->s[i].len;
   }

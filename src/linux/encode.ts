@@ -8,12 +8,12 @@
  *
  * Undo ops follow the op that they undo, flagged; they are counted and numbered like any other.
  */
-import { MINUS_ONE, OPS, type Op, type OpName, type Program } from "./ops.ts";
+import { codeOf, MINUS_ONE, OPS, type Op, type OpName, type Program } from "./ops.ts";
 
 const MAGIC = 0x31504347;
 const HEADER = 16;
 const names = Object.keys(OPS) as OpName[];
-const codes = new Map(names.map((name, index) => [name, index + 1]));
+const codes = new Map(names.map((name) => [name, codeOf(name)]));
 
 /** The ops in the order of the wire: each followed by its undos. An index in a reply counts in this list. */
 export function flatten(program: Program): Op[] {

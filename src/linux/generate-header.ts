@@ -2,7 +2,7 @@
  * Prints native/ops.h from the op table: codes, shapes, and a name for the place of every field.
  * `node src/linux/generate-header.ts > native/ops.h`; header.test.ts holds the two together.
  */
-import { HOST_NULL, INIT_PIDFD, OPS, SLOTS } from "./ops.ts";
+import { codeOf, HOST_NULL, INIT_PIDFD, OPS, SLOTS } from "./ops.ts";
 
 /** The text of native/ops.h. */
 export function header(): string {
@@ -14,18 +14,20 @@ export function header(): string {
     "#include <stdint.h>",
     `enum { SLOTS = ${SLOTS}, INIT_PIDFD = ${INIT_PIDFD}, HOST_NULL = ${HOST_NULL} };`,
     "enum {",
-    ...names.map((name, index) => `  OP_${upper(name)} = ${index + 1},`),
-    `  OP_COUNT = ${names.length}`,
+    ...names.map((name) => `  OP_${upper(name)} = ${codeOf(name)},`),
     "};",
     "/* Places of the fields: integers in n[], strings in s[]. */",
     ...names.flatMap((name) => [
       ...places(name, OPS[name].ints, "N"),
       ...places(name, OPS[name].strs, "S"),
     ]),
-    "struct op_shape { uint8_t ints, strs; };",
-    "static const struct op_shape OP_SHAPES[OP_COUNT + 1] = {",
-    ...names.map((name) => `  [OP_${upper(name)}] = { ${OPS[name].ints.length}, ${OPS[name].strs.length} },`),
-    "};",
+    "/* How many integers and strings an op has: ints << 8 | strs; -1 for a code that is none. */",
+    "static inline int op_shape(unsigned code) {",
+    "  switch (code) {",
+    ...names.map((name) => `  case OP_${upper(name)}: return ${OPS[name].ints.length} << 8 | ${OPS[name].strs.length};`),
+    "  }",
+    "  return -1;",
+    "}",
     "#endif",
   ];
   return lines.join("\n") + "\n";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { describeOp, describeProgram } from "./describe.ts";
 import { encodeProgram, flatten, stringList } from "./encode.ts";
 import { header } from "./generate-header.ts";
-import { OPS, type OpName, type Program } from "./ops.ts";
+import { codeOf, OPS, type OpName, type Program } from "./ops.ts";
 
 test("native/ops.h is what the table says", () => {
   assert.equal(readFileSync(new URL("../../native/ops.h", import.meta.url), "utf8"), header());
@@ -16,6 +16,13 @@ test("cell has a case for every op", () => {
     (name) => !source.includes(`case OP_${name.replace(/[A-Z]/g, (letter) => "_" + letter).toUpperCase()}:`),
   );
   assert.deepEqual(missing, []);
+});
+
+test("no two ops have the same code", () => {
+  const names = Object.keys(OPS) as OpName[];
+  const codes = new Set(names.map(codeOf));
+  assert.equal(codes.size, names.length, "rename one of them");
+  for (const code of codes) assert.ok(code > 0 && code <= 0xffff);
 });
 
 test("no op has more fields than cell has room for", () => {

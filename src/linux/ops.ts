@@ -33,7 +33,19 @@ function shape<const I extends string, const S extends string = "">(ints: I, str
   return { ints: words(ints) as Words<I>[], strs: words(strs) as Words<S>[] };
 }
 
-/** Op name → its integers and byte strings, in wire order. A code is the position in this table, from 1. */
+/**
+ * The code of an op on the wire, 1 to 65535: from its name and its fields (FNV-1a, folded). A shim outlives the engine that
+ * started it, and is asked by later ones: an op that has stayed as it was keeps its code whatever the table has come to
+ * hold, and one that has changed, or is new, is refused by an older shim instead of being taken for another.
+ */
+export function codeOf(name: OpName): number {
+  const { ints, strs } = OPS[name] as { ints: readonly string[]; strs: readonly string[] };
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(`${name}(${ints.join(" ")};${strs.join(" ")})`)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (((hash >>> 16) ^ hash) & 0xffff) || 0xffff;
+}
+
+/** Op name → its integers and byte strings, in wire order. Its code is made from both (see codeOf). */
 export const OPS = {
   // --- descriptors and files -------------------------------------------------------------------------------------
   /** openat2(dir, path, {flags|O_CLOEXEC, mode, resolve}) into slot. */

@@ -27,6 +27,10 @@ export function programError({ ops, before }: Sent, index: number, errno: number
   const total = before + ops.length;
   const code = errnoName(errno);
   const what = op === undefined ? "perform a program" : describeOp(op);
+  if (index < 0 && errno === constants.errno.EBADMSG) {
+    const text = "perform a program: cell does not know an operation of it. A container that was started by another version of Gantry has that version's shim: restart it";
+    return new ProgramError({ index, total, errno, code, op, text });
+  }
   const text = `${what}: ${code} (${getSystemErrorMessage(-errno) ?? "unknown error"}), operation ${index} of ${total}`;
   return new ProgramError({ index, total, errno, code, op, text });
 }
