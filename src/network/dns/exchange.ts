@@ -57,7 +57,8 @@ function askByUdp(query: Query, { server, port, signal, within }: OneOptions): P
   return settle(signal, within, () => socket.close(), (done) => {
     socket.on("error", () => done("refused"));
     socket.on("message", (packet) => answers(packet, query, id) && done(packet));
-    socket.connect(port, server, () => socket.send(withId(query.packet, id)));
+    // Not as connect's callback: that is called after a failure, too.
+    socket.on("connect", () => socket.send(withId(query.packet, id))).connect(port, server);
   });
 }
 
