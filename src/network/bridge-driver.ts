@@ -1,6 +1,6 @@
 /** The driver "bridge": a bridge in the host, and for each endpoint a pair of interfaces between it and the container. */
 import type { Op } from "#linux/ops.ts";
-import { ROUTE, deleteLink, newVeth, setBridgePort } from "#linux/rtnetlink.ts";
+import { ROUTE, newVeth, setBridgePort } from "#linux/rtnetlink.ts";
 import { parseMac } from "./addresses.ts";
 import { fail } from "#base/errors.ts";
 import { ensureBridge } from "./bridge.ts";
@@ -8,8 +8,7 @@ import { parseBridgeOptions } from "./bridge-options.ts";
 import type { NetworkDriver, Place } from "./driver.ts";
 import { hostIndexOf } from "./rate.ts";
 import type { Attachment } from "./network.ts";
-
-const ENODEV = 19;
+import { removeLink, removeLinkOp } from "./remove-link.ts";
 
 export const bridgeDriver: NetworkDriver = {
   publishes: true,
@@ -23,13 +22,11 @@ export const bridgeDriver: NetworkDriver = {
   },
   up: (network, { kernel, owned }) => ensureBridge(kernel, network, { owned }),
   async down({ bridge, adopted }, { kernel }) {
-    if (adopted !== true) await kernel.perform([removeOp(bridge)]);
+    if (adopted !== true) await removeLink(kernel, bridge);
   },
   attach: (attachment, place) => [vethOp(attachment, place)],
-  detach: ({ hostInterface }) => ({ host: [removeOp(hostInterface)], inside: [] }),
+  detach: ({ hostInterface }) => ({ host: [removeLinkOp(hostInterface)], inside: [] }),
 };
-
-const removeOp = (name: string): Op => ({ op: "netlink", proto: ROUTE, acks: 1, tolerate: ENODEV, data: deleteLink(name), note: `remove ${name}` });
 
 /**
  * A port of the bridge sends back where it came from (hairpin) when the container publishes ports: with br_netfilter, a
