@@ -12,9 +12,10 @@ export function folderProgram(folder: string, files: Readonly<Record<string, str
   ];
 }
 
+/** Of a container that was never started there may be nothing, not even what holds it. */
 export function removeFolderProgram(root: string, name: string): Program {
   return [
-    { op: "open", slot: 0, path: root, flags: O.PATH | O.DIRECTORY },
+    { op: "mkdirAll", slot: 0, path: root, mode: 0o710 },
     { op: "removeTree", dir: 0, path: name },
   ];
 }

@@ -7,6 +7,7 @@ const table: [string[], Record<string, unknown>][] = [
   [['CMD ["sh", "-c"]'], { Cmd: ["sh", "-c"] }],
   [["cmd echo hi"], { Cmd: ["/bin/sh", "-c", "echo hi"] }],
   [['ENTRYPOINT ["x"]', "ENTRYPOINT y"], { Entrypoint: ["/bin/sh", "-c", "y"] }],
+  [['CMD ["a"]', 'ENTRYPOINT ["b"]'], { Cmd: ["a"], Entrypoint: ["b"] }],
   [["ENV A=1 B=2", "ENV A=3"], { Env: ["A=3", "B=2"] }],
   [["ENV A one two"], { Env: ["A=one two"] }],
   [[`ENV A="x y" B='$z "q"' C=a\\ b D=`], { Env: ["A=x y", 'B=$z "q"', "C=a b", "D="] }],
@@ -41,3 +42,8 @@ for (const [change, message] of [
 ] as const) {
   test(`refuses ${change}`, () => assert.throws(() => applyChanges({}, [change]), (error) => error instanceof Failure && error.kind === "invalid" && message.test(error.message)));
 }
+
+test("another entry point does not get the arguments of the former", () => {
+  assert.deepEqual(applyChanges({ Cmd: ["old"], Entrypoint: ["former"] }, ['ENTRYPOINT ["new"]']), { Entrypoint: ["new"] });
+  assert.deepEqual(applyChanges({ Cmd: ["old"] }, ['ENTRYPOINT ["new"]', 'CMD ["own"]']), { Entrypoint: ["new"], Cmd: ["own"] });
+});

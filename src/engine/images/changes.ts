@@ -3,25 +3,32 @@ import { posix } from "node:path";
 import { fail } from "#base/errors.ts";
 
 type Config = Record<string, unknown>;
-type Change = (config: Config, rest: string) => void;
+/** `before`: the instructions of the same request so far. */
+type Change = (config: Config, rest: string, before: ReadonlySet<string>) => void;
 
 /** A new configuration. @throws invalid, with Docker's words */
 export function applyChanges(config: Readonly<Config>, changes: readonly string[]): Config {
   const changed = structuredClone(config) as Config;
+  const before = new Set<string>();
   for (const line of changes.flatMap((change) => change.split("\n")).map((line) => line.trim())) {
     if (line === "" || line.startsWith("#")) continue;
     const [, word = "", rest = ""] = /^(\S+)\s*([\s\S]*)$/.exec(line) ?? [];
     const change = Object.hasOwn(CHANGES, word.toUpperCase()) ? CHANGES[word.toUpperCase()]! : undefined;
     if (change === undefined) throw fail("invalid", `${word.toLowerCase()} is not a valid change command`);
     if (rest === "") throw fail("invalid", `${word.toUpperCase()} requires at least one argument`);
-    change(changed, rest);
+    change(changed, rest, before);
+    before.add(word.toUpperCase());
   }
   return changed;
 }
 
 const CHANGES: Record<string, Change> = {
   CMD: (config, rest) => void (config["Cmd"] = command(rest)),
-  ENTRYPOINT: (config, rest) => void (config["Entrypoint"] = command(rest)),
+  // The arguments were the former entry point's, unless these changes gave them.
+  ENTRYPOINT: (config, rest, before) => {
+    config["Entrypoint"] = command(rest);
+    if (!before.has("CMD")) delete config["Cmd"];
+  },
   ENV: (config, rest) => {
     const env = new Map(((config["Env"] ?? []) as string[]).map((item) => [item.split("=")[0]!, item]));
     for (const [key, value] of pairs("ENV", rest)) env.set(key, `${key}=${value}`);
