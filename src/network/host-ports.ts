@@ -98,8 +98,8 @@ function addressesOf(request: PortRequest, where: Where): string[] {
 }
 
 function publishedPort(
-  { protocol, port }: PortRequest,
+  { protocol, port, allow }: PortRequest,
   { hostIp, hostPort, chosen, where }: { hostIp: string; hostPort: number; chosen: boolean; where: Where },
 ): PublishedPort {
-  return { protocol, hostIp, hostPort, port, by: where.by(hostIp)!, chosen };
+  return { protocol, hostIp, hostPort, port, by: where.by(hostIp)!, chosen, ...(allow === undefined ? {} : { allow }) };
 }

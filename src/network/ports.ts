@@ -4,6 +4,7 @@
  */
 import { fail } from "#base/errors.ts";
 import type { PortBinding } from "#spec/docker.ts";
+import { asPrefix } from "#spec/egress.ts";
 import { formatAddress, parseAddress } from "./addresses.ts";
 import type { Protocol } from "./network.ts";
 
@@ -15,6 +16,8 @@ export type PortRequest = {
   readonly hostIp: string;
   /** The first free one is taken. undefined: one that the engine chooses. */
   readonly hostPorts: { readonly first: number; readonly last: number } | undefined;
+  /** Prefixes that may connect; absent: all. */
+  readonly allow?: readonly string[];
 };
 
 export type PortPlan = {
@@ -46,12 +49,18 @@ export function parseSpec(spec: string): ContainerPort[] {
   return Array.from({ length: ports.last - ports.first + 1 }, (_, index) => ({ port: ports.first + index, protocol: known }));
 }
 
-function request(port: ContainerPort, { HostIp = "", HostPort = "" }: Partial<PortBinding>): PortRequest {
+function request(port: ContainerPort, { HostIp = "", HostPort = "", Allow: allow = [] }: Partial<PortBinding>): PortRequest {
   const range = HostPort === "" ? { first: 0, last: 0 } : parseRange(HostPort);
   if (range === undefined) throw fail("invalid", `invalid port specification: ${JSON.stringify(HostPort)}`);
   const address = HostIp === "" ? undefined : parseAddress(HostIp.replace(/^\[(.*)\]$/, "$1"));
   if (HostIp !== "" && address === undefined) throw fail("invalid", `invalid IP address: ${HostIp}`);
-  return { ...port, hostIp: address === undefined ? "" : formatAddress(address), hostPorts: range.last === 0 ? undefined : range };
+  return { ...port, hostIp: address === undefined ? "" : formatAddress(address), hostPorts: range.last === 0 ? undefined : range, ...(allow.length === 0 ? {} : { allow: allow.map(prefixOf) }) };
+}
+
+function prefixOf(text: string): string {
+  const prefix = asPrefix(text);
+  if (prefix === undefined) throw fail("invalid", `invalid allow ${JSON.stringify(text)}: expected an address or a prefix`);
+  return prefix;
 }
 
 function parseRange(text: string): { first: number; last: number } | undefined {
