@@ -15,7 +15,7 @@ export function networkElements(network: NetworkRecord): InSet[] {
   const name = interfaceName(network.bridge);
   const own: InSet[] = [
     ["bridges", { key: name }],
-    ["within", { key: Buffer.concat([name, name]), verdict: network.icc ? "accept" : { goto: "closed" } }],
+    ["within", { key: Buffer.concat([name, name]), verdict: network.icc ? "accept" : "drop" }],
     ...(network.internal ? [["internal", { key: name }] as const] : []),
   ];
   return [...own, ...([4, 6] as const).flatMap((version) => familyElements(network, version))];

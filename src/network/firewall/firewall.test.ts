@@ -35,7 +35,7 @@ await inOwnNetwork(import.meta.url, async () => {
     const one = await network({ subnet: "10.1.0.0/24", subnet6: "fd01::/64", options: { "com.docker.network.bridge.trusted_host_interfaces": "wire:eth9", "com.docker.network.host_ipv4": "198.51.100.1" } });
     const a = await container(one, "a", {
       ports: [port(80, 8080, { allow: ["10.0.0.0/8", "10.2.0.0/16", "fd00::/8"] }), port(80, 8080, { hostIp: "::", allow: ["10.0.0.0/8", "fd00::/8"] }), port(80, 8081), port(80, 8081, { hostIp: "127.0.0.1" })],
-      egress: { Default: "deny", Allow: ["10.0.0.0/8", "10.9.0.0/16", "10.0.0.0/16:80", "10.0.0.0/8:80", "192.0.2.1/udp", "example.org:443", "[2001:db8::/32]:53/udp", "0.0.0.0/0:123"] },
+      egress: { Default: "deny", Allow: ["10.0.0.0/8", "10.9.0.0/16", "10.0.0.0/16:80", "10.0.0.0/8:80", "10.0.0.0/8/udp", "10.1.0.0/16/udp", "example.org:443", "[2001:db8::/32]:53/udp", "0.0.0.0/0:123"] },
     });
     const full = rules();
     assert.notEqual(full, before);

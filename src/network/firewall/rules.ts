@@ -17,12 +17,12 @@ export function chains(): RuledChain[] {
   return [
     { name: "inside", rules: insideRules() },
     ...versions((v) => ({ name: `allowed${v}`, rules: allowedRules(v) })),
-    { name: "closed", rules: closedRules() },
     { name: "home", rules: homeRules() },
     ...versions((v) => ({ name: `egress${v}`, rules: egressRules(v) })),
     { name: "neighbour6", rules: neighbourRules() },
     ...versions((v) => ({ name: `nat${v}`, rules: natRules(v) })),
     ...versions((v) => ({ name: `routed${v}`, rules: routedRules(v) })),
+    { name: "apart", rules: apartRules() },
     { name: "raw", base: { type: "filter", hook: "prerouting", priority: -300 }, rules: rawRules() },
     { name: "prerouting", base: { type: "nat", hook: "prerouting", priority: -100 }, rules: preroutingRules() },
     { name: "output", base: { type: "nat", hook: "output", priority: -100 }, rules: outputRules() },
@@ -89,23 +89,28 @@ function allowedRules(v: Version): Rule[] {
 /** To the address in a register, and the port behind it. */
 const translate = (v: Version) => (register: number) => dnat(v === 4 ? "ip" : "ip6", register, register + (v === 4 ? 1 : 4));
 
-/** Only what begins costs more than the first rule. */
+/**
+ * Only what begins costs more than the first rule. A packet that stays in its network comes here with br_netfilter; unless
+ * it goes to something published, which is asked for under the host's address like by everybody.
+ */
 function forwardRules(): Rule[] {
   return [
     ["answers, and what has begun", ...established(), verdict("accept")],
+    ["published", ...translated(), verdict({ jump: "apart" })],
     ["one network", ...asToldBy(SETS.within, "iifname", "oifname")],
-    ["internal networks have no way out", ...isIn(SETS.internal, "iifname"), verdict("drop")],
-    ...versions((v) => limitedRule(v, `egress${v}`)),
-    ...versions((v): Rule => ["into a network", ...family(v), ...asToldBy(SETS[`into${v}`], "oifname")]),
+    ["networks", verdict({ jump: "apart" })],
     ...versions((v): Rule => [
       "not routed before Gantry either", ...family(v), ...isIn(SETS[`guarded${v}`], "iifname"), ...isIn(SETS[`guarded${v}`], "oifname"), verdict("drop"),
     ]),
   ];
 }
 
-/** From a bridge into itself, without icc: a container uses what its neighbour publishes. */
-function closedRules(): Rule[] {
-  return [["published", ...translated(), verdict("accept")], ["containers do not reach each other", verdict("drop")]];
+function apartRules(): Rule[] {
+  return [
+    ["internal networks have no way out", ...isIn(SETS.internal, "iifname"), verdict("drop")],
+    ...versions((v) => limitedRule(v, `egress${v}`)),
+    ...versions((v): Rule => ["into a network", ...family(v), ...asToldBy(SETS[`into${v}`], "oifname")]),
+  ];
 }
 
 function natRules(v: Version): Rule[] {

@@ -42,7 +42,7 @@ const both = {
 const single = {
   bridges: { name: "bridges", key: ["ifname"] },
   internal: { name: "internal", key: ["ifname"] },
-  /** From a bridge into the same. */
+  /** From a bridge into the same: as `icc` says. */
   within: { name: "within", key: ["ifname", "ifname"], data: "verdict" },
 } as const satisfies Record<string, SetShape>;
 
