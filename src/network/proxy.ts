@@ -3,7 +3,7 @@
  * every port when iptables is off). Bytes go through the engine; while the engine is down, such a port refuses.
  */
 import { createSocket, type Socket as Datagrams } from "node:dgram";
-import { connect, createServer, isIPv6, type Server, type Socket } from "node:net";
+import { BlockList, connect, createServer, isIPv6, type Server, type Socket } from "node:net";
 import type { Protocol } from "./network.ts";
 
 export type ProxyRoute = {
@@ -12,6 +12,8 @@ export type ProxyRoute = {
   readonly hostPort: number;
   readonly address: string;
   readonly port: number;
+  /** Prefixes that may connect; absent: all. */
+  readonly allow?: readonly string[];
 };
 
 export type Proxy = { close(): void };
@@ -23,9 +25,11 @@ export async function openProxy(route: ProxyRoute): Promise<Proxy> {
   return { close() {} };
 }
 
-async function openStreams({ hostIp, hostPort, address, port }: ProxyRoute): Promise<Proxy> {
+async function openStreams({ hostIp, hostPort, address, port, allow }: ProxyRoute): Promise<Proxy> {
   const open = new Set<Socket>();
+  const mayConnect = gateFor(allow);
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (outside) => {
+    if (!mayConnect(outside.remoteAddress)) return void outside.destroy();
     const inside = connect({ host: address, port, allowHalfOpen: true, noDelay: true });
     for (const [one, other] of [[outside, inside], [inside, outside]] as const) {
       open.add(one);
@@ -40,6 +44,22 @@ async function openStreams({ hostIp, hostPort, address, port }: ProxyRoute): Pro
       server.close();
       for (const socket of open) socket.destroy();
     },
+  };
+}
+
+/** Who is let in; an address that is not known any more is nobody's. */
+function gateFor(allow: readonly string[] | undefined): (address: string | undefined) => boolean {
+  if (allow === undefined) return () => true;
+  const list = new BlockList();
+  const family = (address: string) => (isIPv6(address) ? "ipv6" : "ipv4");
+  for (const prefix of allow) {
+    const [address = "", length = ""] = prefix.split("/");
+    list.addSubnet(address, Number(length), family(address));
+  }
+  // A scope is the interface's, not the address's.
+  return (given = "") => {
+    const [address = ""] = given.split("%");
+    return address !== "" && list.check(address, family(address));
   };
 }
 
@@ -60,7 +80,8 @@ const IDLE = 90_000;
 type Session = { readonly inside: Datagrams; timer: NodeJS.Timeout };
 
 /** One socket to the container per sender, so that answers find their way; idle ones, and the oldest of too many, go. */
-async function openDatagrams({ hostIp, hostPort, address, port }: ProxyRoute): Promise<Proxy> {
+async function openDatagrams({ hostIp, hostPort, address, port, allow }: ProxyRoute): Promise<Proxy> {
+  const mayConnect = gateFor(allow);
   const six = isIPv6(hostIp);
   const outside = createSocket({ type: six ? "udp6" : "udp4", ipv6Only: six });
   const sessions = new Map<string, Session>();
@@ -84,6 +105,7 @@ async function openDatagrams({ hostIp, hostPort, address, port }: ProxyRoute): P
     return session;
   };
   outside.on("message", (data, sender) => {
+    if (!mayConnect(sender.address)) return;
     const key = `${sender.address}/${sender.port}`;
     const session = sessions.get(key) ?? begin(key, sender);
     session.timer.refresh();
