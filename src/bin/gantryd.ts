@@ -24,6 +24,7 @@ import { openKernel } from "#linux/host.ts";
 import { openNetwork, readHostFacts as readNetworkFacts } from "#network/network.ts";
 import { readHostFacts, type HostFacts } from "#runtime/facts.ts";
 import { openTrust, type Refusal } from "#transfer/trust/trust.ts";
+import { openPluginsLater } from "./plugins.ts";
 import { openRegistriesLater } from "./registries.ts";
 import packageJson from "../../package.json" with { type: "json" };
 
@@ -41,7 +42,8 @@ export async function serve(given: Config): Promise<Engine> {
   const kernel = opening.use(await openKernel({ cell: join(BUILD, "cell"), ...failpoints() }));
   const host = await readHostFacts();
   const core = opening.use(await openCore({ root: config.dataRoot, kernel, driver: config.storageDriver }));
-  const network = opening.use(await openNetwork({ kernel, db: core.db, execRoot: config.execRoot, config: config.network, log, host: await readNetworkFacts() }));
+  const plugins = openPluginsLater({ execRoot: config.execRoot, timeout: () => config.pluginTimeout, expected: (name) => isKept(name), log });
+  const network = opening.use(await openNetwork({ kernel, db: core.db, execRoot: config.execRoot, config: config.network, remotes: plugins.networks, log, host: await readNetworkFacts() }));
   const events = openEvents(core.db);
   opening.defer(() => events.close());
 
@@ -51,6 +53,8 @@ export async function serve(given: Config): Promise<Engine> {
   const images = openImages({ core, users: { usedImages: () => users().usedImages(), usedManifests: () => users().usedManifests() }, publish: events.publish, trust });
   const registries = opening.use(openRegistriesLater({ core, settings: () => config.registries, publish: events.publish, trust, log, limits: waits(config.registryTimeout) }));
   const volumes = openVolumes({ db: core.db, kernel, root: join(config.dataRoot, "volumes"), events, usersOf: (name) => users().users(name), log });
+  // What belongs to a plugin makes it worth waiting for.
+  const isKept = (name: string) => volumes.list(new Map()).some(({ driver }) => driver === name) || network.list().some(({ driver, ipam }) => driver === name || ipam.driver === name);
   const tasks = await openTasks({ kernel, execRoot: config.execRoot, host });
   const open = await openContainers({
     kernel, db: core.db, config, images, snapshots: core.snapshots, leases: core.leases, link: core.link, tasks, network, volumes, events,
@@ -64,7 +68,7 @@ export async function serve(given: Config): Promise<Engine> {
 
   await images.addBuiltin("hello:latest", join(BUILD, "hello"));
   await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
-  const facts = await engineFacts(config, host, network.warnings());
+  const facts = await engineFacts(config, host, { warnings: network.warnings(), volumePlugins: plugins.volumeNames });
   const api = openApi({ containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: openNetworks({ containers: open.context }), facts, containerDefaults: config.containers, log });
   opening.defer(() => api.close());
   for (const address of config.hosts) await api.listen(toAddress(address, config));
@@ -122,7 +126,7 @@ function toAddress(host: Host, config: Config): Address {
   throw fail("not-implemented", `listen on fd://${host.name}: sockets from systemd are not supported yet; give a unix:// address`);
 }
 
-async function engineFacts(config: Config, host: HostFacts, warnings: readonly string[]): Promise<Facts> {
+async function engineFacts(config: Config, host: HostFacts, told: Pick<Facts, "warnings" | "volumePlugins">): Promise<Facts> {
   return {
     version: packageJson.version,
     commit: "",
@@ -142,7 +146,7 @@ async function engineFacts(config: Config, host: HostFacts, warnings: readonly s
     initBinary: config.containers.initPath || "docker-init",
     firewallBackend: config.network.iptables ? "nftables" : "none",
     registries: config.registries,
-    warnings,
+    ...told,
   };
 }
 

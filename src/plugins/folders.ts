@@ -3,22 +3,9 @@ import type { Dirent } from "node:fs";
 import { readFile, readdir, stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { parseAddress, parseDescription, type Address } from "./address.ts";
-
-/** In the order in which they are looked through. */
-export type PluginFolders = {
-  readonly sockets: readonly string[];
-  readonly descriptions: readonly string[];
-};
+import type { PluginFolders } from "./places.ts";
 
 const LARGEST_DESCRIPTION = 64 * 1024;
-
-/** The engine's own folders, then Docker's. */
-export function pluginFolders(execRoot: string): PluginFolders {
-  return {
-    sockets: [`${execRoot}/plugins`, "/run/docker/plugins"],
-    descriptions: ["/etc/gantry/plugins", "/usr/lib/gantry/plugins", "/etc/docker/plugins", "/usr/lib/docker/plugins"],
-  };
-}
 
 /** undefined: no file speaks of it. @throws invalid when one does and says nothing of use */
 export async function lookUp({ sockets, descriptions }: PluginFolders, name: string): Promise<Address | undefined> {

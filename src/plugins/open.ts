@@ -5,14 +5,15 @@ import type { Log } from "#base/log.ts";
 import type { Address } from "./address.ts";
 import { exchange } from "./exchange.ts";
 import { field, parseAnswer, stringsIn } from "./answer.ts";
-import { lookUp, scan, type PluginFolders } from "./folders.ts";
+import { lookUp, scan } from "./folders.ts";
+import type { PluginFolders } from "./places.ts";
 import type { Plugin, Plugins, Subsystem } from "./plugins.ts";
 
 export type PluginsOptions = {
   readonly folders: PluginFolders;
   readonly log: Log;
-  /** The longest that one exchange takes, in milliseconds. */
-  readonly deadlineMs?: number;
+  /** The longest that one exchange takes, in milliseconds: as it is then. */
+  readonly deadlineMs?: () => number;
   /** How long to wait for a plugin that is expected, and for one that refuses connections. */
   readonly connectMs?: number;
   /**
@@ -24,12 +25,12 @@ export type PluginsOptions = {
 
 const DEADLINE_MS = 30_000;
 const CONNECT_MS = 15_000;
-/** `all` asks those it does not know only for so long, and after a failure not again for a while. */
+/** `all` asks those it does not know only for so long, and those that have not answered somebody not again for a while. */
 const GREETING_MS = 5000;
 const RESENTMENT_MS = 60_000;
 const LOOK_PAUSE_MS = 250;
 
-export function openPlugins({ folders, log, deadlineMs = DEADLINE_MS, connectMs = CONNECT_MS, expected = () => false }: PluginsOptions): Plugins {
+export function openPlugins({ folders, log, deadlineMs = () => DEADLINE_MS, connectMs = CONNECT_MS, expected = () => false }: PluginsOptions): Plugins {
   const active = new Map<string, Plugin>();
   const coming = new Map<string, Promise<Plugin>>();
   const failed = new Map<string, number>();
@@ -47,9 +48,15 @@ export function openPlugins({ folders, log, deadlineMs = DEADLINE_MS, connectMs 
   };
 
   const activate = async (name: string, address: Address, deadline: number): Promise<Plugin> => {
-    const call = async (method: string, body: object | undefined, { deadlineMs: own = deadlineMs }: { deadlineMs?: number } = {}) => {
+    const call = async (method: string, body: object | undefined, { deadlineMs: own = deadlineMs() }: { deadlineMs?: number } = {}) => {
       const text = body === undefined ? {} : { body: `${JSON.stringify(body)}\n` };
-      return parseAnswer(await exchange({ address, method, ...text, deadlineMs: own, connectMs: own < deadlineMs ? 0 : connectMs, log }));
+      const connect = own < deadlineMs() ? 0 : connectMs;
+      const answer = await exchange({ address, method, ...text, deadlineMs: own, connectMs: connect, log }).catch((error: unknown) => {
+        if (kindOf(error) === "unavailable") failed.set(name, Date.now() + RESENTMENT_MS);
+        throw error;
+      });
+      failed.delete(name);
+      return parseAnswer(answer);
     };
     const manifest = await call("Plugin.Activate", undefined, { deadlineMs: deadline });
     log.info("plugin", { name, address: address.text, implements: stringsIn(field(manifest, "Implements")).join(" ") });
@@ -77,11 +84,9 @@ export function openPlugins({ folders, log, deadlineMs = DEADLINE_MS, connectMs 
   };
 
   const tryGet = async (name: string): Promise<Plugin | undefined> => {
-    if (!active.has(name) && (failed.get(name) ?? 0) > Date.now()) return undefined;
+    if ((failed.get(name) ?? 0) > Date.now()) return undefined;
     try {
-      const plugin = await get(name, Math.min(GREETING_MS, deadlineMs));
-      failed.delete(name);
-      return plugin;
+      return await get(name, Math.min(GREETING_MS, deadlineMs()));
     } catch (error) {
       failed.set(name, Date.now() + RESENTMENT_MS);
       log.warn("a plugin does not answer", { plugin: name, error: messageOf(error) });
@@ -91,7 +96,7 @@ export function openPlugins({ folders, log, deadlineMs = DEADLINE_MS, connectMs 
 
   return {
     async find(name, subsystem) {
-      const plugin = await get(name, deadlineMs).catch((error: unknown) => {
+      const plugin = await get(name, deadlineMs()).catch((error: unknown) => {
         if (kindOf(error) === "not-found") throw error;
         throw fail(kindOf(error), `legacy plugin: ${messageOf(error)}`, { cause: error });
       });

@@ -37,13 +37,13 @@ export type Plugins = {
    * @throws not-found `plugin "x" not found`; unavailable `legacy plugin: …`; invalid when it does not do that
    */
   find(name: string, subsystem: Subsystem): Promise<Plugin>;
-  /** Every plugin of the folders that does this. Those that do not answer are logged and left out. */
+  /** Every plugin of the folders that does this. Those that do not answer are logged, and left out for a while. */
   all(subsystem: Subsystem): Promise<readonly Plugin[]>;
   /** Names of those that have been found and answered, for `info`; asks nobody. */
   known(subsystem: Subsystem): readonly string[];
 };
 
-export { pluginFolders, type PluginFolders } from "./folders.ts";
+export { pluginFolders, type PluginFolders } from "./places.ts";
 export { openPlugins, type PluginsOptions } from "./open.ts";
 export { volumeDriver } from "./volume-driver.ts";
 export { ipamDriver } from "./ipam-driver.ts";

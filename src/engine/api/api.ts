@@ -69,6 +69,8 @@ export type Facts = {
   readonly initBinary: string;
   readonly firewallBackend: string;
   readonly registries: RegistrySettings;
+  /** Volume plugins that have been found and have answered. */
+  readonly volumePlugins: () => readonly string[];
   /** Lines that `docker info` prints as warnings. */
   readonly warnings: readonly string[];
 };

@@ -39,6 +39,8 @@ export type Config = {
   readonly registries: RegistrySettings;
   /** Seconds of silence before an attempt is given up. */
   readonly registryTimeout: number;
+  /** Seconds that a plugin has for an answer. */
+  readonly pluginTimeout: number;
   /** The trust policy's file. At the default path there may be none. */
   readonly trustPolicy: string;
 };

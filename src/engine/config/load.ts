@@ -108,6 +108,7 @@ export function compileConfig(values: Values): Config {
     network: checkNetwork(compileNetwork(values)),
     registries: compileRegistries(get),
     registryTimeout: atLeastOne("registry timeout", get("registry-timeout")),
+    pluginTimeout: atLeastOne("plugin timeout", get("plugin-timeout")),
     trustPolicy: get("trust-policy"),
   };
 }

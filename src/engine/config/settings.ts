@@ -83,6 +83,7 @@ export const settings: readonly Setting[] = [
   { ...both("max-concurrent-uploads", "int", 5, "Layers that are pushed side by side"), reload: true },
   { ...both("max-download-attempts", "int", 5, "Attempts for each layer of a pull"), reload: true },
   both("registry-timeout", "int", 30, "Seconds without a byte from a registry before an attempt is given up"),
+  { ...both("plugin-timeout", "int", 30, "Seconds that a volume or network plugin has for an answer"), reload: true },
   own("http-proxy", "string", "", "Proxy for registries that are reached over HTTP (default HTTP_PROXY)"),
   own("https-proxy", "string", "", "Proxy for registries that are reached over HTTPS (default HTTPS_PROXY)"),
   own("no-proxy", "string", "", "Hosts and addresses that are reached without a proxy (default NO_PROXY)"),

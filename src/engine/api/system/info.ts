@@ -4,7 +4,7 @@ import { formatTime, nowNanos } from "#base/clock.ts";
 import type { ApiParts, Facts } from "../api.ts";
 
 /** GET /info, at the newest version. */
-export async function info({ facts, containers, images }: ApiParts): Promise<object> {
+export async function info({ facts, containers, images, networks }: ApiParts): Promise<object> {
   const records = await containers.list({ all: true, filters: new Map() });
   const count = (...statuses: readonly string[]) => records.filter((record) => statuses.includes(record.state.status)).length;
   const [running, paused] = [count("running", "restarting"), count("paused")];
@@ -18,7 +18,7 @@ export async function info({ facts, containers, images }: ApiParts): Promise<obj
     Images: images.count(),
     Driver: facts.storageDriver,
     DriverStatus: facts.driverStatus,
-    Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["json-file", "none"] },
+    Plugins: { Volume: ["local", ...facts.volumePlugins()].toSorted(), Network: await networkDrivers(networks), Authorization: null, Log: ["json-file", "none"] },
     ...kernelAbilities(facts.cgroupVersion),
     IPv4Forwarding: readLine("/proc/sys/net/ipv4/ip_forward") === "1",
     Debug: facts.debug,
@@ -61,6 +61,12 @@ export async function info({ facts, containers, images }: ApiParts): Promise<obj
     DiscoveredDevices: [],
     Warnings: facts.warnings.length === 0 ? null : facts.warnings,
   };
+}
+
+/** Our own, and those of networks that there are. */
+async function networkDrivers(networks: ApiParts["networks"]): Promise<string[]> {
+  const drivers = (await networks.list(new Map())).map(({ driver }) => driver);
+  return [...new Set(["bridge", "host", "ipvlan", "macvlan", "null", ...drivers])].toSorted();
 }
 
 /** What is insecure besides loopback, by address or by name, and the mirrors of Docker Hub. */
