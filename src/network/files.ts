@@ -14,6 +14,8 @@ export type HostsRequest = {
   readonly extraHosts: readonly string[];
   /** What host-gateway stands for: the bridge's addresses, or host-gateway-ips. */
   readonly hostGateways: readonly string[];
+  /** Whole lines: those of containers that it is linked to. */
+  readonly links?: readonly string[];
   /** Addresses of the container in networks. */
   readonly addresses: readonly string[];
   readonly hostname: string;
@@ -30,10 +32,10 @@ const USUAL = [
 ];
 
 /** Throws `invalid` for an extra host that is none. */
-export function hostsFile({ base, extraHosts, hostGateways, addresses, hostname, domainname }: HostsRequest): string {
+export function hostsFile({ base, extraHosts, hostGateways, links = [], addresses, hostname, domainname }: HostsRequest): string {
   const own = ownLines(addresses, { Hostname: hostname, Domainname: domainname });
   const start = base === undefined ? USUAL : base.replace(/\n$/, "").split("\n");
-  return [...start, ...extraHosts.flatMap((host) => extraLines(host, hostGateways)), ...own].join("\n") + "\n";
+  return [...start, ...extraHosts.flatMap((host) => extraLines(host, hostGateways)), ...links, ...own].join("\n") + "\n";
 }
 
 type Names = { readonly Hostname: string; readonly Domainname: string };

@@ -12,9 +12,11 @@ import { readAccounts } from "./accounts.ts";
 import { isRunning, type Accounts, type Context } from "./context.ts";
 import { containerDevices } from "./devices.ts";
 import { containerFolder } from "./folders.ts";
+import { linkLines } from "./links.ts";
 import { logOf } from "./logging.ts";
 import { resolvConfText } from "./names.ts";
 import { containerSpec, type SpecInput } from "./spec.ts";
+import { bindTrees, mountVolumes } from "./use-mounts.ts";
 import { resolveUser } from "./user.ts";
 
 /** `record`: with what a start changes in it before anything runs. */
@@ -22,7 +24,7 @@ export type StartPlan = { readonly record: ContainerRecord; readonly program: Pr
 
 /** Makes missing folders of the host that -v names; else nothing. */
 export async function planStart(ctx: Context, given: ContainerRecord, attachments: readonly Attachment[]): Promise<StartPlan> {
-  const record = withNamesOfOther(ctx, given);
+  const record = await mountVolumes(ctx, withNamesOfOther(ctx, given));
   const [accounts, files] = await Promise.all([readAccounts(ctx, record), nameFiles(ctx, record, attachments), makeSources(ctx, record)]);
   return { record, program: await planProgram(ctx, record, { accounts, files, attachments, root: ctx.snapshots.mounts(record.snapshotKey) }) };
 }
@@ -35,7 +37,9 @@ type Parts = {
 };
 
 export async function planProgram(ctx: Context, record: ContainerRecord, { accounts, files, attachments, root }: Parts): Promise<Program> {
-  const spec = containerSpec(await specInput(ctx, record, accounts));
+  const input = await specInput(ctx, record, accounts);
+  const spec = containerSpec(input);
+  const trees = await bindTrees(ctx, record, input.user);
   const network = taskNetwork(ctx, spec, attachments);
   const log = logOf(record);
   const wish: TaskWish = {
@@ -46,6 +50,7 @@ export async function planProgram(ctx: Context, record: ContainerRecord, { accou
     folder: { path: containerFolder(ctx, record.id), files },
     ...(log === undefined ? {} : { log }),
     ...(network === undefined ? {} : { network }),
+    trees,
   };
   return await ctx.tasks.plan(wish);
 }
@@ -129,6 +134,7 @@ async function nameFiles(ctx: Context, record: ContainerRecord, attachments: rea
       ...(hosts === undefined ? {} : { base: hosts }),
       extraHosts: hostConfig.ExtraHosts ?? [],
       hostGateways: hostGateways(ctx),
+      links: linkLines(ctx, record),
       addresses: attachments.flatMap(({ address, address6 }) => [address, address6]).filter((address) => address !== ""),
       hostname: config.Hostname,
       domainname: config.Domainname,

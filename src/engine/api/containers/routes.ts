@@ -1,16 +1,14 @@
 /** /containers: create, list, inspect, and what happens to them. Streams are in streams.ts. */
 import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
-import type { NetworkRecord } from "#network/network.ts";
-import type { CreateRequest } from "#spec/docker.ts";
 import { type Answer, type ApiCall, type ApiRoute, created, empty, ok } from "../answer.ts";
 import type { ApiParts } from "../api.ts";
 import { drain, requiredJsonBody } from "../body.ts";
 import { translate } from "../compat.ts";
 import { filters, flag, integer, platformText, size, text } from "../query.ts";
-import { checkAddresses, isUserDefined } from "../networks/endpoint.ts";
 import { createHost } from "./create-host.ts";
 import { parseCreateRequest, type ParsedCreate } from "./create-request.ts";
 import { inspectContainer } from "./inspect.ts";
+import { resolveNetworks } from "./resolve-networks.ts";
 import { summarizeContainer } from "./summary.ts";
 
 const LIST_FILTERS = [
@@ -23,32 +21,10 @@ export function containerRoutes(parts: ApiParts): ApiRoute[] {
 
   async function parseCreate(call: ApiCall): Promise<ParsedCreate & { options: { name?: string; platform?: string } }> {
     const parsed = parseCreateRequest(await requiredJsonBody(call), { version: call.version, host });
-    resolveNetworks(parsed.request);
+    resolveNetworks(parsed.request, parts);
     const name = text(call.query, "name").replace(/^\//, "");
     const platform = call.version >= 41 ? platformText(call.query) : undefined;
     return { ...parsed, options: { ...(name === "" ? {} : { name }), ...(platform === undefined ? {} : { platform }) } };
-  }
-
-  /** Endpoints by name of network, before anything is made. A network that is not there is not 404: that makes clients pull the image. */
-  function resolveNetworks(request: CreateRequest): void {
-    const find = (ref: string): NetworkRecord => {
-      try {
-        return parts.networks.get(ref);
-      } catch (error) {
-        throw fail("invalid", messageOf(error), { cause: error });
-      }
-    };
-    const { hostConfig } = request;
-    const mode = hostConfig.NetworkMode;
-    const main = isUserDefined(mode) ? find(mode) : undefined;
-    if (main !== undefined && mode !== main.name) hostConfig.NetworkMode = main.id;
-    const named = Object.entries(request.networking).map(([ref, settings]) => {
-      if (!isUserDefined(ref)) return [ref, settings] as const;
-      const network = find(ref);
-      checkAddresses(network, settings, `invalid config for network ${ref}: `);
-      return [network.name, settings] as const;
-    });
-    request.networking = Object.fromEntries(named);
   }
 
   async function create(call: ApiCall): Promise<Answer> {
