@@ -122,7 +122,9 @@ async function openState({ kernel, db, execRoot, config, log, host, remotes }: N
   const store = openNetworkStore(db);
   const networks = openNetworks(await settleStored(kernel, store, config));
   const bridgeName = config.bridge === "" ? DEFAULT_BRIDGE : config.bridge;
-  const table = config.iptables && bridgeName !== NO_BRIDGE ? tableFor(bridgeName) : undefined;
+  // Without a bridge that names it, the table is named after this engine's data.
+  const tableName = bridgeName === NO_BRIDGE ? networks.get("host").id.slice(0, 12) : bridgeName;
+  const table = config.iptables ? tableFor(tableName) : undefined;
   const attachments = openAttachments();
   const remote = openRemote({ remotes, kernel, log });
   const state: State = {

@@ -12,6 +12,7 @@ import { networkOf, settleNetworking } from "./endpoints.ts";
 import { fillVolumes } from "./fill-volumes.ts";
 import { containerFolder, logFile } from "./folders.ts";
 import type { ResolvedImage } from "./images.ts";
+import { settleLinks } from "./links.ts";
 import { checkLogging } from "./logging.ts";
 import { commandLine, mergeConfig } from "./merge.ts";
 import { checkSources, planMounts, type PlannedMount } from "./mounts.ts";
@@ -63,13 +64,14 @@ export type Planned = { readonly record: ContainerRecord; readonly mounts: reado
 
 /** What `create` would make: checks all, makes nothing. */
 export async function planRecord(ctx: Context, request: CreateRequest, { image, name }: CreateOptions & { image: ResolvedImage }): Promise<Planned> {
-  const hostConfig = resolveReferences(ctx, request.hostConfig);
-  const config = withNetworkDisabled(ctx, mergeConfig(request.config, image.config), hostConfig);
-  checkLogging(hostConfig.LogConfig);
-  await checkSources(hostConfig);
+  const referred = resolveReferences(ctx, request.hostConfig);
+  const config = withNetworkDisabled(ctx, mergeConfig(request.config, image.config), referred);
+  checkLogging(referred.LogConfig);
+  await checkSources(referred);
   const id = newId();
   const taken = new Set(ctx.store.all().map((record) => record.name));
   const actualName = name === undefined ? generateName((one) => !taken.has(one)) : parseName(name);
+  const hostConfig = settleLinks(ctx, referred, actualName);
   const mounts = planMounts({ hostConfig, volumes: config.Volumes, root: `${ctx.config.dataRoot}/volumes`, find: ctx.store.find });
   const record = newRecord(ctx, { id, name: actualName, image, hostConfig, mounts, networking: request.networking, config: withHostname(config, hostConfig, id) });
   return { record, mounts };

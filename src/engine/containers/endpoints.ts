@@ -56,7 +56,7 @@ const WITHOUT_ENDPOINTS: ReadonlySet<string> = new Set(["host", "null"]);
 
 /** All or none. Published ports are for the endpoint that has the gateway. @throws not-found, and what `Network.join` throws */
 export function joinNetworks(ctx: Context, record: ContainerRecord): Joined {
-  if (record.config.NetworkDisabled === true) return NOTHING;
+  if (record.config.NetworkDisabled === true && Object.keys(record.endpoints).length < 2) return NOTHING;
   const wanted = wantedNetworks(ctx, record);
   const publisher = publisherOf(wanted);
   const all: JoinedOne[] = [];
@@ -83,7 +83,7 @@ function together(all: readonly JoinedOne[]): Joined {
 
 /** The default network first, then that of the mode, then the others as they came. */
 function wantedNetworks(ctx: Context, { endpoints, networking }: ContainerRecord) {
-  const names = Object.keys(endpoints);
+  const names = Object.keys(endpoints).filter((name) => name !== "bridge" || ctx.config.network.bridge !== "none");
   const sorted = names.includes("bridge") ? ["bridge", ...names.filter((name) => name !== "bridge")] : names;
   return sorted
     .map((name) => ({ network: networkFor(ctx, name, endpoints[name]!), priority: networking[name]?.GwPriority ?? 0 }))

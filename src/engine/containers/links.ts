@@ -49,16 +49,19 @@ export function linkedContainers({ store }: Pick<Context, "store">, { hostConfig
   });
 }
 
-/** Lines of the hosts file: alias, host name, name. */
-export function linkLines(linked: readonly Linked[]): { address: string; names: string[] }[] {
-  return linked.map(({ alias, address, record }) => ({ address, names: [...new Set([alias, record.config.Hostname, record.name])].filter((name) => name !== "") }));
+/** Lines of the hosts file: address, alias, host name, name. */
+export function linkLines(ctx: Pick<Context, "store">, record: ContainerRecord): string[] {
+  return linkedContainers(ctx, record, { strict: false }).map(({ alias, address, record: other }) => {
+    const names = new Set([alias, other.config.Hostname, other.name].filter((name) => name !== ""));
+    return `${address}\t${[...names].join(" ")}`;
+  });
 }
 
 const HIDDEN: ReadonlySet<string> = new Set(["HOME", "PATH"]);
 
 /** DB_PORT_80_TCP=tcp://172.17.0.2:80 and so on, for each exposed port; DB_NAME; DB_ENV_X for its environment. */
-export function linkEnvironment(linked: readonly Linked[], self: string): string[] {
-  return linked.flatMap(({ alias, address, record }) => {
+export function linkEnvironment(ctx: Pick<Context, "store">, self: ContainerRecord): string[] {
+  return linkedContainers(ctx, self, { strict: false }).flatMap(({ alias, address, record }) => {
     const prefix = alias.toUpperCase().replaceAll("-", "_");
     const ports = Object.keys(record.config.ExposedPorts).flatMap(portOf).toSorted((one, other) => one.port - other.port || (one.protocol === "tcp" ? -1 : 1));
     const first = ports.find(({ protocol }) => protocol === "tcp") ?? ports[0];
@@ -68,7 +71,7 @@ export function linkEnvironment(linked: readonly Linked[], self: string): string
         const name = `${prefix}_PORT_${port}_${protocol.toUpperCase()}`;
         return [`${name}=${protocol}://${address}:${port}`, `${name}_ADDR=${address}`, `${name}_PORT=${port}`, `${name}_PROTO=${protocol}`];
       }),
-      `${prefix}_NAME=/${self}/${alias}`,
+      `${prefix}_NAME=/${self.name}/${alias}`,
       ...record.config.Env.filter((line) => line.includes("=") && !HIDDEN.has(line.split("=", 1)[0]!)).map((line) => `${prefix}_ENV_${line}`),
     ];
   });

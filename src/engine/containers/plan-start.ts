@@ -12,7 +12,7 @@ import { readAccounts } from "./accounts.ts";
 import { isRunning, type Accounts, type Context } from "./context.ts";
 import { containerDevices } from "./devices.ts";
 import { containerFolder } from "./folders.ts";
-import { linkLines } from "./links.ts";
+import { linkEnvironment, linkedContainers, linkLines } from "./links.ts";
 import { logOf } from "./logging.ts";
 import { resolvConfText } from "./names.ts";
 import { containerSpec, type SpecInput } from "./spec.ts";
@@ -25,6 +25,7 @@ export type StartPlan = { readonly record: ContainerRecord; readonly program: Pr
 /** Makes missing folders of the host that -v names; else nothing. */
 export async function planStart(ctx: Context, given: ContainerRecord, attachments: readonly Attachment[]): Promise<StartPlan> {
   const record = await mountVolumes(ctx, withNamesOfOther(ctx, given));
+  linkedContainers(ctx, record, { strict: true });
   const [accounts, files] = await Promise.all([readAccounts(ctx, record), nameFiles(ctx, record, attachments), makeSources(ctx, record)]);
   return { record, program: await planProgram(ctx, record, { accounts, files, attachments, root: ctx.snapshots.mounts(record.snapshotKey) }) };
 }
@@ -58,10 +59,11 @@ export async function planProgram(ctx: Context, record: ContainerRecord, { accou
 /** What the specification is made of; `user` is who: the container's own, or that of a command in it. */
 export async function specInput(ctx: Context, record: ContainerRecord, accounts: Accounts, user: string = record.config.User): Promise<SpecInput> {
   const { hostConfig, config } = record;
+  const links = hostConfig.Links ?? [];
   const defaults = ctx.config.containers;
   return {
     id: record.id,
-    config,
+    config: links.length === 0 ? config : { ...config, Env: [...linkEnvironment(ctx, record), ...config.Env] },
     hostConfig: { ...hostConfig, Init: hostConfig.Init ?? defaults.init },
     path: record.path,
     args: record.args,
