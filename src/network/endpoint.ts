@@ -9,6 +9,7 @@
 import { forgetUdp } from "#linux/conntrack.ts";
 import { NETFILTER, type Table } from "#linux/nftables.ts";
 import type { Op, Program } from "#linux/ops.ts";
+import type { PortSocket } from "#linux/shim.ts";
 import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, newRoute, replaceDefaultRoute, setLink } from "#linux/rtnetlink.ts";
 import { isIPv4 } from "node:net";
 import { networkOf, parseAddress, parsePrefix } from "./addresses.ts";
@@ -67,32 +68,44 @@ export function cutOffOp({ hostInterface }: Attachment): Op {
 }
 
 /** The shim holds what the kernel serves alone; a socket on :: would be found by ::1, and never be accepted from. */
-const isHeld = ({ by, hostIp }: PublishedPort) => by === "kernel" && hostIp !== "::";
+export const isHeld = ({ by, hostIp }: PublishedPort) => by === "kernel" && hostIp !== "::";
 
-function bindOp({ protocol, hostIp, hostPort }: PublishedPort, slot: number): Op {
-  const type = { tcp: 1, udp: 2, sctp: 5 }[protocol];
+export const socketOf = ({ protocol, hostIp, hostPort }: PublishedPort): PortSocket => ({
+  family: isIPv4(hostIp) ? 2 : 10,
+  type: { tcp: 1, udp: 2, sctp: 5 }[protocol],
+  port: hostPort,
+  address: hostIp,
+});
+
+export function bindOp(published: PublishedPort, slot: number): Op {
+  const { protocol, hostIp, hostPort } = published;
   const note = `reserve ${hostAndPort(hostIp, hostPort)}/${protocol}`;
   const tolerate = protocol === "sctp" ? EPROTONOSUPPORT : 0;
-  return { op: "bindPort", tolerate, slot, family: isIPv4(hostIp) ? 2 : 10, type, port: hostPort, address: hostIp, note };
+  return { op: "bindPort", tolerate, slot, ...socketOf(published), note };
 }
 
 export function publishOps(attachment: Attachment, table: Table | undefined): Op[] {
   const data = table === undefined ? Buffer.alloc(0) : publish(table, attachment);
   if (data.length === 0) return [];
-  const udp = attachment.ports.filter((port) => port.by !== "proxy" && port.protocol === "udp");
   return [
     { op: "netlink", proto: NETFILTER, acks: 1, data, undo: withdrawOps(attachment, table), note: `publish ${describePorts(attachment)}` },
-    ...udp.map(
-      ({ hostIp, hostPort }): Op => ({
-        op: "netlink",
-        proto: NETFILTER,
-        acks: 1,
-        tolerate: EINVAL,
-        data: forgetUdp(isIPv4(hostIp) ? "ip" : "ip6", hostPort),
-        note: `forget flows to ${hostPort}/udp`,
-      }),
-    ),
+    ...forgetOps(attachment.ports),
   ];
+}
+
+/** Flows of UDP to these ports are translated anew: they know no connection that begins or ends. */
+export function forgetOps(ports: readonly PublishedPort[]): Op[] {
+  const udp = ports.filter((port) => port.by !== "proxy" && port.protocol === "udp");
+  return udp.map(
+    ({ hostIp, hostPort }): Op => ({
+      op: "netlink",
+      proto: NETFILTER,
+      acks: 1,
+      tolerate: EINVAL,
+      data: forgetUdp(isIPv4(hostIp) ? "ip" : "ip6", hostPort),
+      note: `forget flows to ${hostPort}/udp`,
+    }),
+  );
 }
 
 /**

@@ -21,6 +21,7 @@ import type { EgressPolicy, EndpointSettings, NetworkCreateRequest, PortBinding 
 import type { Failure } from "#base/errors.ts";
 import type { GivenPool } from "./remote/pools.ts";
 import type { Program } from "#linux/ops.ts";
+import type { PortChange, PortOwner } from "./publishing.ts";
 import type { Names } from "./dns/dns.ts";
 
 /** A network as stored. */
@@ -246,6 +247,10 @@ export type Network = AsyncDisposable & {
   connect(attachment: Attachment, pid: number): Promise<void>;
   /** Takes it out again, and frees what it has; routes and ports move to who has the gateway then. */
   disconnect(attachment: Attachment, pid: number): Promise<void>;
+  /** Publishes and withdraws ports of a running container. On failure nothing has changed. @throws Docker's texts */
+  changePorts(container: string, change: PortChange, owner: PortOwner): Promise<void>;
+  /** Other limits for all endpoints of a running container (`pid`: its first process); undefined lifts them. */
+  changeRate(container: string, pid: number, rate: Attachment["rate"], save: () => Promise<void>): Promise<void>;
   /**
    * After a failed start with these attachments (a rejected `saved`, a failed program): what it means. `retry` when the engine should call `leave`, `join` and
    * start again: a port the engine chose was taken by a process of the host (it is not chosen again), or the firewall
@@ -262,7 +267,8 @@ export type Network = AsyncDisposable & {
 export { loopbackOps } from "./endpoint.ts";
 export { candidateOf, gatewayOf, publisherOf } from "./gateway.ts";
 export type { NetworkDriver } from "./driver.ts";
-export type { Remotes } from "./remote/remote.ts";
+export type { RemoteIpam, Remotes } from "./remote/remote.ts";
+export { heldSockets, type PortChange, type PortOwner } from "./publishing.ts";
 export { openNetwork } from "./open.ts";
 export { hasNames } from "./dns/dns.ts";
 export { readHostFacts, readHostResolvConf } from "./host-facts.ts";

@@ -10,14 +10,19 @@ import { openNames } from "./dns/dns.ts";
 import { driverOf } from "./drivers.ts";
 import { attachPrograms, cutOffOp, withdrawOps } from "./endpoint.ts";
 import { explainFailure } from "./explain.ts";
+import { openAnswers } from "./firewall/answers.ts";
 import { tableFor } from "./firewall/firewall.ts";
+import { openWatch } from "./firewall/watch.ts";
 import { openForwarding } from "./forwarding.ts";
 import { openHostPorts } from "./host-ports.ts";
 import { join, type Book } from "./join.ts";
 import { createNetwork, removeNetwork } from "./lifecycle.ts";
 import { connect, disconnect } from "./live.ts";
 import type { Attachment, JoinRequest, Joined, Network } from "./network.ts";
+import { changePorts } from "./publishing.ts";
+import { changeRate } from "./change-rate.ts";
 import { openProxies } from "./proxies.ts";
+import { reattachOps } from "./reattach.ts";
 import { openRemote } from "./remote/open-remote.ts";
 import type { Remotes } from "./remote/remote.ts";
 import { DEFAULT_BRIDGE, type NetworkConfig } from "./records.ts";
@@ -65,10 +70,12 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
     remove: (id) => removeNetwork(state, id),
     connect: (attachment, pid) => connect(state, attachment, pid),
     disconnect: (attachment, pid) => disconnect(state, attachment, pid),
+    changePorts: (container, change, owner) => changePorts(state, container, change, owner),
+    changeRate: (container, pid, rate, save) => changeRate(state, { container, pid, rate }, save),
     join: (request) => joinAndSave(state, book, request),
     async leave(container, { lost = false, network } = {}) {
       const gone = attachments.of(container).filter(({ networkId }) => network === undefined || networkId === network);
-      const program = gone.flatMap((one) => [...withdrawOps(one, table), ...(lost ? [cutOffOp(one)] : [])]);
+      const program = gone.flatMap((one) => [...withdrawOps(one, table), ...state.answers.forget(one), ...(lost ? [cutOffOp(one)] : [])]);
       // What could not be taken out is put right by the next start that stumbles over it: see explain.
       if (program.length > 0) await kernel.perform(program).catch((error: unknown) => log.warn("withdraw ports", { container, error }));
       await Promise.all(gone.map((one) => leaveRemote(state, one)).filter((one) => one !== undefined)).catch((error: unknown) => log.warn("leave a network", { container, error }));
@@ -93,7 +100,7 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
       if (meaning?.kind !== "missing" || repaired.has(attachment.container)) return undefined;
       repaired.add(attachment.container);
       log.warn("network was changed from outside: restoring", { networks: joined.map(({ networkName }) => networkName).join(", ") });
-      await state.inTurn(() => bringUp(state));
+      await state.inTurn(() => putBack(state));
       return { retry: true };
     },
     reconcile: (running) =>
@@ -103,8 +110,10 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
         // Nobody waits for a plugin here: the engine is about to start.
         for (const one of strays) void leaveRemote(state, one);
         await forget(state, strays);
+        await state.answers.restore();
         await Promise.all([bringUp(state), state.names.restore()]);
-        await removeLeftovers(state);
+        await tidyLinks(state);
+        state.watch.start();
         for (const attachment of attachments.all()) {
           await proxies.open(attachment).catch((error) => log.warn("published port is not served on IPv6", { container: attachment.name, error }));
         }
@@ -112,6 +121,7 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
       }),
     warnings: () => state.forwarding.warnings(),
     async [Symbol.asyncDispose]() {
+      state.watch[Symbol.dispose]();
       proxies.closeAll();
       await state.names[Symbol.asyncDispose]();
     },
@@ -127,8 +137,18 @@ async function openState({ kernel, db, execRoot, config, log, host, remotes }: N
   const table = config.iptables ? tableFor(tableName) : undefined;
   const attachments = openAttachments();
   const remote = openRemote({ remotes, kernel, log });
+  const answers = openAnswers({ kernel, table, attachmentsOf: attachments.of, attachments: attachments.all });
+  const watch = openWatch({
+    kernel,
+    table,
+    log,
+    bridges: () => bridgedNetworks(state).map(({ bridge }) => bridge),
+    restore: (missing) => state.inTurn(() => (missing === "rules" ? applyRules(state) : putBack(state))),
+  });
   const state: State = {
     kernel,
+    answers,
+    watch,
     store,
     config,
     host,
@@ -136,7 +156,7 @@ async function openState({ kernel, db, execRoot, config, log, host, remotes }: N
     networks,
     table,
     attachments,
-    names: openNames({ kernel, log, folder: `${execRoot}/names`, attachments: (id) => (id === undefined ? attachments.all() : attachments.in(id)) }),
+    names: openNames({ kernel, log, folder: `${execRoot}/names`, attachments: (id) => (id === undefined ? attachments.all() : attachments.in(id)), onAnswer: answers.onAnswer }),
     addresses: openAddressBook(networks.byId),
     ports: openHostPorts(host.portRange),
     forwarding: openForwarding(kernel, table, config.ipForward),
@@ -198,10 +218,17 @@ async function bringUp(state: State): Promise<void> {
   await applyRules(state);
 }
 
-async function removeLeftovers({ kernel, indexes, attachments }: State): Promise<void> {
+/** Somebody took away the bridge or the table. */
+async function putBack(state: State): Promise<void> {
+  await bringUp(state);
+  await tidyLinks(state);
+}
+
+/** Ends of pairs: those of nobody go, those that lost their bridge are put back into it. */
+async function tidyLinks({ kernel, indexes, attachments }: State): Promise<void> {
   const view = await viewHost(kernel);
   const known = new Set(attachments.all().map(({ hostInterface }) => hostInterface));
-  const program = [...indexes.values()].flatMap((bridge) => leftovers(view, bridge, known));
+  const program = [...[...indexes.values()].flatMap((bridge) => leftovers(view, bridge, known)), ...reattachOps(view, attachments.all(), indexes)];
   if (program.length > 0) await kernel.perform(program);
 }
 
