@@ -1,9 +1,9 @@
 /** Plugins, joined to what they serve; loaded when the first name is asked for that is none of ours. */
 import { existsSync } from "node:fs";
 import type { Log } from "#base/log.ts";
-import type { Remotes } from "#network/network.ts";
+import type { RemoteIpam, Remotes } from "#network/network.ts";
 import { pluginFolders } from "#plugins/places.ts";
-import type { Plugins } from "#plugins/plugins.ts";
+import type { Plugin, PluginVolumeDriver, Plugins } from "#plugins/plugins.ts";
 import type { VolumeDrivers } from "#volumes/volumes.ts";
 
 export type PluginParts = {
@@ -33,11 +33,17 @@ export function openPluginsLater({ execRoot, timeout, expected, log }: PluginPar
     return { parts, plugins: opened };
   };
   const loaded = () => (loading ??= load());
+  /** What a plugin is able to do is asked once, as long as it is the same. */
+  const ofVolumes = new WeakMap<Plugin, PluginVolumeDriver>();
+  const ofIpam = new WeakMap<Plugin, Promise<RemoteIpam>>();
   return {
     volumes: {
       async find(name) {
         const { plugins, parts } = await loaded();
-        return parts.volumeDriver(await plugins.find(name, "VolumeDriver"));
+        const plugin = await plugins.find(name, "VolumeDriver");
+        const driver = ofVolumes.get(plugin) ?? parts.volumeDriver(plugin);
+        ofVolumes.set(plugin, driver);
+        return driver;
       },
       async names() {
         if (isNobody()) return [];
@@ -51,7 +57,11 @@ export function openPluginsLater({ execRoot, timeout, expected, log }: PluginPar
       },
       async ipam(name) {
         const { plugins, parts } = await loaded();
-        return await parts.ipamDriver(await plugins.find(name, "IpamDriver"));
+        const plugin = await plugins.find(name, "IpamDriver");
+        const driver = ofIpam.get(plugin) ?? parts.ipamDriver(plugin);
+        ofIpam.set(plugin, driver);
+        driver.catch(() => ofIpam.delete(plugin));
+        return await driver;
       },
     },
     volumeNames: () => opened?.known("VolumeDriver") ?? [],

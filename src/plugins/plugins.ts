@@ -45,6 +45,6 @@ export type Plugins = {
 
 export { pluginFolders, type PluginFolders } from "./places.ts";
 export { openPlugins, type PluginsOptions } from "./open.ts";
-export { volumeDriver } from "./volume-driver.ts";
+export { volumeDriver, type PluginVolumeDriver } from "./volume-driver.ts";
 export { ipamDriver } from "./ipam-driver.ts";
 export { networkDriver } from "./network-driver.ts";

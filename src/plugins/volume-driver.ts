@@ -5,13 +5,15 @@
 import { fail } from "#base/errors.ts";
 import { field, listOf, text, type Answer } from "./answer.ts";
 import type { Plugin } from "./plugins.ts";
-import { verbs } from "./verbs.ts";
+import { verbs, type Verbs } from "./verbs.ts";
 
 type PluginVolume = { readonly name: string; readonly mountpoint: string; readonly createdAt: string; readonly status?: Readonly<Record<string, unknown>> };
 
+type Abilities = { readonly scope: "local" | "global" };
+
 export type PluginVolumeDriver = {
   readonly name: string;
-  capabilities(): Promise<{ readonly scope: "local" | "global" }>;
+  capabilities(): Promise<Abilities>;
   create(name: string, options: Readonly<Record<string, string>>): Promise<void>;
   remove(name: string): Promise<void>;
   mount(name: string, id: string): Promise<string>;
@@ -23,14 +25,10 @@ export type PluginVolumeDriver = {
 
 export function volumeDriver(plugin: Plugin): PluginVolumeDriver {
   const call = verbs(plugin, "VolumeDriver");
+  let abilities: Promise<Abilities> | undefined;
   return {
     name: plugin.name,
-    /** Plugins need not have this verb: then a volume is this host's. */
-    async capabilities() {
-      const answer = await call("Capabilities", {}).catch(() => ({}));
-      const scope = field(field(answer, "Capabilities"), "Scope");
-      return { scope: typeof scope === "string" && scope.toLowerCase() === "global" ? "global" : "local" };
-    },
+    capabilities: () => (abilities ??= askAbilities(call)),
     async create(name, options) {
       await call("Create", { Name: name, Opts: Object.keys(options).length === 0 ? null : options });
     },
@@ -63,6 +61,13 @@ export function volumeDriver(plugin: Plugin): PluginVolumeDriver {
       return listOf(field(await call("List", {}), "Volumes")).flatMap((one) => toVolume(one) ?? []);
     },
   };
+}
+
+/** Plugins need not have this verb: then a volume is this host's. */
+async function askAbilities(call: Verbs): Promise<Abilities> {
+  const answer = await call("Capabilities", {}).catch(() => ({}));
+  const scope = field(field(answer, "Capabilities"), "Scope");
+  return { scope: typeof scope === "string" && scope.toLowerCase() === "global" ? "global" : "local" };
 }
 
 function toVolume(given: unknown, asked?: string): PluginVolume | undefined {
