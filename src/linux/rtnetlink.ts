@@ -123,7 +123,7 @@ export function setBridgePort(name: string, port: { hairpin: boolean; isolated: 
   );
 }
 
-export function setLink(link: number | string, change: { up?: boolean; mtu?: number; mac?: Uint8Array; alias?: string }): Buffer {
+export function setLink(link: number | string, change: { up?: boolean; mtu?: number; mac?: Uint8Array; alias?: string; master?: number }): Buffer {
   return message(
     RTM.NEWLINK,
     NLM_F.ACK,
@@ -131,6 +131,7 @@ export function setLink(link: number | string, change: { up?: boolean; mtu?: num
     ...(typeof link === "string" ? [text(IFLA.IFNAME, link)] : []),
     ...(change.mtu === undefined ? [] : [u32(IFLA.MTU, change.mtu)]),
     ...(change.mac === undefined ? [] : [attribute(IFLA.ADDRESS, change.mac)]),
+    ...(change.master === undefined ? [] : [u32(IFLA.MASTER, change.master)]),
     ...(change.alias === undefined ? [] : [attribute(IFLA.IFALIAS, Buffer.from(change.alias))]),
   );
 }

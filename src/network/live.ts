@@ -26,7 +26,7 @@ export async function connect(state: State, given: Attachment, pid: number): Pro
   const attachment = moved.find(({ endpointId }) => endpointId === given.endpointId) ?? given;
   try {
     const seen = await state.kernel.perform(
-      [enter(pid), ...driver.attach(attachment, { own: OWN, index, network }), ...hostRateOps(attachment), { op: "setns", slot: OWN, flags: NEWNET }, look(attachment)],
+      [enter(pid), ...limitOps(attachment, state.table), ...driver.attach(attachment, { own: OWN, index, network }), ...hostRateOps(attachment), { op: "setns", slot: OWN, flags: NEWNET }, look(attachment)],
       { forked: true },
     );
     const [link] = readLinks([...seen.values()].at(-1) ?? Buffer.alloc(0));
@@ -65,6 +65,9 @@ const isGone = (error: unknown) => error instanceof ProgramError && error.op?.op
 function endpointOf(state: State, { networkId, driver }: Attachment) {
   return { network: state.networks.get(networkId), driver: state.driverOf(driver), index: state.indexes.get(networkId) ?? 0 };
 }
+
+/** What it may send to is settled before it can. Its ports come with `applyMoved`. */
+const limitOps = (attachment: Attachment, table: State["table"]): Op[] => publishOps({ ...attachment, ports: [] }, table);
 
 const enter = (pid: number): Op => ({ op: "openNs", slot: OWN, pid, path: "net" });
 const inside = (pid: number, ops: Program): Program => [enter(pid), { op: "setns", slot: OWN, flags: NEWNET }, ...ops];

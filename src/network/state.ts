@@ -6,7 +6,9 @@ import { NETFILTER, type Table } from "#linux/nftables.ts";
 import type { AddressBook } from "./address-book.ts";
 import { hasNames, type Names } from "./dns/dns.ts";
 import type { NetworkDriver } from "./driver.ts";
+import type { Answers } from "./firewall/answers.ts";
 import { networkAdded, networkRemoved, replaceOps, type Guarded } from "./firewall/firewall.ts";
+import type { Watch } from "./firewall/watch.ts";
 import type { Forwarding } from "./forwarding.ts";
 import type { HostPorts } from "./host-ports.ts";
 import type { Attachments } from "./join.ts";
@@ -39,6 +41,8 @@ export type State = {
   readonly driverOf: (name: string | undefined) => NetworkDriver;
   /** Changes of the kernel that concern all networks take turns. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly answers: Answers;
+  readonly watch: Watch;
   guarded: Guarded;
   /** See firstIndex. */
   first: number;
@@ -116,9 +120,10 @@ export const driverHost = ({ kernel, networks, config }: State, network: Network
 
 /** The whole firewall, as the networks and endpoints of this moment want it. */
 export async function applyRules(state: State): Promise<void> {
-  const { table, kernel, attachments, guarded } = state;
+  const { table, kernel, attachments, guarded, answers, watch } = state;
   if (table === undefined) return;
-  await kernel.perform(replaceOps({ table, networks: bridgedNetworks(state), attachments: attachments.all(), guarded }));
+  await kernel.perform(replaceOps({ table, networks: bridgedNetworks(state), attachments: attachments.all(), guarded, answers: answers.open() }));
+  watch.replaced();
 }
 
 /** One network's part of it; if the table is not what it should be, all of it. */

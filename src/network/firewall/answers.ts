@@ -26,7 +26,7 @@ export type Answers = {
   open(): InSet[];
   /** The endpoint has ended: what was open to it is closed, before its address is another's. */
   forget(attachment: Attachment): Op[];
-  /** Reads what the table has, before it is replaced. */
+  /** Reads what the table has open to endpoints that there are, before it is replaced: at start. */
   restore(): Promise<void>;
 };
 
@@ -36,6 +36,7 @@ export type AnswersOptions = {
   readonly kernel: Pick<Kernel, "perform">;
   readonly table: Table | undefined;
   readonly attachmentsOf: (container: string) => readonly Attachment[];
+  readonly attachments: () => readonly Attachment[];
   /** Milliseconds, of a clock that does not jump. */
   readonly now?: () => number;
 };
@@ -46,7 +47,7 @@ const MOST = 24 * 3600_000;
 const ENOENT = 2;
 const SETS_OF_NAMES = (["named", "namedProtocol", "namedPort"] as const).flatMap((name) => [`${name}4`, `${name}6`] as const);
 
-export function openAnswers({ kernel, table, attachmentsOf, now = () => performance.now() }: AnswersOptions): Answers {
+export function openAnswers({ kernel, table, attachmentsOf, attachments, now = () => performance.now() }: AnswersOptions): Answers {
   const opened = new Map<string, { readonly element: InSet; readonly until: number }>();
 
   const left = (): InSet[] => {
@@ -72,17 +73,20 @@ export function openAnswers({ kernel, table, attachmentsOf, now = () => performa
     },
     forget(attachment) {
       const own = ownAddresses(attachment);
-      const gone = [...opened].filter(([, { element: [, { key }] }]) => own.some((address) => Buffer.compare(address, key.subarray(0, address.length)) === 0));
+      const gone = [...opened].filter(([, { element: [, { key }] }]) => own.some((address) => startsWith(key, address)));
       for (const [id] of gone) opened.delete(id);
       if (table === undefined) return [];
       // One by one: those whose life ended meanwhile are not there any more.
       return gone.map(([, { element }]) => ({ op: "netlink", proto: NETFILTER, acks: 1, tolerate: ENOENT, data: transaction(removed(table, [element])) }));
     },
     async restore() {
-      if (table === undefined) return;
+      const limited = attachments().filter(({ egress }) => targetsOf(egress) !== undefined).flatMap(ownAddresses);
+      if (table === undefined || limited.length === 0) return;
       const at = now();
       for (const set of SETS_OF_NAMES) {
-        for (const { key, timeout = 0 } of await elementsIn(kernel, table, set)) opened.set(idOf([set, { key }]), { element: [set, { key }], until: at + timeout });
+        for (const { key, timeout = 0 } of await elementsIn(kernel, table, set)) {
+          if (limited.some((own) => startsWith(key, own))) opened.set(idOf([set, { key }]), { element: [set, { key }], until: at + timeout });
+        }
       }
     },
   };
@@ -116,4 +120,5 @@ async function elementsIn(kernel: Pick<Kernel, "perform">, table: Table, set: Se
   }
 }
 
+const startsWith = (key: Uint8Array, address: Buffer) => Buffer.compare(address, key.subarray(0, address.length)) === 0;
 const idOf = ([set, { key }]: InSet): string => `${set} ${Buffer.from(key).toString("hex")}`;

@@ -14,7 +14,10 @@ await inOwnNetwork(import.meta.url, async () => {
   await far.serves(80, 81);
   afterEach(clear);
   const deny = (...Allow: string[]) => ({ egress: { Default: "deny" as const, Allow } });
-  const answersOf = (now?: () => number) => openAnswers({ kernel, table: TABLE, attachmentsOf: (name) => boxes.map((box) => box.attachment).filter((one) => one.container === name), ...(now && { now }) });
+  const answersOf = (now?: () => number) => {
+    const attachments = () => boxes.map(({ attachment }) => attachment);
+    return openAnswers({ kernel, table: TABLE, attachments, attachmentsOf: (name) => attachments().filter(({ container }) => container === name), ...(now && { now }) });
+  };
   const reach = (box: Box, ...to: [string, number][]) => Promise.all(to.map(([host, at]) => box.asks(host, at)));
 
   for (const filter of ["0", "1"]) test(`denied is refused at once, but for what is allowed; neighbours are neighbours (br_netfilter ${filter})`, async () => {

@@ -1,0 +1,100 @@
+/**
+ * Sees when somebody takes our rules or bridges away (`nft flush ruleset`, a firewall that starts anew, `ip link delete`),
+ * and has them put back within a second or two.
+ *
+ * The ruleset has a number that every change of anybody counts up. It is asked for once a second, which is one small
+ * message; only when it has changed, our chains are looked at: are they all there, with their rules, and the same as
+ * before (a ruleset saved earlier and loaded again has chains like ours, but what is in their sets is old)? Polling beats
+ * listening here: a listener is woken by each of our own changes, and by every interface that comes and goes.
+ */
+import type { Log } from "#base/log.ts";
+import type { Kernel } from "#linux/linux.ts";
+import { NETFILTER, askGeneration, dumpChains, readChains, readGeneration, type Table } from "#linux/nftables.ts";
+import { access } from "node:fs/promises";
+import { chains } from "./rules.ts";
+
+export type Watch = Disposable & {
+  start(): void;
+  /** We have replaced the table ourselves. */
+  replaced(): void;
+  /** Looks at once; resolves when what was missing has been put back. */
+  look(): Promise<void>;
+};
+
+export type WatchOptions = {
+  readonly kernel: Pick<Kernel, "perform">;
+  readonly table: Table | undefined;
+  readonly log: Pick<Log, "warn" | "error">;
+  /** Interfaces of the host that must be there. */
+  readonly bridges: () => readonly string[];
+  readonly restore: (missing: "rules" | "bridges") => Promise<void>;
+  /** Milliseconds. */
+  readonly every?: number;
+};
+
+/** Interfaces looked at in one turn: with more, a turn takes the next ones. */
+const BRIDGES_A_TURN = 16;
+
+export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }: WatchOptions): Watch {
+  let generation: number | undefined;
+  /** Of our table's chains, as they are when all is well. */
+  let known: string | undefined;
+  let turn = 0;
+  let looking: Promise<void> | undefined;
+
+  const missing = async (): Promise<"rules" | "bridges" | undefined> => {
+    if (await bridgeIsGone()) return "bridges";
+    return table !== undefined && (await rulesAreGone(table)) ? "rules" : undefined;
+  };
+
+  const bridgeIsGone = async (): Promise<boolean> => {
+    const all = bridges();
+    const some = Array.from({ length: Math.min(BRIDGES_A_TURN, all.length) }, (_, index) => all[(turn + index) % all.length]!);
+    turn = all.length === 0 ? 0 : (turn + some.length) % all.length;
+    const there = await Promise.all(some.map((name) => access(`/proc/sys/net/ipv4/conf/${name}`).then(() => true, () => false)));
+    // One that was removed meanwhile is not missed.
+    return some.some((name, index) => !there[index] && bridges().includes(name));
+  };
+
+  const rulesAreGone = async ({ name }: Table): Promise<boolean> => {
+    const now = readGeneration(await ask(kernel, askGeneration()));
+    if (now !== undefined && now === generation) return false;
+    const ours = readChains(await ask(kernel, dumpChains())).filter((chain) => chain.table === name && chain.family === INET);
+    const uses = new Map(ours.map((chain) => [chain.name, chain.use]));
+    if (chains().some((chain) => (uses.get(chain.name) ?? -1) < chain.rules.length)) return true;
+    const seen = ours.map((chain) => `${chain.name} ${chain.handle}`).toSorted().join();
+    if (known !== undefined && known !== seen) return true;
+    known = seen;
+    generation = now;
+    return false;
+  };
+
+  const look = async (): Promise<void> => {
+    try {
+      const what = await missing();
+      if (what === undefined) return;
+      log.warn(`${what === "rules" ? "the firewall's rules were" : "a network's bridge was"} taken away: putting them back`);
+      await restore(what);
+    } catch (error) {
+      log.error("look after the firewall", { error });
+    }
+  };
+
+  const lookOnce = () => (looking ??= look().finally(() => (looking = undefined)));
+  let timer: ReturnType<typeof setInterval> | undefined;
+  return {
+    start: () => void (timer ??= setInterval(() => void lookOnce(), every).unref()),
+    look: lookOnce,
+    replaced() {
+      generation = undefined;
+      known = undefined;
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}
+
+const INET = 1;
+
+async function ask(kernel: Pick<Kernel, "perform">, data: Buffer): Promise<Buffer> {
+  return (await kernel.perform([{ op: "netlink", proto: NETFILTER, acks: 1, collect: 1, data }])).get(0) ?? Buffer.alloc(0);
+}
