@@ -42,7 +42,7 @@ enum {
   OP_EXPECT = 31448,
   OP_POUR_TREE = 49719,
   OP_USER_NS = 35571,
-  OP_PROJECT_QUOTA = 49271,
+  OP_PROJECT_QUOTA = 20590,
   OP_FSOPEN = 6235,
   OP_FSCONFIG = 64517,
   OP_FSMOUNT = 53800,
@@ -152,7 +152,7 @@ enum { EXPECT_PATH = 0, EXPECT_DATA = 1 }; /* S */
 enum { POUR_TREE_FROM = 0, POUR_TREE_SLOT = 1 }; /* N */
 enum { USER_NS_SLOT = 0 }; /* N */
 enum { USER_NS_UIDS = 0, USER_NS_GIDS = 1 }; /* S */
-enum { PROJECT_QUOTA_DIR = 0, PROJECT_QUOTA_PROJECT = 1, PROJECT_QUOTA_BYTES = 2 }; /* N */
+enum { PROJECT_QUOTA_DIR = 0, PROJECT_QUOTA_BYTES = 1 }; /* N */
 enum { PROJECT_QUOTA_PATH = 0 }; /* S */
 enum { FSOPEN_SLOT = 0 }; /* N */
 enum { FSOPEN_TYPE = 0 }; /* S */
@@ -247,7 +247,7 @@ static inline int op_shape(unsigned code) {
   case OP_EXPECT: return 0 << 8 | 2;
   case OP_POUR_TREE: return 2 << 8 | 0;
   case OP_USER_NS: return 1 << 8 | 2;
-  case OP_PROJECT_QUOTA: return 3 << 8 | 1;
+  case OP_PROJECT_QUOTA: return 2 << 8 | 1;
   case OP_FSOPEN: return 1 << 8 | 1;
   case OP_FSCONFIG: return 2 << 8 | 2;
   case OP_FSMOUNT: return 3 << 8 | 0;

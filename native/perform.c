@@ -750,7 +750,7 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_EXPECT: return expect(S(EXPECT_PATH), op->s[EXPECT_DATA]);
   case OP_POUR_TREE: return pour_tree(fd_of(m, N(POUR_TREE_FROM)), fd_of(m, N(POUR_TREE_SLOT)));
   case OP_USER_NS: return fill(m, N(USER_NS_SLOT), user_namespace(op->s[USER_NS_UIDS], op->s[USER_NS_GIDS]));
-  case OP_PROJECT_QUOTA: return project_quota(dir_of(m, N(PROJECT_QUOTA_DIR)), S(PROJECT_QUOTA_PATH), (uint32_t)N(PROJECT_QUOTA_PROJECT), (uint64_t)N(PROJECT_QUOTA_BYTES));
+  case OP_PROJECT_QUOTA: return project_quota(dir_of(m, N(PROJECT_QUOTA_DIR)), S(PROJECT_QUOTA_PATH), (uint64_t)N(PROJECT_QUOTA_BYTES));
 
   case OP_FSOPEN: return fill(m, N(FSOPEN_SLOT), open_or(syscall(SYS_fsopen, S(FSOPEN_TYPE), 1)));
   case OP_FSCONFIG: return fsconfig_op(m, op);

@@ -108,9 +108,13 @@ static int no_quota(int err) {
   return err == ENOSYS || err == ESRCH || err == ENOTTY || err == EOPNOTSUPP || err == EINVAL || err == ENODEV || err == ENOTBLK ? -EOPNOTSUPP : -err;
 }
 
-int project_quota(int dir, const char *path, uint32_t project, uint64_t bytes) {
+/* The project's number is that of the top's inode, which nobody else has, far from those that people give out by hand. */
+int project_quota(int dir, const char *path, uint64_t bytes) {
   int fd = sys_openat2(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
   if (fd < 0) return -errno;
+  struct stat st;
+  if (fstat(fd, &st)) return close(fd), -EIO;
+  uint32_t project = 0x80000000u | (uint32_t)(st.st_ino & 0x7ffffffe);
   struct fs_disk_quota limit = { .d_version = FS_DQUOT_VERSION, .d_id = project, .d_flags = FS_PROJ_QUOTA, .d_fieldmask = FS_DQ_BHARD | FS_DQ_BSOFT };
   limit.d_blk_hardlimit = limit.d_blk_softlimit = (bytes + 511) / 512;
   struct fsxattr attr;

@@ -11,5 +11,5 @@ int refuse_full(int dir, const char *path);
 /* A user namespace with these maps, held by nothing but the descriptor. */
 int user_namespace(struct str uids, struct str gids);
 /* Limits what the tree whose top is at path may hold; 0 bytes: no limit. EOPNOTSUPP where the file system cannot. */
-int project_quota(int dir, const char *path, uint32_t project, uint64_t bytes);
+int project_quota(int dir, const char *path, uint64_t bytes);
 #endif

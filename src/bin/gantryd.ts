@@ -67,6 +67,7 @@ export async function serve(given: Config): Promise<Engine> {
   opening.defer(() => images.flushUse());
 
   await images.addBuiltin("hello:latest", join(BUILD, "hello"));
+  await volumes.recover();
   await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
   const facts = await engineFacts(config, host, { warnings: network.warnings(), volumePlugins: plugins.volumeNames });
   const api = openApi({ containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: openNetworks({ containers: open.context }), facts, containerDefaults: config.containers, log });

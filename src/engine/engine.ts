@@ -9,7 +9,7 @@ import type { Duplex } from "node:stream";
 import type { Failure } from "#base/errors.ts";
 import type { Usage } from "#core/tasks/tasks.ts";
 import type { NetworkRecord } from "#network/network.ts";
-import type { ContainerConfig, CreateRequest, EndpointSettings, EngineEvent, HostConfig, NetworkCreateRequest } from "#spec/docker.ts";
+import type { ContainerConfig, CreateRequest, EndpointSettings, EngineEvent, HostConfig, NetworkCreateRequest, PortBinding } from "#spec/docker.ts";
 import type { Health } from "./health/health.ts";
 
 export type Status = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
@@ -34,6 +34,8 @@ export type ContainerRecord = {
   readonly path: string;
   readonly args: readonly string[];
   readonly mounts: readonly MountPoint[];
+  /** Its volumes are not made yet: after a crash it never was. */
+  readonly unfinished?: boolean;
   readonly state: {
     readonly status: Status;
     readonly pid: number;
@@ -79,7 +81,7 @@ export type EndpointRecord = {
 };
 
 export type MountPoint = {
-  readonly Type: "bind" | "volume" | "tmpfs";
+  readonly Type: "bind" | "volume" | "tmpfs" | "image";
   readonly Name?: string;
   readonly Source: string;
   readonly Destination: string;
@@ -90,6 +92,12 @@ export type MountPoint = {
   readonly Propagation: string;
   /** A volume made because the image says VOLUME or no name was given: removed with the container (rm -v, --rm). */
   readonly Anonymous?: boolean;
+  /** Only this part of a volume or an image. */
+  readonly SubPath?: string;
+  /** The owner of the source and the container's user change places. */
+  readonly IdMap?: boolean;
+  /** Of an image: the snapshot that is mounted. */
+  readonly Snapshot?: string;
 };
 
 export type ListOptions = { all: boolean; limit?: number; filters: Filters };
@@ -142,8 +150,12 @@ export type StatsSample = { readonly record: ContainerRecord; readonly reading: 
 export type ContainerUpdate = Partial<
   Pick<
     HostConfig,
-    "Memory" | "MemorySwap" | "MemoryReservation" | "CpuShares" | "NanoCpus" | "CpuPeriod" | "CpuQuota" | "CpusetCpus" | "CpusetMems" | "PidsLimit" | "BlkioWeight" | "RestartPolicy"
-  >
+    "Memory" | "MemorySwap" | "MemoryReservation" | "CpuShares" | "NanoCpus" | "CpuPeriod" | "CpuQuota" | "CpusetCpus" | "CpusetMems" | "PidsLimit" | "BlkioWeight" | "RestartPolicy" | "NetworkRate"
+  > & {
+    /** Ours: ports to publish, and to publish no longer: "80/tcp" → on which host addresses and ports; none named: on all. */
+    readonly PublishAdd: Record<string, PortBinding[]>;
+    readonly PublishRemove: Record<string, PortBinding[]>;
+  }
 >;
 
 export type AttachOptions = {
@@ -231,18 +243,39 @@ export type VolumeRecord = {
   readonly labels: Readonly<Record<string, string>>;
   readonly options: Readonly<Record<string, string>>;
   readonly anonymous: boolean;
+  /** Absent: local. */
+  readonly scope?: "local" | "global";
+  /** It is a snapshot of the volume that had this name: nobody writes to it. */
+  readonly snapshotOf?: string;
 };
+
+export type NewVolume = { name?: string; driver?: string; labels?: Record<string, string>; options?: Record<string, string> };
 
 export type Volumes = {
   /** Idempotent by name; another driver is a conflict. No name: 64 hex characters. */
-  create(options: { name?: string; driver?: string; labels?: Record<string, string>; options?: Record<string, string> }): Promise<VolumeRecord>;
+  create(options: NewVolume): Promise<VolumeRecord>;
+  /** Those that the engine knows of. */
   list(filters: Filters): VolumeRecord[];
+  /** With those that plugins have besides. A plugin that does not answer is a warning. */
+  listAll(filters: Filters): Promise<{ volumes: VolumeRecord[]; warnings: string[] }>;
   get(name: string): VolumeRecord;
+  /** As its driver knows it; one that only a plugin knows is found, too. */
+  inspect(name: string): Promise<{ record: VolumeRecord; status?: Readonly<Record<string, unknown>> }>;
   remove(name: string, options: { force: boolean }): Promise<void>;
   /** `dryRun`: says what would be removed, and removes nothing. */
   prune(filters: Filters, options?: { dryRun?: boolean }): Promise<{ deleted: string[]; reclaimed: number }>;
   /** Bytes of its files, and how many containers mount it. @throws not-found; and when its folder is gone */
-  usage(name: string): Promise<{ bytes: number; users: number }>;
+  usage(name: string): Promise<{ bytes: number; inodes: number; users: number }>;
+  /** @throws conflict while a container, running or not, has it; already-exists */
+  rename(name: string, to: string): Promise<VolumeRecord>;
+  /** A new volume with the same content; it shares blocks where the file system can. Whole, or not there. */
+  clone(name: string, wish: { name?: string; labels?: Record<string, string>; signal: AbortSignal }): Promise<VolumeRecord>;
+  /** A clone that nobody can write to. */
+  snapshot(name: string, wish: { name?: string; labels?: Record<string, string>; signal: AbortSignal }): Promise<VolumeRecord>;
+  /** Its content as an archive. */
+  export(name: string, options: { signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>>;
+  /** A new volume of an archive, compressed or not. Whole, or not there. @throws already-exists; invalid */
+  import(archive: AsyncIterable<Uint8Array>, wish: { name?: string; labels?: Record<string, string>; signal: AbortSignal }): Promise<VolumeRecord>;
 };
 
 export type Events = {

@@ -142,7 +142,7 @@ export const OPS = {
   /** A new user namespace with these maps into slot: no process is in it. For mountSetattr. */
   userNs: shape("slot", "uids gids"),
   /** The tree at path becomes a project of its own that may hold so many bytes (0: any). EOPNOTSUPP where quotas are not on. */
-  projectQuota: shape("dir project bytes", "path"),
+  projectQuota: shape("dir bytes", "path"),
 
   // --- mounts ----------------------------------------------------------------------------------------------------
   fsopen: shape("slot", "type"),

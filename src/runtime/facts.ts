@@ -34,10 +34,25 @@ export type ContainerFacts = {
   readonly staging: string;
   /** What is at the paths of `hostPaths(spec)`, on the host. Absent ones are left out: see `readPathKinds`. */
   readonly paths: Readonly<Record<string, PathKind>>;
+  /** Binds of more than what is at a path of the host, by their destination. */
+  readonly trees?: Readonly<Record<string, BindTree>>;
   /** The ops of the network, for slot `SLOT.network`: see `network.ts`. */
   readonly network?: NetworkOps;
   /** Ancestors of the cgroup that do not exist yet. */
   readonly missingCgroups?: readonly string[];
+};
+
+/**
+ * A tree that is bound. It is found when the container starts, by `cell`, on descriptors: whoever changes the path meanwhile
+ * gets something else of the same tree, or nothing.
+ */
+export type BindTree = {
+  readonly from: { readonly kind: "folder"; readonly path: string } | { readonly kind: "image"; readonly root: RootMount };
+  /** Relative; links are followed as long as they stay below. "": all of it. */
+  readonly subpath: string;
+  /** Maps of ids, "on-disk seen count" a line: what is another's on the disk is one's own in the container. */
+  readonly ids?: { readonly uids: string; readonly gids: string };
+  readonly type: PathKind;
 };
 
 export type NetworkOps = {

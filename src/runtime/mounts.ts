@@ -9,6 +9,7 @@ import { AT, CLONE, ERRNO, FS_MAGIC, FSCONFIG, MS, O, OPEN_TREE_CLONE, RESOLVE }
 import type { Op, Program } from "#linux/ops.ts";
 import type { Mount, Spec } from "#spec/oci-runtime.ts";
 import { compileCgroupMount } from "./cgroup-mount.ts";
+import { bindTreeOps } from "./bind-tree.ts";
 import { compileDev } from "./dev.ts";
 import { type ContainerFacts, isBind } from "./facts.ts";
 import { type MountOptions, newMountAttributes, parseMountOptions } from "./mount-options.ts";
@@ -128,12 +129,13 @@ function copyUp(): Op[] {
 
 function bindMount(mount: Mount, destination: string, options: MountOptions, context: Pick<MountContext, "facts" | "taken">): Op[] {
   const source = mount.source ?? "";
-  if (!source.startsWith("/")) throw fail("invalid", `mount on ${destination}: the source ${JSON.stringify(source)} is not an absolute path`);
-  const tree = bindTree(source, options, context.taken);
+  const wanted = context.facts.trees?.[destination];
+  if (wanted === undefined && !source.startsWith("/")) throw fail("invalid", `mount on ${destination}: the source ${JSON.stringify(source)} is not an absolute path`);
+  const tree = wanted === undefined ? bindTree(source, options, context.taken) : { ops: bindTreeOps(wanted, options, context.facts), slot: SLOT.tree };
   return [
     ...tree.ops,
     ...attributes(options, tree.slot),
-    ...target(destination, context.facts.paths[source] ?? "directory"),
+    ...target(destination, wanted?.type ?? context.facts.paths[source] ?? "directory"),
     { op: "moveMount", from: tree.slot, dir: SLOT.target, note: `${source} on ${destination}` },
   ];
 }

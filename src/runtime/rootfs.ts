@@ -101,6 +101,12 @@ export function viewRoot(root: RootMount, slot: number, { host, staging }: { rea
   ];
 }
 
+/** An image's tree as a detached mount in a slot. @throws not-implemented where only mount(2) could do it */
+export function imageTree(root: RootMount, slot: number, host: HostFacts): Op[] {
+  if (root.type === "bind") return [{ op: "openTree", slot, path: root.source, flags: OPEN_TREE_CLONE }];
+  return detachedOverlay(root, host, slot) ?? tooManyLayers();
+}
+
 /** Undefined when the layers cannot be said to this kernel through fsconfig. */
 function detachedOverlay(root: RootMount & { type: "overlay" }, host: HostFacts, slot: number): Op[] | undefined {
   const set = (key: string, value: string): Op => ({ op: "fsconfig", slot: SLOT.context, cmd: FSCONFIG.STRING, key, value });

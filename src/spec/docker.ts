@@ -40,7 +40,7 @@ export type Ulimit = { Name: string; Soft: number; Hard: number };
 export type DeviceMapping = { PathOnHost: string; PathInContainer: string; CgroupPermissions: string };
 
 export type Mount = {
-  Type: "bind" | "volume" | "tmpfs";
+  Type: "bind" | "volume" | "tmpfs" | "image";
   Source: string;
   Target: string;
   ReadOnly: boolean;
@@ -51,8 +51,11 @@ export type Mount = {
     CreateMountpoint?: boolean;
     ReadOnlyNonRecursive?: boolean;
     ReadOnlyForceRecursive?: boolean;
+    /** Ours: "match-user": the owner of the source and the container's user change places. */
+    IDMapping?: string;
   };
-  VolumeOptions?: { NoCopy?: boolean; Labels?: Record<string, string>; DriverConfig?: { Name: string; Options: Record<string, string> } };
+  VolumeOptions?: { NoCopy?: boolean; Subpath?: string; Labels?: Record<string, string>; DriverConfig?: { Name: string; Options: Record<string, string> } };
+  ImageOptions?: { Subpath?: string };
   TmpfsOptions?: { SizeBytes?: number; Mode?: number; Options?: string[][] };
 };
 
@@ -60,6 +63,8 @@ export type HostConfig = {
   Binds: string[] | null;
   Mounts: Mount[];
   VolumesFrom: string[] | null;
+  /** Of volumes that -v names and those without a name; absent: local. */
+  VolumeDriver?: string;
   Tmpfs: Record<string, string>;
   ContainerIDFile: string;
   LogConfig: { Type: string; Config: Record<string, string> };

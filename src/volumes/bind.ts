@@ -19,11 +19,13 @@ export type BindSpec = {
   readonly propagation: string;
   /** Whether an empty volume is filled from the image. */
   readonly copy: boolean;
+  /** "U": the owner of the source and the container's user change places. */
+  readonly idMap: boolean;
 };
 
 const PROPAGATIONS = new Set(["rshared", "shared", "rslave", "slave", "rprivate", "private"]);
 const GROUPS: readonly ReadonlySet<string>[] = [
-  new Set(["rw", "ro"]), new Set(["z", "Z"]), PROPAGATIONS, new Set(["nocopy", "copy"]), new Set(["consistent", "cached", "delegated", "default"]),
+  new Set(["rw", "ro"]), new Set(["z", "Z"]), PROPAGATIONS, new Set(["nocopy", "copy"]), new Set(["U"]), new Set(["consistent", "cached", "delegated", "default"]),
 ];
 
 /** @throws invalid */
@@ -51,6 +53,7 @@ export function parseBind(raw: string): BindSpec {
     readOnly: words.has("ro"),
     propagation,
     copy: !words.has("nocopy"),
+    idMap: words.has("U"),
   };
 }
 

@@ -5,9 +5,12 @@
  *     localVolumeMake(root, "data")            // the program that makes <root>/data/_data
  *     copyUpProgram({ … })                     // fills an empty volume with what the image has at its place
  *
- * Nothing here does anything: decisions and programs. `engine/volumes` holds the records and performs.
+ * Decisions and programs, and the drivers that perform them: `local` here, plugins elsewhere. `engine/volumes` holds the
+ * records, and counts who uses what.
  */
 export type { DriverVolume, VolumeDriver, VolumeDrivers, VolumeScope } from "./driver.ts";
 export { parseBind, parseVolumesFrom, type BindSpec } from "./bind.ts";
-export { checkVolumeName, localVolumeMake, localVolumePath, localVolumeRemove, localVolumeUsage } from "./local.ts";
-export { copyUpProgram, FIND_CONTENT, type CopyUp } from "./copy-up.ts";
+export { checkVolumeName, FILLED, localVolumeMake, localVolumePath, localVolumeRename, MAKING, pourProgram, publishProgram, quotaProgram, stageProgram, unstageProgram, volumeUsage } from "./local.ts";
+export { localDriver, type LocalDriver, quotaFailure } from "./local-driver.ts";
+export { parseLocalOptions } from "./local-options.ts";
+export { copyInPlace, copyUpProgram, FIND_CONTENT, FULL, type CopyUp } from "./copy-up.ts";

@@ -27,6 +27,7 @@ export async function planTask(wish: TaskWish, { host, staging, paths }: PlanOpt
   const compiled = compile(spec, {
     host, root: wish.root, staging, paths: kinds, missingCgroups,
     ...(network === undefined ? {} : { network }),
+    ...(wish.trees === undefined ? {} : { trees: wish.trees }),
   });
   const flags =
     (compiled.terminal ? SHIM_TERMINAL : 0) | (stdin.open ? SHIM_STDIN : 0) | (stdin.open && stdin.once ? SHIM_STDIN_ONCE : 0) | (log ? SHIM_LOG : 0);

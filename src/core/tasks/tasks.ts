@@ -19,7 +19,7 @@
 import type { Kernel } from "#linux/linux.ts";
 import type { Program } from "#linux/ops.ts";
 import type { ExitRecord, Shim, ShimEvent } from "#linux/shim.ts";
-import type { HostFacts } from "#runtime/compile.ts";
+import type { BindTree, HostFacts } from "#runtime/facts.ts";
 import type { Process, Resources, Spec } from "#spec/oci-runtime.ts";
 import type { Mounts } from "../snapshots/snapshots.ts";
 import type { View } from "./view.ts";
@@ -52,6 +52,8 @@ export type TaskWish = {
   /** The container's folder on the host, made if need be, and files that are written into it before the start. */
   readonly folder: { readonly path: string; readonly files: Readonly<Record<string, string>> };
   readonly network?: TaskNetwork;
+  /** Binds of more than what is at a path, by their destination in the spec. */
+  readonly trees?: Readonly<Record<string, BindTree>>;
 };
 
 /** maxSize 0: never rotated. attrs: JSON of the attributes each record carries, or "". */
@@ -106,6 +108,8 @@ export type Tasks = {
 
 export type TaskParts = { readonly kernel: Kernel; readonly execRoot: string; readonly host: HostFacts };
 
+export type { BindTree } from "#runtime/facts.ts";
+export { FIND_SUBPATH, MAP_IDS } from "#runtime/bind-tree.ts";
 export type { Interface, Usage } from "./usage.ts";
 export { shortTaskId } from "./paths.ts";
 export type { View, ViewMount } from "./view.ts";

@@ -16,6 +16,7 @@ import { registryRoutes } from "./registries/routes.ts";
 import { serving } from "./serve.ts";
 import { systemRoutes } from "./system/routes.ts";
 import { trustRoutes } from "./trust/routes.ts";
+import { ownVolumeRoutes } from "./volumes/own-routes.ts";
 import { volumeRoutes } from "./volumes/routes.ts";
 
 export function openApi(parts: ApiParts): Api {
@@ -33,6 +34,7 @@ export function openApi(parts: ApiParts): Api {
     ...trustRoutes(parts),
     ...networkRoutes(parts),
     ...volumeRoutes(parts),
+    ...ownVolumeRoutes(parts),
     ...diskRoutes(parts),
     ...manifestRoutes(parts),
     ...laterRoutes(),

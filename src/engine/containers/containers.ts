@@ -33,7 +33,7 @@ export type ContainerParts = {
   readonly db: Database;
   readonly config: Pick<Config, "dataRoot" | "execRoot" | "containers" | "network" | "defaultStopTimeout" | "liveRestore" | "shutdownTimeout">;
   readonly images: ResolveImage;
-  readonly snapshots: Pick<Snapshots, "prepare" | "mounts" | "remove" | "stat" | "list" | "usage" | "tree" | "driver">;
+  readonly snapshots: Pick<Snapshots, "prepare" | "view" | "mounts" | "remove" | "stat" | "list" | "usage" | "tree" | "driver">;
   readonly leases: Leases;
   /** Keeps targets as long as the source is there: `Core.link`. */
   readonly link: (source: Node, targets: readonly Node[]) => Promise<void>;

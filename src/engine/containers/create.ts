@@ -5,17 +5,17 @@ import { formatTime, nowNanos, ZERO_TIME } from "#base/clock.ts";
 import { failpoint } from "#base/failpoint.ts";
 import { formatPlatform, hostPlatform, platformFit } from "#spec/platform.ts";
 import type { ContainerConfig, CreateRequest, HostConfig } from "#spec/docker.ts";
-import type { ContainerRecord, MountPoint } from "../engine.ts";
+import type { ContainerRecord } from "../engine.ts";
 import { generateName, parseName } from "../names/names.ts";
 import { publish, type Context } from "./context.ts";
 import { networkOf, settleNetworking } from "./endpoints.ts";
-import { fillVolumes } from "./fill-volumes.ts";
 import { containerFolder, logFile } from "./folders.ts";
 import type { ResolvedImage } from "./images.ts";
 import { settleLinks } from "./links.ts";
 import { checkLogging } from "./logging.ts";
 import { commandLine, mergeConfig } from "./merge.ts";
-import { checkSources, planMounts, type PlannedMount } from "./mounts.ts";
+import { makeMounts } from "./make-mounts.ts";
+import { checkSources, planMounts, pointOf, type PlannedMount } from "./mounts.ts";
 
 export type CreateOptions = { name?: string; platform?: string };
 
@@ -26,6 +26,8 @@ export async function create(ctx: Context, request: CreateRequest, options: Crea
   lease.hold(`content/${image.manifestDigest}`);
   const planned = await planRecord(ctx, request, { image, ...options });
   const { record, mounts } = planned;
+  // With volumes to make it is only there when they are: one row more, and none where there are no volumes.
+  const unfinished = mounts.some(({ wanted, Type }) => wanted !== undefined || Type === "image");
   ctx.store.reserve(record.name, record.id);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => ctx.store.release(record.name, record.id));
@@ -40,13 +42,12 @@ export async function create(ctx: Context, request: CreateRequest, options: Crea
     undo.defer(() => ctx.snapshots.remove(record.snapshotKey));
     undo.defer(() => ctx.store.delete(record.id));
     await allDone([
-      ctx.store.put(record),
+      ctx.store.put(unfinished ? { ...record, unfinished } : record),
       ctx.link(`snapshot/${record.snapshotKey}`, [`content/${image.manifestDigest}`]),
       ctx.snapshots.prepare(record.snapshotKey, image.snapshot, { init: true }),
     ]);
     await failpoint("create.prepared");
-    for (const mount of mounts) undo.defer(await makeVolume(ctx, mount));
-    await fillVolumes(ctx, record, mounts);
+    if (unfinished) await ctx.store.put({ ...record, mounts: await makeMounts(ctx, record, mounts, { undo, lease }) });
   });
   undo.move();
   for (const { Name } of mounts) ctx.claimedVolumes.delete(`${record.id} ${Name}`);
@@ -106,10 +107,6 @@ function newRecord(ctx: Context, { image, mounts, ...given }: Parts): ContainerR
   };
 }
 
-function pointOf({ copyUp: _, labels: __, ...point }: PlannedMount): MountPoint {
-  return point;
-}
-
 /** 64 hexadecimal digits; the first 12 are not all decimal, so that no short id is taken for a number. */
 function newId(): string {
   for (;;) {
@@ -132,13 +129,6 @@ function withHostname(config: ContainerConfig, { NetworkMode, UTSMode }: HostCon
 /** As Docker: without a bridge ("bridge": "none") a container of the default network has loopback only. */
 function withNetworkDisabled(ctx: Context, config: ContainerConfig, { NetworkMode }: HostConfig): ContainerConfig {
   return ctx.config.network.bridge === "none" && networkOf(NetworkMode) === "bridge" ? { ...config, NetworkDisabled: true } : config;
-}
-
-async function makeVolume(ctx: Context, mount: PlannedMount): Promise<() => Promise<void>> {
-  if (mount.Name === undefined) return async () => {};
-  const { made } = await ctx.volumes.ensure({ name: mount.Name, anonymous: mount.Anonymous === true, ...(mount.labels === undefined ? {} : { labels: mount.labels }) });
-  const { Name: name } = mount;
-  return async () => void (made && (await ctx.volumes.remove(name, { force: true }).catch(() => {})));
 }
 
 function platformWarnings(image: ResolvedImage, asked: string | undefined): string[] {

@@ -8,6 +8,7 @@ import type { Live } from "./live.ts";
 import { removeLocked } from "./remove.ts";
 import { restartDelay } from "./restart-policy.ts";
 import { scheduleRestart } from "./restarting.ts";
+import { unmountVolumes } from "./use-mounts.ts";
 import { tell } from "./wait.ts";
 
 /** How a run ended. `error`: what to show beside the code. */
@@ -30,7 +31,7 @@ export async function handleExit(ctx: Context, live: Live, ended: Ended): Promis
   live.task = undefined;
   live.run = undefined;
   const removed = record.hostConfig.AutoRemove && !live.restarting ? removeLocked(ctx, live, { volumes: true, code: ended.code }) : undefined;
-  const results = await Promise.allSettled([saved, left, removed, task?.[Symbol.asyncDispose]()]);
+  const results = await Promise.allSettled([saved, left, unmountVolumes(ctx, record), removed, task?.[Symbol.asyncDispose]()]);
   for (const result of results) if (result.status === "rejected") ctx.log.error("a container has ended, but not all of it could be noted", { container: live.id, error: result.reason });
   const exit = { code: ended.code, ...(ended.error === undefined ? {} : { error: ended.error }) };
   if (delay === undefined) tell(live.onExit, exit);

@@ -32,7 +32,7 @@ test("a named volume is not anonymous; nocopy leaves it empty; --mount says the 
   const [a, b, c, d] = plan({ Binds: ["nn:/a", "nn:/b:ro,nocopy"], Mounts: [{ Type: "volume", Source: "mm", Target: "/c", VolumeOptions: { NoCopy: true, Labels: { x: "y" } } }, { Type: "volume", Target: "/d" }] });
   assert.deepEqual([a!.Name, a!.Mode, a!.RW, a!.Anonymous, a!.copyUp], ["nn", "z", true, undefined, true]);
   assert.deepEqual([b!.Mode, b!.RW, b!.copyUp], ["ro,nocopy", false, false]);
-  assert.deepEqual([c!.Name, c!.copyUp, c!.labels], ["mm", false, { x: "y" }]);
+  assert.deepEqual([c!.Name, c!.copyUp, c!.wanted?.labels], ["mm", false, { x: "y" }]);
   assert.deepEqual([d!.Anonymous, d!.Destination], [true, "/d"]);
 });
 

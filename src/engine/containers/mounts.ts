@@ -8,13 +8,15 @@ import { normalize } from "node:path/posix";
 import { fail } from "#base/errors.ts";
 import type { HostConfig, Mount } from "#spec/docker.ts";
 import { checkVolumeName, localVolumePath, parseBind, parseVolumesFrom, type BindSpec } from "#volumes/volumes.ts";
+import type { WantedVolume } from "../volumes/volumes.ts";
 import type { ContainerRecord, MountPoint } from "../engine.ts";
 
 /** A mount point, and what is to be done for it. */
 export type PlannedMount = MountPoint & {
   /** Fill the volume with what the image has at its place, if it is empty. */
   readonly copyUp: boolean;
-  readonly labels?: Record<string, string>;
+  /** The volume to make if there is none of its name. */
+  readonly wanted?: WantedVolume;
 };
 
 export type MountQuestion = {
@@ -37,14 +39,19 @@ export function planMounts({ hostConfig, volumes, root, find }: MountQuestion): 
     own.add(mount.Destination);
     places.set(mount.Destination, mount);
   };
-  for (const raw of hostConfig.Binds ?? []) claim(fromBind(parseBind(raw), root));
+  const driver = hostConfig.VolumeDriver;
+  for (const raw of hostConfig.Binds ?? []) claim(fromBind(parseBind(raw), { root, driver }));
   for (const mount of hostConfig.Mounts) claim(fromMount(mount, root));
   const tmpfs = new Set(Object.keys(hostConfig.Tmpfs).map(clean));
   for (const path of Object.keys(volumes)) {
     const destination = clean(path);
-    if (!places.has(destination) && !tmpfs.has(destination)) places.set(destination, volume({ destination, root, name: "" }));
+    if (!places.has(destination) && !tmpfs.has(destination)) places.set(destination, volume({ destination, root, name: "", wanted: driverWish(driver) }));
   }
   return [...places.values()];
+}
+
+export function pointOf({ copyUp: _, wanted: __, ...point }: PlannedMount): MountPoint {
+  return point;
 }
 
 /** --mount wants the source to be there; -v makes a folder when the container starts. @throws invalid */
@@ -58,21 +65,26 @@ export async function checkSources(hostConfig: HostConfig): Promise<void> {
 
 function inherited(spec: string, find: MountQuestion["find"]): PlannedMount[] {
   const { container, mode, readOnly } = parseVolumesFrom(spec);
-  return find(container).mounts.map((mount) => {
+  // An image's snapshot goes with the container that asked for it.
+  const mounts = find(container).mounts.filter(({ Type }) => Type !== "image");
+  return mounts.map((mount) => {
     const { Anonymous: _, ...rest } = mount;
     return { ...rest, Mode: mode, RW: mount.RW && !readOnly, copyUp: false };
   });
 }
 
-function fromBind(spec: BindSpec, root: string): PlannedMount {
+function fromBind(spec: BindSpec, { root, driver }: { root: string; driver: string | undefined }): PlannedMount {
   const { destination, mode, readOnly } = spec;
-  if (spec.type === "volume") return { ...volume({ destination, root, name: spec.source, copyUp: spec.copy }), Mode: mode || (spec.source === "" ? "" : "z"), RW: !readOnly };
+  const own = { RW: !readOnly, ...(spec.idMap ? { IdMap: true } : {}) };
+  if (spec.type === "volume") {
+    return { ...volume({ destination, root, name: spec.source, copyUp: spec.copy, wanted: driverWish(driver) }), Mode: mode || (spec.source === "" ? "" : "z"), ...own };
+  }
   return {
     Type: "bind",
     Source: spec.source,
     Destination: destination,
     Mode: mode,
-    RW: !readOnly,
+    ...own,
     Propagation: spec.propagation || "rprivate",
     copyUp: false,
   };
@@ -81,18 +93,27 @@ function fromBind(spec: BindSpec, root: string): PlannedMount {
 function fromMount(mount: Mount, root: string): PlannedMount {
   const rest = { Destination: clean(mount.Target), Mode: "", RW: !mount.ReadOnly, copyUp: false };
   if (mount.Type === "tmpfs") return { Type: "tmpfs", Source: "", Propagation: "", ...rest };
-  if (mount.Type === "bind") return { Type: "bind", Source: clean(mount.Source), Propagation: mount.BindOptions?.Propagation || "rprivate", ...rest };
-  const { NoCopy = false, Labels, DriverConfig } = mount.VolumeOptions ?? {};
-  if (Object.keys(DriverConfig?.Options ?? {}).length > 0) throw fail("not-implemented", `mount ${mount.Target}: options of the volume driver "local" are not supported yet`);
+  if (mount.Type === "image") return { Type: "image", Source: mount.Source, Propagation: "", ...rest, RW: false, ...subPath(mount.ImageOptions?.Subpath) };
+  if (mount.Type === "bind") {
+    const { Propagation, IDMapping } = mount.BindOptions ?? {};
+    return { Type: "bind", Source: clean(mount.Source), Propagation: Propagation || "rprivate", ...rest, ...(IDMapping === "match-user" ? { IdMap: true } : {}) };
+  }
+  const { NoCopy = false, Labels, DriverConfig, Subpath } = mount.VolumeOptions ?? {};
+  const wanted = { ...(Labels === undefined ? {} : { labels: Labels }), ...driverWish(DriverConfig?.Name), ...(DriverConfig?.Options === undefined ? {} : { options: DriverConfig.Options }) };
   return {
-    ...volume({ destination: rest.Destination, root, name: mount.Source, copyUp: !NoCopy }),
+    ...volume({ destination: rest.Destination, root, name: mount.Source, copyUp: !NoCopy && !Subpath, wanted }),
     Mode: "z",
     RW: rest.RW,
-    ...(Labels === undefined ? {} : { labels: Labels }),
+    ...subPath(Subpath),
   };
 }
 
-function volume({ destination, root, name, copyUp = true }: { destination: string; root: string; name: string; copyUp?: boolean }): PlannedMount {
+const subPath = (path: string | undefined) => (path ? { SubPath: path } : {});
+const driverWish = (driver: string | undefined) => (driver ? { driver } : {});
+
+type VolumePlan = { readonly destination: string; readonly root: string; readonly name: string; readonly copyUp?: boolean; readonly wanted?: Omit<WantedVolume, "name" | "anonymous"> };
+
+function volume({ destination, root, name, copyUp = true, wanted = {} }: VolumePlan): PlannedMount {
   const anonymous = name === "";
   const actual = anonymous ? randomBytes(32).toString("hex") : name;
   checkVolumeName(actual);
@@ -101,12 +122,13 @@ function volume({ destination, root, name, copyUp = true }: { destination: strin
     Name: actual,
     Source: localVolumePath(root, actual),
     Destination: destination,
-    Driver: "local",
+    Driver: wanted.driver ?? "local",
     Mode: "",
     RW: true,
     Propagation: "",
     ...(anonymous ? { Anonymous: true } : {}),
     copyUp,
+    wanted: { ...wanted, name: actual, anonymous },
   };
 }
 

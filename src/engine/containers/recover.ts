@@ -12,6 +12,8 @@ import type { ContainerRecord } from "../engine.ts";
 import { isRunning, type Context } from "./context.ts";
 import { withAttachments } from "./endpoints.ts";
 import { handleExit } from "./exit.ts";
+import { containerOfView } from "./make-mounts.ts";
+import { adoptVolumes } from "./use-mounts.ts";
 import { foldersRoot } from "./folders.ts";
 import { endedOf, endLost, followTask } from "./follow-task.ts";
 import type { Live } from "./live.ts";
@@ -44,14 +46,18 @@ export async function prepareRecovery(ctx: Context, settling: Map<string, Promis
       const all = [...settling.values()];
       go.resolve();
       await Promise.all([...all, clear(ctx, garbage)]);
+      await ctx.volumes.sweep();
     },
   };
 }
 
 function needsLook(ctx: Context, record: ContainerRecord, traces: ReadonlySet<string>): boolean {
   const { status } = record.state;
-  return isRunning(record) || wantsStart(record) || traces.has(shortTaskId(record.id)) || (record.hostConfig.AutoRemove && status === "exited") || ctx.snapshots.stat(record.snapshotKey) === undefined;
+  return isRunning(record) || wantsStart(record) || traces.has(shortTaskId(record.id)) || (record.hostConfig.AutoRemove && status === "exited") || isUnfinished(ctx, record);
 }
+
+/** Nobody was told that it is there. */
+const isUnfinished = (ctx: Context, record: ContainerRecord) => record.unfinished === true || ctx.snapshots.stat(record.snapshotKey) === undefined;
 
 async function recoverOne(ctx: Context, live: Live): Promise<void> {
   const record = ctx.store.get(live.id);
@@ -60,6 +66,7 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
   if (found.kind === "running") {
     live.task = found.task;
     live.run = Promise.withResolvers();
+    adoptVolumes(ctx, record);
     const pid = found.task.shim.state.pid;
     if (!isRunning(record) || record.state.pid !== pid) await ctx.store.put(withPid(ctx, record, pid));
     const named = ctx.network.attachmentsOf(live.id).some(hasNames);
@@ -72,8 +79,8 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
   }
   if (found.kind === "exited") return await handleExit(ctx, live, endedOf(found.exit));
   if (isRunning(record)) return await handleExit(ctx, live, await endLost(ctx, live));
-  const unfinished = ctx.snapshots.stat(record.snapshotKey) === undefined || (record.hostConfig.AutoRemove && record.state.status === "exited");
-  if (unfinished) return await removeLocked(ctx, live, { volumes: record.hostConfig.AutoRemove, code: record.state.exitCode });
+  const unfinished = isUnfinished(ctx, record) || (record.hostConfig.AutoRemove && record.state.status === "exited");
+  if (unfinished) return await removeLocked(ctx, live, { volumes: record.hostConfig.AutoRemove || record.unfinished === true, code: record.state.exitCode });
   if (wantsStart(record)) scheduleRestart(ctx, live, 0);
 }
 
@@ -99,10 +106,15 @@ async function findGarbage(ctx: Context, ids: ReadonlySet<string>, traces: Reado
   const short = new Set([...ids].map(shortTaskId));
   const folders = await readdir(foldersRoot(ctx)).catch(() => []);
   return {
-    snapshots: ctx.snapshots.list().filter(({ kind, init, name }) => kind === "active" && init && !ids.has(name)).map(({ name }) => name),
+    snapshots: ctx.snapshots.list().filter(({ kind, init, name }) => (kind === "active" && init && !ids.has(name)) || isViewOfNone(ids, name)).map(({ name }) => name),
     folders: folders.filter((name) => !ids.has(name)),
     tasks: [...traces].filter((name) => !short.has(name)),
   };
+}
+
+function isViewOfNone(ids: ReadonlySet<string>, name: string): boolean {
+  const container = containerOfView(name);
+  return container !== undefined && !ids.has(container);
 }
 
 /** Of containers that have no record: never finished being made, or not finished being removed. */
@@ -118,6 +130,5 @@ async function clear(ctx: Context, { snapshots, folders, tasks }: Garbage): Prom
   for (const name of tasks) await quietly(`task ${name}`, () => ctx.tasks.clear(name));
   for (const name of snapshots) await quietly(`snapshot ${name}`, () => ctx.snapshots.remove(name));
   for (const name of folders) await quietly(`folder ${name}`, () => ctx.kernel.perform(removeFolderProgram(foldersRoot(ctx), name)));
-  await quietly("a volume's folder", () => ctx.volumes.sweep());
 }
 

@@ -56,6 +56,7 @@ export async function removeLocked(ctx: Context, live: Live, { volumes, code }: 
   const results = await Promise.allSettled([
     deleted,
     ctx.snapshots.remove(record.snapshotKey),
+    ...record.mounts.map(({ Snapshot }) => Snapshot !== undefined && ctx.snapshots.remove(Snapshot)),
     ctx.kernel.perform(removeFolderProgram(foldersRoot(ctx), record.id)),
   ]);
   await failpoint("remove.rows");

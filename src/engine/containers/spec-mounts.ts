@@ -72,6 +72,7 @@ function fileMounts({ files, mounts, hostConfig }: SpecInput): Mount[] {
 function userMount(mount: MountPoint, input: SpecInput): Mount {
   const asked = input.hostConfig.Mounts?.find((one) => one.Target === mount.Destination);
   if (mount.Type === "tmpfs") return tmpfs(mount.Destination, [...tmpfsWords(asked), ...(mount.RW ? [] : ["ro"])]);
+  if (mount.Type === "image") return { destination: mount.Destination, type: "bind", source: mount.Source, options: ["bind", "ro", "rprivate"] };
   const bind = asked?.BindOptions ?? {};
   const recursive = bind.NonRecursive !== true;
   const deep = recursive && bind.ReadOnlyNonRecursive !== true && kernelAtLeast(input.host, 5, 12);

@@ -18,6 +18,7 @@ import { serveNames } from "./names.ts";
 import { planStart } from "./plan-start.ts";
 import { removeLocked } from "./remove.ts";
 import { startFailure } from "./start-failure.ts";
+import { unmountVolumes } from "./use-mounts.ts";
 import { tell } from "./wait.ts";
 
 /** @throws not-modified when it runs; conflict when it is paused or being removed; a StartFailure */
@@ -136,6 +137,7 @@ async function noteFailure(ctx: Context, live: Live, record: ContainerRecord, er
   const { exitCode } = failure.facts;
   for (const { latch } of live.waiting) latch.end();
   live.waiting.clear();
+  if (live.task === undefined) await unmountVolumes(ctx, record);
   if (live.task !== undefined) return failure;
   try {
     const status = record.state.status === "restarting" ? "exited" : record.state.status;

@@ -30,12 +30,14 @@ export function checkMounts(given: HostConfigBody): void {
 function problemOf(mount: MountBody): string | undefined {
   if (mount.Target === "") return "field Target must not be empty";
   if (LATER_MOUNTS.includes(mount.Type)) return undefined;
-  if (!["bind", "volume", "tmpfs"].includes(mount.Type)) return "mount type unknown";
+  if (!["bind", "volume", "tmpfs", "image"].includes(mount.Type)) return "mount type unknown";
   const target = problemOfTarget(mount.Target);
   if (target !== undefined) return target;
   if (mount.Type !== "bind" && mount.BindOptions !== undefined) return "field BindOptions must not be specified";
   if (mount.Type !== "volume" && mount.VolumeOptions !== undefined) return "field VolumeOptions must not be specified";
   if (mount.Type !== "tmpfs" && mount.TmpfsOptions !== undefined) return "field TmpfsOptions must not be specified";
+  if (mount.Type !== "image" && mount.ImageOptions !== undefined) return "field ImageOptions must not be specified";
+  if (mount.Type === "image") return problemOfImage(mount);
   if (mount.Type === "bind") return problemOfBind(mount);
   if (mount.Type === "volume") return problemOfVolume(mount);
   if (mount.Source !== "") return "field Source must not be specified";
@@ -58,6 +60,7 @@ function problemOfBind(mount: MountBody): string | undefined {
   if (options?.ReadOnlyNonRecursive && options.ReadOnlyForceRecursive) return "ReadOnlyNonRecursive and ReadOnlyForceRecursive are conflicting options";
   if (options?.ReadOnlyNonRecursive && !mount.ReadOnly) return "mount source is not read-only, but ReadOnlyNonRecursive is set";
   if (options?.ReadOnlyForceRecursive && !mount.ReadOnly) return "mount source is not read-only, but ReadOnlyForceRecursive is set";
+  if (!["", "match-user"].includes(options?.IDMapping ?? "")) return `invalid IDMapping: ${options?.IDMapping}: it can be "match-user"`;
   if (options?.ReadOnlyForceRecursive && options.Propagation !== "rprivate") return 'ReadOnlyForceRecursive requires Propagation to be specified as "rprivate"';
   return undefined;
 }
@@ -65,7 +68,22 @@ function problemOfBind(mount: MountBody): string | undefined {
 function problemOfVolume(mount: MountBody): string | undefined {
   if (mount.Source === "" && mount.ReadOnly) return "must not set ReadOnly mode when using anonymous volumes";
   if (mount.Source !== "" && !VOLUME_NAME.test(mount.Source)) throw invalidVolumeName(mount.Source);
+  const { Subpath: subpath = "" } = mount.VolumeOptions ?? {};
+  if (subpath !== "" && mount.Source === "") return "must not set Subpath when using anonymous volumes";
+  if (subpath !== "" && !isInside(subpath)) return "subpath must be a relative path within the volume";
   return undefined;
+}
+
+function problemOfImage(mount: MountBody): string | undefined {
+  if (mount.Source === "") return "field Source must not be empty";
+  const subpath = mount.ImageOptions?.Subpath ?? "";
+  return subpath === "" || isInside(subpath) ? undefined : "subpath must be a relative path within the image";
+}
+
+/** Lexically; what links do is found out when it is mounted. */
+function isInside(path: string): boolean {
+  const normal = posix.normalize(path);
+  return !path.includes("\0") && !posix.isAbsolute(path) && normal !== ".." && !normal.startsWith("../");
 }
 
 function invalidVolumeName(name: string) {
@@ -95,6 +113,7 @@ function checkMode(mode: string, type: "bind" | "volume"): void {
     ["ro", "rw"],
     ["z", "Z"],
     ["nocopy"],
+    ["U"],
     type === "bind" ? PROPAGATIONS.slice(1) : [],
     ["consistent", "cached", "delegated", "default"],
   ];

@@ -18,6 +18,7 @@ const mount = struct({
       CreateMountpoint: optional(boolean),
       ReadOnlyNonRecursive: optional(boolean),
       ReadOnlyForceRecursive: optional(boolean),
+      IDMapping: optional(string),
     }),
   ),
   VolumeOptions: optional(
@@ -29,7 +30,7 @@ const mount = struct({
     }),
   ),
   TmpfsOptions: optional(struct({ SizeBytes: optional(int), Mode: optional(int), Options: optional(list(list(string))) })),
-  ImageOptions: any,
+  ImageOptions: optional(struct({ Subpath: optional(string) })),
   ClusterOptions: any,
 });
 

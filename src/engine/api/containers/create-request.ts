@@ -87,6 +87,7 @@ function hostConfigOf(body: CreateBody, host: CreateHost): HostConfig {
     Binds: given.Binds,
     Mounts: (given.Mounts ?? []).map(mountOf),
     VolumesFrom: given.VolumesFrom,
+    ...(given.VolumeDriver === "" ? {} : { VolumeDriver: given.VolumeDriver }),
     Tmpfs: plain(given.Tmpfs),
     ContainerIDFile: given.ContainerIDFile,
     LogConfig: { Type: logType, Config: logType === host.logDriver ? { ...host.logOptions, ...logOptions } : logOptions },
@@ -149,9 +150,9 @@ function egressOf({ Default, Allow }: NonNullable<CreateBody["HostConfig"]["Egre
 }
 
 function mountOf(mount: MountBody): HostConfig["Mounts"][number] {
-  const { BindOptions: bind, VolumeOptions: volume, TmpfsOptions: tmpfs } = mount;
+  const { BindOptions: bind, VolumeOptions: volume, TmpfsOptions: tmpfs, ImageOptions: image } = mount;
   return {
-    Type: mount.Type as "bind" | "volume" | "tmpfs",
+    Type: mount.Type as HostConfig["Mounts"][number]["Type"],
     Source: mount.Source,
     Target: mount.Target,
     ReadOnly: mount.ReadOnly,
@@ -159,12 +160,14 @@ function mountOf(mount: MountBody): HostConfig["Mounts"][number] {
     ...(bind === undefined ? {} : { BindOptions: withoutUndefined(bind) }),
     ...(volume === undefined ? {} : { VolumeOptions: volumeOptionsOf(volume) }),
     ...(tmpfs === undefined ? {} : { TmpfsOptions: tmpfsOptionsOf(tmpfs) }),
+    ...(image === undefined ? {} : { ImageOptions: withoutUndefined(image) }),
   };
 }
 
 function volumeOptionsOf(volume: NonNullable<MountBody["VolumeOptions"]>) {
-  const { NoCopy, Labels, DriverConfig } = volume;
+  const { NoCopy, Labels, DriverConfig, Subpath } = volume;
   return {
+    ...(Subpath ? { Subpath } : {}),
     ...(NoCopy === undefined ? {} : { NoCopy }),
     ...(Labels ? { Labels: plain(Labels) } : {}),
     ...(DriverConfig === undefined ? {} : { DriverConfig: { Name: DriverConfig.Name, Options: plain(DriverConfig.Options) } }),

@@ -107,8 +107,8 @@ function configJson(config: ContainerConfig): object {
 function hostConfigJson(given: HostConfig): object {
   const { Mounts, Tmpfs, Sysctls, Annotations, Init, Links, ...rest } = given;
   return {
-    ...rest,
     VolumeDriver: "",
+    ...rest,
     Links: Links ?? null,
     Isolation: "",
     BlkioWeightDevice: [],

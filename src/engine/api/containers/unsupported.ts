@@ -7,7 +7,7 @@ import type { Json } from "#base/json.ts";
 import type { CreateBody, HostConfigBody } from "./create-body.ts";
 
 /** Types of mounts that Docker has. */
-export const LATER_MOUNTS: readonly string[] = ["image", "npipe", "cluster"];
+export const LATER_MOUNTS: readonly string[] = ["npipe", "cluster"];
 
 type Value = Json | undefined;
 type Rule<T> = { readonly field: keyof T & string; readonly what: string; readonly isDefault?: (value: Value) => boolean };
@@ -18,7 +18,6 @@ const oneOf =
     typeof value === "string" && values.includes(value);
 
 const HOST: readonly Rule<HostConfigBody>[] = [
-  { field: "VolumeDriver", what: "volume drivers other than local", isDefault: oneOf("", "local") },
   { field: "Isolation", what: "isolation technologies", isDefault: oneOf("", "default") },
   { field: "StorageOpt", what: "storage options of a container" },
   { field: "BlkioWeightDevice", what: "block I/O weights of single devices" },
@@ -43,9 +42,6 @@ export function refuseUnsupported(body: CreateBody): void {
   apply(HOST, body.HostConfig, "HostConfig.");
   for (const [i, mount] of (body.HostConfig.Mounts ?? []).entries()) {
     if (LATER_MOUNTS.includes(mount.Type)) throw refuse(`HostConfig.Mounts[${i}].Type`, `mounts of type ${JSON.stringify(mount.Type)}`);
-    if (!isEmpty(mount.VolumeOptions?.Subpath)) throw refuse(`HostConfig.Mounts[${i}].VolumeOptions.Subpath`, "subpaths of volumes");
-    const driver = mount.VolumeOptions?.DriverConfig?.Name ?? "";
-    if (driver !== "" && driver !== "local") throw refuse(`HostConfig.Mounts[${i}].VolumeOptions.DriverConfig`, "volume drivers other than local");
   }
 }
 

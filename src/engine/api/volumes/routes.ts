@@ -22,6 +22,16 @@ export function volumeRoutes({ volumes }: ApiParts): ApiRoute[] {
     return created(inspectVolume(made));
   }
 
+  async function list({ query }: ApiCall): Promise<Answer> {
+    const found = await volumes.listAll(filters(query, ["dangling", "driver", "label", "name", "snapshot"]));
+    return ok({ Volumes: found.volumes.map((volume) => inspectVolume(volume)), Warnings: found.warnings.length === 0 ? null : found.warnings });
+  }
+
+  async function inspect({ params }: ApiCall): Promise<Answer> {
+    const { record, status } = await volumes.inspect(params["name"]!);
+    return ok(inspectVolume(record, status));
+  }
+
   async function prune({ query, version }: ApiCall): Promise<Answer> {
     const given = new Map(filters(query, ["label", "label!", "all"]));
     // Named volumes were pruned too before 1.42.
@@ -31,10 +41,10 @@ export function volumeRoutes({ volumes }: ApiParts): ApiRoute[] {
   }
 
   return [
-    { method: "GET", path: "/volumes", run: ({ query }) => ok({ Volumes: volumes.list(filters(query, ["dangling", "driver", "label", "name"])).map(inspectVolume), Warnings: null }) },
+    { method: "GET", path: "/volumes", run: list },
     { method: "POST", path: "/volumes/create", run: create },
     { method: "POST", path: "/volumes/prune", since: 25, run: prune },
-    { method: "GET", path: "/volumes/{name}", run: ({ params }) => ok(inspectVolume(volumes.get(params["name"]!))) },
+    { method: "GET", path: "/volumes/{name}", run: inspect },
     {
       method: "DELETE",
       path: "/volumes/{name}",
@@ -56,7 +66,8 @@ export function volumeRoutes({ volumes }: ApiParts): ApiRoute[] {
 
 export const NOT_A_MANAGER = 'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
 
-export function inspectVolume(volume: VolumeRecord): object {
+export function inspectVolume(volume: VolumeRecord, status: Readonly<Record<string, unknown>> = {}): object {
+  const shown = { ...status, ...(volume.snapshotOf === undefined ? {} : { SnapshotOf: volume.snapshotOf, ReadOnly: true }) };
   return {
     // Whole seconds, as a volume's folder would tell them.
     CreatedAt: volume.created.replace(/\.\d+/, ""),
@@ -65,7 +76,8 @@ export function inspectVolume(volume: VolumeRecord): object {
     Mountpoint: volume.mountpoint,
     Name: volume.name,
     Options: nullIfBare(volume.options),
-    Scope: "local",
+    Scope: volume.scope ?? "local",
+    ...(Object.keys(shown).length === 0 ? {} : { Status: shown }),
   };
 }
 

@@ -1,0 +1,74 @@
+/** What the engine finds when it starts: volumes half renamed, half removed, about to be filled; folders that nobody names. */
+import { localVolumeMake, FILLED, localVolumeRename, MAKING, pourProgram, unstageProgram } from "#volumes/volumes.ts";
+import type { VolumeContext } from "./context.ts";
+
+const ENOENT = 2;
+
+/** Before anything is served. */
+export async function recover(ctx: VolumeContext): Promise<void> {
+  const { folders, filled } = await look(ctx);
+  for (const record of ctx.records.all()) {
+    if (record.driver !== "local") continue;
+    const { movedFrom, ...settled } = record;
+    if (movedFrom !== undefined) {
+      if (!folders.has(record.name) && folders.has(movedFrom)) await ctx.kernel.perform(localVolumeRename(ctx.root, movedFrom, record.name));
+      folders.add(record.name);
+      await ctx.records.put(settled);
+    }
+    if (!folders.has(record.name)) await endRemoval(ctx, record.name);
+  }
+  for (const name of filled) if (ctx.records.get(name) !== undefined) await ctx.kernel.perform(pourProgram(ctx.root, name));
+}
+
+/** Its folder is away, its row is not. */
+async function endRemoval(ctx: VolumeContext, name: string): Promise<void> {
+  if (ctx.usersOf(name).length > 0) {
+    ctx.log.error("a volume's folder is missing: it is empty now", { volume: name });
+    return void (await ctx.kernel.perform(localVolumeMake(ctx.root, name)));
+  }
+  ctx.log.info("end the removal of a volume", { volume: name });
+  await ctx.records.delete(name);
+}
+
+/** In the background, when it is known who runs. */
+export async function sweep(ctx: VolumeContext): Promise<void> {
+  const { folders, filled, making } = await look(ctx);
+  const quietly = async (what: string, work: () => Promise<unknown>) => {
+    try {
+      await work();
+    } catch (error) {
+      ctx.log.error(what, { error });
+    }
+  };
+  for (const name of folders) {
+    await ctx.records.locked(name, async () => {
+      if (ctx.records.get(name) !== undefined) return;
+      ctx.log.info("remove a volume's folder that has no record", { volume: name });
+      await quietly(`remove the folder of volume ${name}`, () => ctx.local.remove(name));
+    });
+  }
+  for (const name of making) if (!ctx.making.has(name)) await quietly("remove a half made volume", () => ctx.kernel.perform(unstageProgram(ctx.root, name)));
+  for (const name of filled) {
+    await ctx.records.locked(name, async () => {
+      if (ctx.records.get(name) === undefined) await quietly("remove the content of a volume that is gone", () => ctx.kernel.perform([{ op: "removeTree", path: `${ctx.root}/${FILLED}/${name}` }]));
+    });
+  }
+  await quietly("mount volumes", () => ctx.local.reconcile());
+}
+
+type Look = { readonly folders: Set<string>; readonly filled: readonly string[]; readonly making: readonly string[] };
+
+async function look({ kernel, root }: VolumeContext): Promise<Look> {
+  const outputs = await kernel.perform([
+    { op: "list", path: root, tolerate: ENOENT },
+    { op: "list", path: `${root}/${FILLED}`, tolerate: ENOENT },
+    { op: "list", path: `${root}/${MAKING}`, tolerate: ENOENT },
+  ]);
+  const [all, filled, making] = [0, 1, 2].map((index) => namesOf(outputs.get(index)));
+  return { folders: new Set(all!.filter((name) => !name.startsWith("."))), filled: filled!, making: making! };
+}
+
+/** Names in the output of the op `list`: for each a type byte, the name, a NUL. */
+function namesOf(output: Buffer | undefined): string[] {
+  return output === undefined ? [] : output.toString().split("\0").filter((item) => item !== "").map((item) => item.slice(1));
+}
