@@ -23,7 +23,8 @@ export function holdings(engine: Engine): Holdings {
     interfaces: interfaces(place),
     cgroups: containerCgroups(place).filter((folder) => !folder.endsWith(place.cgroupParent)),
     rules: rules(place),
-    folders: [...entries(place.dataRoot, 4), ...entries(place.execRoot, 3)],
+    // The folder of names is made by the first network that has any, and kept; what is in it belongs to networks.
+    folders: [...entries(place.dataRoot, 4), ...entries(place.execRoot, 3)].filter((path) => path !== join(place.execRoot, "names")),
   };
 }
 

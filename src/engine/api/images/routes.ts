@@ -9,6 +9,14 @@ import { pull } from "../registries/routes.ts";
 import { sendBytes, sendProgress } from "../streaming.ts";
 import { inspectImage, summarizeImage } from "./inspect.ts";
 
+/**
+ * docker-compose 1 speaks whatever version it is told, and yet looks for the volumes of a service's image in a field that
+ * ended with 1.44: without it, it ends with KeyError 'ContainerConfig' when a container is made anew.
+ */
+function asOldComposeReads(image: { readonly Config?: unknown }, agent: string | undefined): object {
+  return agent?.startsWith("docker-compose/1.") === true ? { ContainerConfig: image.Config ?? {} } : {};
+}
+
 export function imageRoutes({ images, registries, facts }: ApiParts): ApiRoute[] {
   async function list({ query, version }: ApiCall): Promise<Answer> {
     const manifests = version >= 47 && flag(query, "manifests");
@@ -18,12 +26,13 @@ export function imageRoutes({ images, registries, facts }: ApiParts): ApiRoute[]
     return ok(found.map((image) => translate("image-summary", summarizeImage(image), version)));
   }
 
-  async function inspect({ params, query, version }: ApiCall): Promise<Answer> {
+  async function inspect({ params, query, version, headers }: ApiCall): Promise<Answer> {
     const manifests = version >= 48 && flag(query, "manifests");
     const platform = version >= 49 ? onePlatform(query) : {};
     if (manifests && platform.platform !== undefined) throw fail("invalid", "conflicting options: manifests and platform options cannot both be set");
     const image = await images.get(params["name"]!, { ...platform, manifests });
-    return ok(translate("image", inspectImage(image, version < 52 ? facts.storageDriver : undefined), version));
+    const shown = inspectImage(image, version < 52 ? facts.storageDriver : undefined);
+    return ok({ ...translate("image", shown, version), ...asOldComposeReads(shown, headers["user-agent"]) });
   }
 
   async function history({ params, query, version }: ApiCall): Promise<Answer> {
