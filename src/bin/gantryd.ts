@@ -52,7 +52,7 @@ export async function serve(given: Config): Promise<Engine> {
   const trust = await openTrust({ path: config.trustPolicy, log, refused: (refusal) => events.publish(refusalEvent(refusal)) });
   const images = openImages({ core, users: { usedImages: () => users().usedImages(), usedManifests: () => users().usedManifests() }, publish: events.publish, trust });
   const registries = opening.use(openRegistriesLater({ core, settings: () => config.registries, publish: events.publish, trust, log, limits: waits(config.registryTimeout) }));
-  const volumes = openVolumes({ db: core.db, kernel, root: join(config.dataRoot, "volumes"), events, usersOf: (name) => users().users(name), log });
+  const volumes = openVolumes({ db: core.db, kernel, root: join(config.dataRoot, "volumes"), events, usersOf: (name) => users().users(name), drivers: plugins.volumes, log });
   // What belongs to a plugin makes it worth waiting for.
   const isKept = (name: string) => volumes.list(new Map()).some(({ driver }) => driver === name) || network.list().some(({ driver, ipam }) => driver === name || ipam.driver === name);
   const tasks = await openTasks({ kernel, execRoot: config.execRoot, host });
