@@ -102,7 +102,8 @@ function networkFor({ network }: Context, name: string, { networkId }: EndpointR
 export function joinRequest(record: ContainerRecord, network: NetworkRecord, { publishes }: { publishes: boolean }): Parameters<Context["network"]["join"]>[0] {
   const { config, hostConfig, networking } = record;
   const settings = networking[network.name];
-  const { Egress: egress, NetworkRate: rate } = hostConfig;
+  const { Egress: egress, NetworkRate } = hostConfig;
+  const rate = rateOf(NetworkRate ?? {});
   return {
     container: record.id,
     name: record.name,
@@ -113,14 +114,13 @@ export function joinRequest(record: ContainerRecord, network: NetworkRecord, { p
     names: [record.id.slice(0, 12), ...(config.Hostname === "" ? [] : [config.Hostname])],
     ...(settings === undefined ? {} : { settings }),
     ...(egress === undefined ? {} : { egress }),
-    ...(rate === undefined ? {} : { rate: rateOf(rate) }),
+    ...(rate === undefined ? {} : { rate }),
   };
 }
 
-const rateOf = ({ Egress: egress, Ingress: ingress }: { Egress?: number; Ingress?: number }) => ({
-  ...(egress === undefined ? {} : { egress }),
-  ...(ingress === undefined ? {} : { ingress }),
-});
+/** 0 is no limit. */
+export const rateOf = ({ Egress: egress = 0, Ingress: ingress = 0 }: NonNullable<ContainerRecord["hostConfig"]["NetworkRate"]>): Attachment["rate"] =>
+  egress === 0 && ingress === 0 ? undefined : { ...(egress === 0 ? {} : { egress }), ...(ingress === 0 ? {} : { ingress }) };
 
 /** The record with these endpoints in force. */
 export function withAttachments(record: ContainerRecord, attachments: readonly Attachment[]): ContainerRecord {

@@ -4,18 +4,22 @@ import { cpus } from "node:os";
 import type { HostConfig } from "#spec/docker.ts";
 import type { ContainerRecord, ContainerUpdate } from "../engine.ts";
 import { isRunning, publish, type Context } from "./context.ts";
+import { mergePorts, refuseForeignNetwork, updateNetwork } from "./update-network.ts";
 import { checkResources, containerResources } from "./resources.ts";
 
 /** @throws invalid, conflict, with Docker's texts; then nothing has changed */
 export async function update(ctx: Context, ref: string, change: ContainerUpdate): Promise<{ warnings: string[] }> {
   const { id } = ctx.store.find(ref);
-  return await ctx.lives.of(id).lock.run(async () => {
+  const live = ctx.lives.of(id);
+  return await live.lock.run(async () => {
     const before = ctx.store.find(id);
+    refuseForeignNetwork(before, change);
     const hostConfig = mergeUpdate(before, change);
     const warnings = checkResources(hostConfig, { cgroups: ctx.host.cgroups, cpus: cpus().length });
     if (isRunning(before)) await limit(ctx, before, hostConfig);
+    const saved = await updateNetwork(ctx, live, change, hostConfig);
     const after = { ...ctx.store.find(id), hostConfig };
-    await ctx.store.put(after);
+    if (!saved) await ctx.store.put(after);
     publish(ctx, after, "update");
     return { warnings };
   });
@@ -37,8 +41,9 @@ const orUnlimited = (bytes: number) => (bytes > 0 ? bytes : UNLIMITED);
 const grows = (before: HostConfig, after: HostConfig) => orUnlimited(after.MemorySwap) > orUnlimited(before.MemorySwap);
 
 /** Pure: the configuration after the change. */
-export function mergeUpdate({ id, hostConfig: before }: Pick<ContainerRecord, "id" | "hostConfig">, change: ContainerUpdate): HostConfig {
-  const { PidsLimit: pids, RestartPolicy: restart, ...numbers } = change;
+export function mergeUpdate(record: Pick<ContainerRecord, "id" | "name" | "hostConfig" | "ports">, change: ContainerUpdate): HostConfig {
+  const { id, hostConfig: before } = record;
+  const { PidsLimit: pids, RestartPolicy: restart, NetworkRate: rate, PublishAdd: _, PublishRemove: __, ...numbers } = change;
   const conflict = (text: string) => fail("conflict", `Cannot update container ${id}: ${text}`);
   if (before.NanoCpus > 0 && (change.CpuPeriod ?? 0) > 0) throw conflict("Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set");
   if (before.NanoCpus > 0 && (change.CpuQuota ?? 0) > 0) throw conflict("Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set");
@@ -54,5 +59,7 @@ export function mergeUpdate({ id, hostConfig: before }: Pick<ContainerRecord, "i
     ...Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== 0 && value !== "" && value !== undefined)),
     ...(pids === undefined || pids === null ? {} : { PidsLimit: pids <= 0 ? null : pids }),
     RestartPolicy: policy,
+    PortBindings: mergePorts(record, change),
+    ...(rate === undefined ? {} : { NetworkRate: rate }),
   };
 }

@@ -1,6 +1,8 @@
 import { fail } from "#base/errors.ts";
 import { define } from "../../client.ts";
+import { list } from "../../flags/kinds.ts";
 import { containerFlags } from "../../request/flags.ts";
+import { parsePorts } from "../../request/ports.ts";
 import { parseRestart } from "../../request/request.ts";
 import { containerPath, doToEach } from "../each.ts";
 
@@ -18,7 +20,10 @@ const flags = {
   memory: all.memory,
   "memory-reservation": all["memory-reservation"],
   "memory-swap": all["memory-swap"],
+  "network-rate": all["network-rate"],
   "pids-limit": all["pids-limit"],
+  "publish-add": list("", "Publish a port of it, as --publish does ([ADDRESS:]HOST:CONTAINER[/PROTOCOL][,allow=PREFIX])"),
+  "publish-rm": list("", "Publish a port of it no longer ([[ADDRESS:]HOST:]CONTAINER[/PROTOCOL])"),
   restart: all.restart,
 } as const;
 
@@ -40,6 +45,9 @@ export const command = define({
       MemoryReservation: options["memory-reservation"],
       MemorySwap: options["memory-swap"],
       ...(options.given.has("pids-limit") ? { PidsLimit: options["pids-limit"] } : {}),
+      ...(options["network-rate"] === undefined ? {} : { NetworkRate: options["network-rate"] }),
+      ...(options["publish-add"].length === 0 ? {} : { PublishAdd: parsePorts(options["publish-add"], []).bindings }),
+      ...(options["publish-rm"].length === 0 ? {} : { PublishRemove: parsePorts(options["publish-rm"], []).bindings }),
       ...(options.given.has("restart") ? { RestartPolicy: parseRestart(options.restart) } : {}),
     };
     const api = await cli.api();

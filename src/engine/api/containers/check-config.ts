@@ -102,7 +102,7 @@ export function checkPort(port: string): void {
   if (match[3]?.toLowerCase() === "sctp") throw fail("not-implemented", `port ${port}: SCTP is not there yet in this version of Gantry; use tcp or udp`);
 }
 
-function checkPortBindings(bindings: HostConfigBody["PortBindings"]): void {
+export function checkPortBindings(bindings: HostConfigBody["PortBindings"]): void {
   for (const [port, hosts] of Object.entries(bindings ?? {})) {
     checkPort(port);
     for (const { HostIp: address, HostPort: hostPort, Allow: allow } of hosts ?? []) {
@@ -114,7 +114,7 @@ function checkPortBindings(bindings: HostConfigBody["PortBindings"]): void {
 }
 
 /** Ours: what may be sent, and how fast. */
-function checkTraffic({ Egress: egress, NetworkRate: rate }: HostConfigBody): void {
+export function checkTraffic({ Egress: egress, NetworkRate: rate }: Pick<HostConfigBody, "Egress" | "NetworkRate">): void {
   if (egress !== undefined && !["", "deny", "allow"].includes(egress.Default)) throw fail("invalid", `invalid egress policy ${JSON.stringify(egress.Default)}: it is deny or allow`);
   for (const target of egress?.Allow ?? []) {
     if (parseEgress(target) === undefined) throw fail("invalid", `invalid egress target ${JSON.stringify(target)}: expected a name, an address or a prefix, with ":PORT" and "/tcp" or "/udp" as wanted`);

@@ -3,9 +3,12 @@ import { fail } from "#base/errors.ts";
 import { type ApiCall, type ApiRoute, ok } from "../answer.ts";
 import type { ApiParts } from "../api.ts";
 import { requiredJsonBody } from "../body.ts";
-import { any, boolean, int, nullable, string, struct } from "../decode.ts";
+import { any, boolean, int, list, nullable, optional, record, string, struct } from "../decode.ts";
+import type { PortBinding } from "#spec/docker.ts";
 import type { ContainerUpdate } from "../../engine.ts";
-import { checkRestartPolicy } from "./check-config.ts";
+import { checkPortBindings, checkRestartPolicy, checkTraffic } from "./check-config.ts";
+
+const ports = record(list(struct({ HostIp: string, HostPort: string, Allow: optional(list(string)) })));
 
 const body = struct({
   Memory: int,
@@ -20,6 +23,10 @@ const body = struct({
   PidsLimit: nullable(int),
   BlkioWeight: int,
   RestartPolicy: struct({ Name: string, MaximumRetryCount: int }),
+  // Gantry's own.
+  NetworkRate: optional(struct({ Egress: optional(int), Ingress: optional(int) })),
+  PublishAdd: optional(ports),
+  PublishRemove: optional(ports),
   // Known, not acted on.
   BlkioWeightDevice: any,
   BlkioDeviceReadBps: any,
@@ -57,6 +64,28 @@ function parseUpdate(given: ReturnType<typeof body>): ContainerUpdate {
     }
   }
   checkRestartPolicy({ RestartPolicy: given.RestartPolicy, AutoRemove: false });
+  checkTraffic({ Egress: undefined, NetworkRate: given.NetworkRate });
   const { Memory, MemorySwap, MemoryReservation, CpuShares, NanoCpus, CpuPeriod, CpuQuota, CpusetCpus, CpusetMems, PidsLimit, BlkioWeight, RestartPolicy } = given;
-  return { Memory, MemorySwap, MemoryReservation, CpuShares, NanoCpus, CpuPeriod, CpuQuota, CpusetCpus, CpusetMems, PidsLimit, BlkioWeight, RestartPolicy };
+  const { NetworkRate, PublishAdd, PublishRemove } = given;
+  return {
+    Memory, MemorySwap, MemoryReservation, CpuShares, NanoCpus, CpuPeriod, CpuQuota, CpusetCpus, CpusetMems, PidsLimit, BlkioWeight, RestartPolicy,
+    ...(NetworkRate === undefined ? {} : { NetworkRate: { Egress: NetworkRate.Egress ?? 0, Ingress: NetworkRate.Ingress ?? 0 } }),
+    ...(isBare(PublishAdd) ? {} : { PublishAdd: portsOf(PublishAdd!) }),
+    ...(isBare(PublishRemove) ? {} : { PublishRemove: portsOf(PublishRemove!) }),
+  };
+}
+
+type Ports = NonNullable<ReturnType<typeof body>["PublishAdd"]>;
+
+const isBare = (ports: Ports | null | undefined) => Object.keys(ports ?? {}).length === 0;
+
+/** "80" and "80/TCP" are "80/tcp". */
+function portsOf(given: Ports): Record<string, PortBinding[]> {
+  checkPortBindings(given);
+  return Object.fromEntries(
+    Object.entries(given).map(([port, bindings]) => [
+      (port.includes("/") ? port : `${port}/tcp`).toLowerCase(),
+      (bindings ?? []).map(({ HostIp, HostPort, Allow }) => ({ HostIp, HostPort, ...(Allow === undefined || Allow === null ? {} : { Allow: [...Allow] }) })),
+    ]),
+  );
 }
