@@ -18,6 +18,20 @@ test("no subnet left is said, not forced", () => {
   assert.throws(() => choose("172.16.0.0/12", "192.168.0.0/16"), (error) => error instanceof Failure && error.kind === "unavailable");
 });
 
+test("hundreds of subnets of one pool, each once, around what the host reaches", () => {
+  const pools = [{ base: "10.0.0.0/8", size: 24 }];
+  const taken = ["10.0.3.128/25", "10.0.10.0/23", "10.255.0.0/16"].map((text) => parsePrefix(text)!);
+  const given = new Set<string>();
+  for (let count = 0; count < 300; count++) {
+    const subnet = chooseSubnet(pools, taken);
+    given.add(formatPrefix(subnet));
+    taken.push(subnet);
+  }
+  assert.equal(given.size, 300);
+  assert.ok(given.has("10.0.0.0/24") && given.has("10.1.46.0/24"));
+  for (const text of ["10.0.3.0/24", "10.0.10.0/24", "10.0.11.0/24"]) assert.ok(!given.has(text), text);
+});
+
 const used = (...texts: string[]) => new Set(texts.map((text) => toNumber(parseAddress(text)!)));
 
 test("addresses are given in turn, not the one that just came back", () => {
