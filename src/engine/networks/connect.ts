@@ -35,11 +35,11 @@ function refuseConnect({ hostConfig, endpoints }: ContainerRecord, network: Netw
   if (mode === "host" || mode.startsWith("container:")) {
     throw fail("invalid", "container sharing network namespace with another container or host cannot be connected to any other network");
   }
+  if (network.configOnly === true) throw fail("forbidden", "cannot create endpoint on configuration-only network");
   const others = Object.keys(endpoints).filter((name) => name !== network.name);
   if (others.includes("none") || (network.driver === "null" && others.length > 0)) {
     throw fail("invalid", "container cannot be connected to multiple networks with one of the networks in private (none) mode");
   }
-  if (network.configOnly === true) throw fail("forbidden", "cannot create endpoint on configuration-only network");
 }
 
 function withNetwork(record: ContainerRecord, { id, name }: NetworkRecord, settings: EndpointSettings): ContainerRecord {

@@ -1,4 +1,5 @@
 /** What inspect and list say of a container's networks and ports. */
+import { createHash } from "node:crypto";
 import type { EndpointSettings } from "#spec/docker.ts";
 import type { ContainerRecord, EndpointRecord } from "../../engine.ts";
 import { isContainerMode } from "../networks/endpoint.ts";
@@ -18,10 +19,29 @@ const NOWHERE: EndpointRecord = {
 
 /** Endpoints by name of network. A container that was never started has its networks without addresses. */
 export function networksOf(record: ContainerRecord): Record<string, object> {
-  const mode = record.hostConfig.NetworkMode;
-  if (isContainerMode(mode)) return {};
+  return byName(record, (name) => endpointOf(endpointIn(record, name), record.networking[name]));
+}
+
+/** The same as the list shows them: what was given, not what was asked for. */
+export function networkSummariesOf(record: ContainerRecord): Record<string, object> {
+  return byName(record, (name) => {
+    const { IPAMConfig, GwPriority } = record.networking[name] ?? {};
+    const { dnsNames: _, ...endpoint } = endpointIn(record, name);
+    return endpointOf(endpoint, { ...(IPAMConfig === undefined ? {} : { IPAMConfig }), ...(GwPriority === undefined ? {} : { GwPriority }) });
+  });
+}
+
+function byName(record: ContainerRecord, show: (name: string) => object): Record<string, object> {
+  if (isContainerMode(record.hostConfig.NetworkMode)) return {};
   const names = new Set([...Object.keys(record.endpoints), ...Object.keys(record.networking)]);
-  return Object.fromEntries([...names].map((name) => [name, endpointOf(record.endpoints[name] ?? NOWHERE, record.networking[name])]));
+  return Object.fromEntries([...names].map((name) => [name, show(name)]));
+}
+
+/** Nothing is made for the networks host and none; who is in them is shown with an id all the same. */
+export function endpointIn(record: ContainerRecord, network: string): EndpointRecord {
+  const endpoint = record.endpoints[network] ?? NOWHERE;
+  if (endpoint.endpointId !== "" || (network !== "host" && network !== "none") || !isUp(record)) return endpoint;
+  return { ...endpoint, endpointId: createHash("sha256").update(`${network} ${record.id}`).digest("hex") };
 }
 
 function endpointOf(endpoint: EndpointRecord, settings: EndpointSettings | undefined): object {

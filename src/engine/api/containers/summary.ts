@@ -3,7 +3,7 @@ import { parseTime } from "#base/clock.ts";
 import { humanDuration } from "#spec/api-duration.ts";
 import type { ContainerRecord } from "../../engine.ts";
 import { mountPointJson } from "./inspect.ts";
-import { networksOf, portListOf } from "./networking.ts";
+import { networkSummariesOf, portListOf } from "./networking.ts";
 
 export function summarizeContainer(record: ContainerRecord, now: number, size?: { rw: number; root: number }): object {
   const { Annotations: annotations, NetworkMode } = record.hostConfig;
@@ -21,7 +21,7 @@ export function summarizeContainer(record: ContainerRecord, now: number, size?: 
     Status: statusText(record, now),
     ...healthSummary(record),
     HostConfig: { NetworkMode, ...(annotations === undefined ? {} : { Annotations: annotations }) },
-    NetworkSettings: { Networks: networksOf(record) },
+    NetworkSettings: { Networks: networkSummariesOf(record) },
     Mounts: record.mounts.map((mount) => ({ ...mountPointJson(mount), ...(mount.Anonymous ? { Source: "" } : {}) })),
   };
 }

@@ -1,5 +1,7 @@
 /** /networks. */
 import { fail } from "#base/errors.ts";
+import type { NetworkRecord } from "#network/network.ts";
+import { endpointIn } from "../containers/networking.ts";
 import { type Answer, type ApiCall, type ApiRoute, created, empty, ok } from "../answer.ts";
 import type { ApiParts } from "../api.ts";
 import { requiredJsonBody } from "../body.ts";
@@ -10,28 +12,37 @@ import { parseNetworkCreate } from "./create-body.ts";
 import { BARE_ENDPOINT, checkAddresses, checkEndpoint, decodeEndpoint, settingsOf } from "./endpoint.ts";
 import { inspectNetwork, membersJson, summarizeNetwork } from "./inspect.ts";
 
+type Members = ReturnType<ApiParts["networks"]["members"]>;
+
 const LIST_FILTERS = ["dangling", "driver", "id", "label", "name", "scope", "type"];
 const PRUNE_FILTERS = ["label", "label!", "until"];
 
 const decodeConnect = struct({ Container: string, EndpointConfig: nullable(decodeEndpoint) });
 const decodeDisconnect = struct({ Container: string, Force: boolean });
 
-export function networkRoutes({ networks }: ApiParts): ApiRoute[] {
+export function networkRoutes({ networks, containers }: ApiParts): ApiRoute[] {
+  /** Of host and none nothing is kept by the network: they are told by the containers. */
+  async function membersOf({ id, name }: NetworkRecord): Promise<Members> {
+    if (name !== "host" && name !== "none") return networks.members(id);
+    const all = await containers.list({ all: false, filters: new Map([["network", [name]]]) });
+    return all.map((record) => ({ container: record.id, name: record.name, endpoint: endpointIn(record, name) }));
+  }
+
   async function list({ query, version }: ApiCall): Promise<Answer> {
     const found = await networks.list(filters(query, LIST_FILTERS));
     // Clients of before 1.28 look for the members in the list.
-    const members = (id: string) => (version < 28 ? { Containers: membersJson(networks.members(id)) } : {});
-    return ok(found.map((network) => translate("network-summary", { ...summarizeNetwork(network), ...members(network.id) }, version)));
+    const members = async (network: NetworkRecord) => (version < 28 ? { Containers: membersJson(await membersOf(network)) } : {});
+    return ok(await Promise.all(found.map(async (network) => translate("network-summary", { ...summarizeNetwork(network), ...(await members(network)) }, version))));
   }
 
-  function inspect({ params, query, version }: ApiCall): Answer {
+  async function inspect({ params, query, version }: ApiCall): Promise<Answer> {
     const verbose = text(query, "verbose");
     if (!/^(|1|0|t|f|T|F|true|false|TRUE|FALSE|True|False)$/.test(verbose)) {
       throw fail("invalid", `invalid value for verbose: ${verbose}: strconv.ParseBool: parsing ${JSON.stringify(verbose)}: invalid syntax`);
     }
     const network = networks.get(params["id"]!);
     if (!["", "local"].includes(text(query, "scope"))) throw fail("not-found", `network ${params["id"]} not found`);
-    return ok(translate("network", inspectNetwork(network, networks.members(network.id)), version));
+    return ok(translate("network", inspectNetwork(network, await membersOf(network)), version));
   }
 
   async function create(call: ApiCall): Promise<Answer> {
