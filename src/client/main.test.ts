@@ -79,7 +79,7 @@ test("the root and the groups say what there is", async () => {
   assert.match(root.out, /^Usage: {2}gantry \[OPTIONS\] COMMAND\n/);
   for (const name of ["run", "ps", "container", "images", "explain", "daemon"]) assert.match(root.out, new RegExp(`^  ${name} `, "m"));
   const group = await gantry("volume");
-  assert.match(group.err, /^Usage: {2}gantry volume COMMAND\n\nManage volumes\n\nCommands:\n {2}create /);
+  assert.match(group.err, /^Usage: {2}gantry volume COMMAND\n\nManage volumes\n\nCommands:\n {2}clone /);
   assert.deepEqual(await gantry("volume", "--help"), { code: 0, out: group.err, err: "" });
   assert.deepEqual(await gantry("help", "volume"), { code: 0, out: group.err, err: "" });
 });
@@ -100,7 +100,7 @@ for (const [path, entry] of [...topLevel.map((each) => [each.name, each] as cons
 const completions: [line: string[], words: string[] | ":files"][] = [
   [["sto"], ["stop"]],
   [["container", "pa"], ["pause"]],
-  [["volume", ""], ["create", "inspect", "ls", "prune", "rm"]],
+  [["volume", ""], ["clone", "create", "du", "export", "import", "inspect", "ls", "prune", "rename", "rm", "snapshot", "update"]],
   [["ps", "--no"], ["--no-trunc"]],
   [["--ho"], ["--host"]],
   [["stop", ""], ["web"]],

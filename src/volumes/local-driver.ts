@@ -121,7 +121,9 @@ async function mountedBelow(folder: string): Promise<string[]> {
   return mountsBelow(await readFile("/proc/self/mountinfo", "utf8"), folder);
 }
 
+const EOPNOTSUPP = 95;
+
 /** Docker's words where the file system has no project quotas. */
 export function quotaFailure(error: unknown): unknown {
-  return error instanceof ProgramError && error.code === "EOPNOTSUPP" ? fail("invalid", "quota size requested but no quota support", { cause: error }) : error;
+  return error instanceof ProgramError && error.errno === EOPNOTSUPP ? fail("invalid", "quota size requested but no quota support", { cause: error }) : error;
 }

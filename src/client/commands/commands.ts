@@ -71,11 +71,18 @@ const system: Line[] = [
 ];
 
 const volume: Line[] = [
+  ["clone", "[OPTIONS] VOLUME [NAME]", "Make a volume with the content of another", 1, 2, () => import("./volume/clone.ts"), "volumes", []],
   ["create", "[OPTIONS] [VOLUME]", "Create a volume", 0, 1, () => import("./volume/create.ts"), undefined, []],
+  ["du", "[OPTIONS] [VOLUME...]", "Show how much volumes hold", 0, ANY, () => import("./volume/du.ts"), "volumes", []],
+  ["export", "[OPTIONS] VOLUME", "Write a volume's content as a tar archive", 1, 1, () => import("./volume/export.ts"), "volumes", []],
+  ["import", "VOLUME [FILE|-]", "Make a volume of a tar archive", 1, 2, () => import("./volume/import.ts"), undefined, []],
   ["inspect", "[OPTIONS] VOLUME [VOLUME...]", "Show all that is known of volumes", 1, ANY, () => import("./volume/inspect.ts"), "volumes", []],
   ["ls", "[OPTIONS]", "List volumes", 0, 0, () => import("./volume/ls.ts"), undefined, ["volume ls", "volume list"]],
   ["prune", "[OPTIONS]", "Remove volumes that nothing uses", 0, 0, () => import("./volume/prune.ts"), undefined, []],
+  ["rename", "VOLUME NEW_NAME", "Give a volume another name", 2, 2, () => import("./volume/rename.ts"), "volumes", []],
   ["rm", "[OPTIONS] VOLUME [VOLUME...]", "Remove volumes that no container uses", 1, ANY, () => import("./volume/rm.ts"), "volumes", ["volume rm", "volume remove"]],
+  ["snapshot", "[OPTIONS] VOLUME [NAME]", "Keep a volume's content as it is now, to be mounted read-only or cloned", 1, 2, () => import("./volume/snapshot.ts"), "volumes", []],
+  ["update", "[OPTIONS] [VOLUME]", "Update a volume (cluster volumes only)", 1, 1, () => import("./volume/update.ts"), "volumes", []],
 ];
 
 const trust: Line[] = [

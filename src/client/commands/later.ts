@@ -5,7 +5,6 @@ import { define, type Entry } from "../client.ts";
 const NAMES: Readonly<Record<string, string>> = {
   "": "build builder buildx checkpoint compose config node plugin secret service stack swarm",
   image: "build",
-  volume: "update",
   context: "export import update",
 };
 

@@ -11,7 +11,7 @@ export type MountRequest = {
   Target?: string;
   ReadOnly?: boolean;
   Consistency?: string;
-  BindOptions?: { Propagation?: string; NonRecursive?: boolean; CreateMountpoint?: boolean; ReadOnlyNonRecursive?: boolean; ReadOnlyForceRecursive?: boolean };
+  BindOptions?: { Propagation?: string; NonRecursive?: boolean; CreateMountpoint?: boolean; ReadOnlyNonRecursive?: boolean; ReadOnlyForceRecursive?: boolean; IDMapping?: string };
   VolumeOptions?: { NoCopy?: boolean; Labels?: Record<string, string>; Subpath?: string; DriverConfig?: { Name?: string; Options?: Record<string, string> } };
   ImageOptions?: { Subpath?: string };
   TmpfsOptions?: { SizeBytes?: number; Mode?: number };
@@ -51,6 +51,10 @@ const FLAGS: Readonly<Record<string, (mount: MountRequest, on: boolean) => void>
   readonly: setReadOnly,
   ro: setReadOnly,
   "bind-nonrecursive": (mount, on) => void (bind(mount).NonRecursive = on),
+  /** Ours. */
+  idmap: (mount, on) => {
+    if (on) bind(mount).IDMapping = "match-user";
+  },
   "volume-nocopy": (mount, on) => void (volume(mount).NoCopy = on),
 };
 

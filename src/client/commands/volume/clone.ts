@@ -1,0 +1,3 @@
+import { copyCommand } from "./copy-volume.ts";
+
+export const command = copyCommand("clone");
