@@ -62,7 +62,7 @@ function baseRecord(request: NetworkCreateRequest, driver: string, { id, created
     ipv4,
     ipv6,
     internal,
-    ipam: { driver: IPAM.Driver === "" ? "default" : IPAM.Driver, ...(Object.keys(IPAM.Options).length === 0 ? {} : { options: IPAM.Options }), configs: [] },
+    ipam: { driver: IPAM.Driver === "" ? "default" : IPAM.Driver, ...(IPAM.Options === undefined ? {} : { options: IPAM.Options }), configs: [] },
     options: { ...defaults, ...Options },
     labels,
     bridge: "",
@@ -89,7 +89,7 @@ function fromConfig(request: NetworkCreateRequest, networks: readonly NetworkRec
   const from = networks.find(({ name, id, configOnly }) => configOnly === true && (name === request.ConfigFrom || id === request.ConfigFrom));
   if (from === undefined) throw fail("not-found", `configuration network ${JSON.stringify(request.ConfigFrom)} does not exist`);
   const { IPAM, Options, Labels, EnableIPv6 } = request;
-  const own = !["", "default"].includes(IPAM.Driver) || IPAM.Config.length > 0 || [IPAM.Options, Options, Labels].some((map) => Object.keys(map).length > 0);
+  const own = !["", "default"].includes(IPAM.Driver) || IPAM.Config.length > 0 || [IPAM.Options ?? {}, Options, Labels].some((map) => Object.keys(map).length > 0);
   if (own || EnableIPv6) throw fail("forbidden", "user specified configurations are not supported if the network depends on a configuration network");
   const config = from.ipam.configs.map(({ subnet, gateway, range, aux }): IpamConfig => ({
     ...(subnet === "" ? {} : { Subnet: subnet }),
@@ -104,7 +104,7 @@ function fromConfig(request: NetworkCreateRequest, networks: readonly NetworkRec
     EnableIPv6: from.ipv6,
     Options: { ...from.options },
     Labels: { ...from.labels },
-    IPAM: { Driver: from.ipam.driver, Options: { ...from.ipam.options }, Config: config },
+    IPAM: { Driver: from.ipam.driver, ...(from.ipam.options === undefined ? {} : { Options: { ...from.ipam.options } }), Config: config },
   };
 }
 

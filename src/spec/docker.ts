@@ -160,7 +160,7 @@ export type NetworkCreateRequest = {
   Ingress: boolean;
   ConfigOnly: boolean;
   ConfigFrom: string;
-  IPAM: { Driver: string; Options: Record<string, string>; Config: IpamConfig[] };
+  IPAM: { Driver: string; Options?: Record<string, string>; Config: IpamConfig[] };
   Options: Record<string, string>;
   Labels: Record<string, string>;
 };

@@ -19,7 +19,7 @@ export async function askPools(ipam: RemoteIpam, { IPAM, EnableIPv4, EnableIPv6 
   const given: GivenPool[] = [];
   try {
     for (const { config, ipv6 } of asked) {
-      const pool = await ipam.requestPool({ subnet: config.Subnet ?? "", range: config.IPRange ?? "", options: IPAM.Options, ipv6 });
+      const pool = await ipam.requestPool({ subnet: config.Subnet ?? "", range: config.IPRange ?? "", options: IPAM.Options ?? {}, ipv6 });
       given.push({ id: pool.id, space: pool.space, subnet: pool.subnet, addresses: [] });
       const { prefix, gateway, addresses } = await furnish(ipam, pool, config, ipv6);
       given.splice(-1, 1, { id: pool.id, space: pool.space, subnet: formatPrefix(networkOf(prefix)), addresses });

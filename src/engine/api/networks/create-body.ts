@@ -53,7 +53,7 @@ export function parseNetworkCreate(json: Json, version: number): NetworkCreateRe
     Ingress: body.Ingress,
     ConfigOnly: body.ConfigOnly,
     ConfigFrom: body.ConfigFrom?.Network ?? "",
-    IPAM: { Driver: body.IPAM?.Driver ?? "", Options: { ...body.IPAM?.Options }, Config: config },
+    IPAM: { Driver: body.IPAM?.Driver ?? "", ...(body.IPAM?.Options ? { Options: { ...body.IPAM.Options } } : {}), Config: config },
     Options: options,
     Labels: { ...body.Labels },
   };

@@ -2,7 +2,6 @@
 import { contains, parseAddress, parsePrefix, rangeOf, toNumber } from "#network/addresses.ts";
 import type { NetworkRecord, Subnet } from "#network/network.ts";
 import type { Networks } from "../../engine.ts";
-import { isPredefined } from "./endpoint.ts";
 
 type Member = ReturnType<Networks["members"]>[number];
 
@@ -15,7 +14,7 @@ export function summarizeNetwork(network: NetworkRecord): object {
     Driver: network.driver,
     EnableIPv4: network.ipv4,
     EnableIPv6: network.ipv6,
-    IPAM: { Driver: network.ipam.driver || "default", Options: network.ipam.options ?? (isPredefined(network.name) ? null : {}), Config: network.ipam.configs.map(configJson) },
+    IPAM: { Driver: network.ipam.driver || "default", Options: network.ipam.options ?? null, Config: network.ipam.configs.map(configJson) },
     Internal: network.internal,
     Attachable: network.attachable ?? false,
     Ingress: false,
