@@ -102,6 +102,15 @@ export function pourProgram(root: string, name: string): Program {
   ];
 }
 
+/** The content of one folder becomes another's, which is empty; blocks are shared where the file system can. */
+export function cloneProgram(from: string, to: string): Program {
+  return [
+    { op: "open", slot: 1, path: from, flags: O.RDONLY | O.DIRECTORY },
+    { op: "open", slot: 2, path: to, flags: O.RDONLY | O.DIRECTORY | O.NOFOLLOW },
+    { op: "copyTree", from: 1, slot: 2 },
+  ];
+}
+
 /** Bytes and inodes, as the output of op 0. */
 export function volumeUsage(path: string): Program {
   return [{ op: "usage", path }];

@@ -1,6 +1,7 @@
 /** Programs for a container's own folder on the host: its log, and the files that tell it of names. */
-import { ERRNO, O } from "#linux/constants.ts";
+import { ERRNO, O, RESOLVE } from "#linux/constants.ts";
 import type { Op, Program } from "#linux/ops.ts";
+import { FIND_SUBPATH } from "#runtime/bind-tree.ts";
 
 const O_TRUNC = 0o1000;
 
@@ -32,6 +33,13 @@ export function hostFolderProgram(path: string): Program {
 export function readFilesProgram(open: Program, paths: readonly string[], max: number): Program {
   const IN_ROOT = 0x10 | 0x02;
   return [...open, ...paths.map((path): Op => ({ op: "readFile", dir: 0, path, max, resolve: IN_ROOT, tolerate: ERRNO["ENOENT"]! }))];
+}
+
+/** What is at a path inside a folder, or inside the tree that `root` opens in slot 0; the last output is `stat`'s. */
+export function lookInside(from: { readonly path: string } | { readonly root: Program }, subpath: string): Program {
+  if ("path" in from && subpath === "") return [{ op: "stat", path: from.path }];
+  const open: Program = "root" in from ? from.root : [{ op: "open", slot: 0, path: from.path, flags: O.PATH }];
+  return [...open, { op: "stat", dir: 0, path: subpath, resolve: RESOLVE.BENEATH | RESOLVE.NO_MAGICLINKS, note: FIND_SUBPATH }];
 }
 
 /** The tree that a running process has as its root, in slot 0. */

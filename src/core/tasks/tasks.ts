@@ -114,7 +114,7 @@ export type { Interface, Usage } from "./usage.ts";
 export { shortTaskId } from "./paths.ts";
 export type { View, ViewMount } from "./view.ts";
 export { TASK_SLOTS } from "./plan.ts";
-export { folderProgram, hostFolderProgram, processRoot, readFilesProgram, removeFolderProgram } from "./folder.ts";
+export { folderProgram, hostFolderProgram, lookInside, processRoot, readFilesProgram, removeFolderProgram } from "./folder.ts";
 export type { ExitRecord } from "#linux/shim.ts";
 export { ProgramError } from "#linux/linux.ts";
 export { CONTAINER } from "#linux/shim.ts";

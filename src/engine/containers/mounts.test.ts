@@ -23,7 +23,7 @@ test("a volume of the image is anonymous, unless something is mounted there", ()
   const [one, ...rest] = plan({}, { volumes: ["/data/"] });
   assert.deepEqual(rest, []);
   assert.match(one!.Name!, /^[0-9a-f]{64}$/);
-  assert.deepEqual({ ...one, Name: "" }, { Type: "volume", Name: "", Source: `/r/${one!.Name}/_data`, Destination: "/data", Driver: "local", Mode: "", RW: true, Propagation: "", Anonymous: true, copyUp: true });
+  assert.deepEqual({ ...one, Name: "" }, { Type: "volume", Name: "", Source: `/r/${one!.Name}/_data`, Destination: "/data", Driver: "local", Mode: "", RW: true, Propagation: "", Anonymous: true, copyUp: true, wanted: { name: one!.Name, anonymous: true } });
   assert.deepEqual(plan({ Binds: ["/h:/data"] }, { volumes: ["/data"] }).map(({ Type, Source }) => [Type, Source]), [["bind", "/h"]]);
   assert.deepEqual(plan({ Tmpfs: { "/data": "" } }, { volumes: ["/data"] }), []);
 });

@@ -1,8 +1,6 @@
 /** Mounts of a container that starts: volumes brought to this host, and what of them is mounted, for the runtime. */
 import { fail } from "#base/errors.ts";
-import { type BindTree, FIND_SUBPATH, ProgramError } from "#core/tasks/tasks.ts";
-import { O, RESOLVE } from "#linux/constants.ts";
-import type { Op } from "#linux/ops.ts";
+import { type BindTree, FIND_SUBPATH, lookInside, ProgramError } from "#core/tasks/tasks.ts";
 import type { ContainerRecord, MountPoint } from "../engine.ts";
 import type { Context } from "./context.ts";
 
@@ -50,10 +48,9 @@ const DIRECTORY = 0o040000;
 
 /** Where it leads may change until it is mounted: that is found anew then, in the same way. */
 async function look(ctx: Context, from: BindTree["from"], { subpath, shown }: { subpath: string; shown: string }): Promise<Found> {
-  const open: Op[] = from.kind === "image" ? [...ctx.tasks.openRoot(from.root, 0)] : subpath === "" ? [] : [{ op: "open", slot: 0, path: from.path, flags: O.PATH }];
-  const stat: Op = subpath === "" && from.kind === "folder" ? { op: "stat", path: from.path } : { op: "stat", dir: 0, path: subpath, resolve: RESOLVE.BENEATH | RESOLVE.NO_MAGICLINKS, note: FIND_SUBPATH };
+  const program = lookInside(from.kind === "image" ? { root: ctx.tasks.openRoot(from.root, 0) } : { path: from.path }, subpath);
   try {
-    const output = [...(await ctx.kernel.perform([...open, stat], { forked: "if needed" })).values()].at(-1)!;
+    const output = [...(await ctx.kernel.perform(program, { forked: "if needed" })).values()].at(-1)!;
     const [mode, uid, gid] = [0, 8, 16].map((at) => Number(output.readBigUInt64LE(at)));
     return { directory: (mode! & 0o170000) === DIRECTORY, uid: uid!, gid: gid! };
   } catch (error) {

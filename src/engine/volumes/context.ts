@@ -13,6 +13,8 @@ export type VolumeContext = VolumeParts & {
   readonly making: Set<string>;
   /** Volumes that are being copied or read: nobody removes or renames them. */
   readonly held: Map<string, number>;
+  /** Of plugins' volumes, by name: who has it mounted, and who ("user name") is giving it back just now. */
+  readonly mounts: { readonly users: Map<string, Set<string>>; readonly leaving: Set<string> };
 };
 
 /** @throws not-found, with Docker's text */

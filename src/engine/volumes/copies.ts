@@ -6,10 +6,9 @@ import { fail } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import { enterFolder } from "#core/inside.ts";
 import { fillTree } from "#core/layers/fill-tree.ts";
-import { O } from "#linux/constants.ts";
-import { ProgramError } from "#linux/linux.ts";
+import { ProgramError } from "#core/tasks/tasks.ts";
 import type { Op, Program } from "#linux/ops.ts";
-import { checkVolumeName, MAKING, parseLocalOptions, publishProgram, quotaFailure, quotaProgram, stageProgram, unstageProgram } from "#volumes/volumes.ts";
+import { checkVolumeName, cloneProgram, MAKING, parseLocalOptions, publishProgram, quotaFailure, quotaProgram, stageProgram, unstageProgram } from "#volumes/volumes.ts";
 import type { VolumeRecord } from "../engine.ts";
 import { hold, newStage, publish, type VolumeContext } from "./context.ts";
 import { mount, unmount } from "./mounts.ts";
@@ -98,11 +97,7 @@ async function copyInto(ctx: VolumeContext, name: string, folder: string): Promi
   const user = "copying";
   const from = await mount(ctx, name, user);
   try {
-    await performLong(ctx, [
-      { op: "open", slot: 1, path: from, flags: O.RDONLY | O.DIRECTORY },
-      { op: "open", slot: 2, path: folder, flags: O.RDONLY | O.DIRECTORY | O.NOFOLLOW },
-      { op: "copyTree", from: 1, slot: 2 },
-    ]);
+    await performLong(ctx, cloneProgram(from, folder));
   } finally {
     await unmount(ctx, name, user);
   }

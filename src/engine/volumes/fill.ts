@@ -1,6 +1,6 @@
 /** An empty volume takes over what an image has at its place: all of it, or nothing. */
 import { failpoint } from "#base/failpoint.ts";
-import { ProgramError } from "#linux/linux.ts";
+import { ProgramError } from "#core/tasks/tasks.ts";
 import { copyInPlace, copyUpProgram, FULL, pourProgram } from "#volumes/volumes.ts";
 import { newStage, type VolumeContext } from "./context.ts";
 import { mount, needsMount, unmount } from "./mounts.ts";

@@ -5,7 +5,7 @@ import { driverOf } from "./context.ts";
 import { ensure, findForeign } from "./create.ts";
 import { fill } from "./fill.ts";
 import { list, listAll } from "./list.ts";
-import { mount, needsMount, unmount } from "./mounts.ts";
+import { adopt, mount, needsMount, unmount } from "./mounts.ts";
 import { noSuchVolume, openRecords } from "./records.ts";
 import { recover, sweep } from "./recover.ts";
 import { prune, remove } from "./remove.ts";
@@ -22,7 +22,7 @@ export function openVolumes(parts: VolumeParts): VolumeStore {
     names: () => records.all().filter(({ driver }) => driver === "local").map(({ name }) => name),
     optionsOf: (name) => records.get(name)?.options ?? {},
   });
-  const ctx: VolumeContext = { ...parts, records, local, making: new Set(), held: new Map() };
+  const ctx: VolumeContext = { ...parts, records, local, making: new Set(), held: new Map(), mounts: { users: new Map(), leaving: new Set() } };
   return {
     ensure: (wish) => ensure(ctx, wish),
     exclusively: records.locked,
@@ -54,7 +54,7 @@ export function openVolumes(parts: VolumeParts): VolumeStore {
     import: async (archive, wish) => await importArchive(ctx, archive, wish),
     mount: (name, user) => mount(ctx, name, user),
     unmount: (name, user) => unmount(ctx, name, user),
-    adopt: (name, user) => void (records.get(name)?.driver === "local" && local.adopt(name, user)),
+    adopt: (name, user) => adopt(ctx, name, user),
     needsMount: (name) => needsMount(ctx, name),
     fill: (name, content) => fill(ctx, name, content),
     recover: () => recover(ctx),

@@ -6,8 +6,11 @@ import { openLock, type Lock } from "../containers/lock.ts";
 import type { VolumeRecord } from "../engine.ts";
 import type { VolumeParts } from "./volumes.ts";
 
-/** `movedFrom`: it was given this name, and its folder may still be under the former one. */
-export type StoredVolume = VolumeRecord & { readonly movedFrom?: string };
+/**
+ * `movedFrom`: it was given this name, and its folder may still be under the former one. `mountedBy`: who a plugin was asked
+ * to mount it for.
+ */
+export type StoredVolume = VolumeRecord & { readonly movedFrom?: string; readonly mountedBy?: readonly string[] };
 
 export type VolumeRecords = {
   get(name: string): StoredVolume | undefined;

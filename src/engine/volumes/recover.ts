@@ -1,6 +1,7 @@
 /** What the engine finds when it starts: volumes half renamed, half removed, about to be filled; folders that nobody names. */
 import { localVolumeMake, FILLED, localVolumeRename, MAKING, pourProgram, unstageProgram } from "#volumes/volumes.ts";
 import type { VolumeContext } from "./context.ts";
+import { sweepPlugins } from "./plugin-mounts.ts";
 
 const ENOENT = 2;
 
@@ -53,6 +54,7 @@ export async function sweep(ctx: VolumeContext): Promise<void> {
       if (ctx.records.get(name) === undefined) await quietly("remove the content of a volume that is gone", () => ctx.kernel.perform([{ op: "removeTree", path: `${ctx.root}/${FILLED}/${name}` }]));
     });
   }
+  sweepPlugins(ctx);
   await quietly("mount volumes", () => ctx.local.reconcile());
 }
 

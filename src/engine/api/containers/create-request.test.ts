@@ -242,7 +242,6 @@ const REFUSED: readonly (readonly [unknown, string | RegExp, (Kind | undefined)?
   [C({ NetworkingConfig: { EndpointsConfig: { bridge: {}, b: {} } } }), /^Container cannot be created with multiple network endpoints: /, "invalid", 43],
   // Known to Docker, not acted on yet: refused by name.
   [H({ DeviceRequests: [{ Count: -1 }] }), /^HostConfig\.DeviceRequests: /, "not-implemented"],
-  [H({ VolumeDriver: "nfs" }), /^HostConfig\.VolumeDriver: /, "not-implemented"],
   [H({ StorageOpt: { size: "1g" } }), /^HostConfig\.StorageOpt: /, "not-implemented"],
   [H({ BlkioDeviceReadBps: [{ Path: "/dev/sda", Rate: 1 }] }), /^HostConfig\.BlkioDeviceReadBps: /, "not-implemented"],
   [H({ CpuRealtimeRuntime: 1 }), /^HostConfig\.CpuRealtimeRuntime: /, "not-implemented"],
@@ -250,8 +249,6 @@ const REFUSED: readonly (readonly [unknown, string | RegExp, (Kind | undefined)?
   [H({ Isolation: "hyperv" }), /^HostConfig\.Isolation: /, "not-implemented"],
   [H({ Cgroup: "container:x" }), /^HostConfig\.Cgroup: /, "not-implemented"],
   [H({ LogConfig: { Type: "syslog" } }), /^HostConfig\.LogConfig\.Type: /, "not-implemented"],
-  [M({ Type: "image", Source: "x", Target: "/x" }), /^HostConfig\.Mounts\[0\]\.Type: /, "not-implemented"],
-  [M({ Type: "volume", Source: "xx", Target: "/x", VolumeOptions: { Subpath: "a" } }), /Subpath: /, "not-implemented"],
 ];
 
 describe("refusals", () => {
