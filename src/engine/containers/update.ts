@@ -54,12 +54,16 @@ export function mergeUpdate(record: Pick<ContainerRecord, "id" | "name" | "hostC
   }
   const policy = restart === undefined || restart.Name === "" ? before.RestartPolicy : restart;
   if (before.AutoRemove && policy.Name !== "no" && policy.Name !== "") throw conflict("Restart policy cannot be updated because AutoRemove is enabled for the container");
+  const { NetworkRate: rateBefore, ...others } = before;
   return {
-    ...before,
+    ...others,
+    ...limitsOf(rate ?? rateBefore),
     ...Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== 0 && value !== "" && value !== undefined)),
     ...(pids === undefined || pids === null ? {} : { PidsLimit: pids <= 0 ? null : pids }),
     RestartPolicy: policy,
     PortBindings: mergePorts(record, change),
-    ...(rate === undefined ? {} : { NetworkRate: rate }),
   };
 }
+
+/** 0 is no limit. */
+const limitsOf = (rate: HostConfig["NetworkRate"]) => (rate === undefined || ((rate.Egress ?? 0) === 0 && (rate.Ingress ?? 0) === 0) ? {} : { NetworkRate: rate });
