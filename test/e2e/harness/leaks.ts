@@ -11,6 +11,9 @@ export type Holdings = Readonly<Record<string, readonly string[]>>;
 /** The engine keeps a few hosts of cell and adds to them under load, up to this many: a pool, no leak. */
 const mostHosts = 16;
 
+/** Folders that are made when first needed, and kept: what is in them belongs to networks and volumes, and goes with these. */
+const madeOnce = (place: Place): string[] => [join(place.execRoot, "names"), join(place.dataRoot, "volumes/.filled")];
+
 /** Lists, by kind. Compare two of them with `settled`. */
 export function holdings(engine: Engine): Holdings {
   const { place } = engine;
@@ -23,8 +26,7 @@ export function holdings(engine: Engine): Holdings {
     interfaces: interfaces(place),
     cgroups: containerCgroups(place).filter((folder) => !folder.endsWith(place.cgroupParent)),
     rules: rules(place),
-    // The folder of names is made by the first network that has any, and kept; what is in it belongs to networks.
-    folders: [...entries(place.dataRoot, 4), ...entries(place.execRoot, 3)].filter((path) => path !== join(place.execRoot, "names")),
+    folders: [...entries(place.dataRoot, 4), ...entries(place.execRoot, 3)].filter((path) => !madeOnce(place).includes(path)),
   };
 }
 
