@@ -93,6 +93,7 @@ async function perform(engine: Engine, client: Client["name"], tell: (scene: Sce
 export async function removeContainers(engine: Engine): Promise<void> {
   const { body: containers } = await engine.api("GET", "/containers/json?all=1");
   await Promise.all((containers as { Id: string }[]).map(({ Id }) => engine.api("DELETE", `/containers/${Id}?force=1&v=1`)));
+  await engine.api("POST", "/networks/prune");
   const { body } = await engine.api("GET", "/volumes");
   const volumes = (body as { Volumes?: { Name: string }[] | null }).Volumes ?? [];
   await Promise.all(volumes.map(({ Name }) => engine.api("DELETE", `/volumes/${Name}?force=1`)));
