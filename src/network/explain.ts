@@ -13,7 +13,9 @@ export type Meaning =
   /** A process of the host has a port that the engine chose. */
   | { readonly kind: "taken" }
   /** The bridge or the table is not there, or has what it should not; or namespaces begin with other interfaces. */
-  | { readonly kind: "missing" };
+  | { readonly kind: "missing" }
+  /** A MAC on an interface of the host is still that of a container whose namespace is going. */
+  | { readonly kind: "busy" };
 
 const EADDRINUSE = "EADDRINUSE";
 
@@ -26,6 +28,7 @@ export function explainFailure(error: unknown, attachment: Attachment): Meaning 
   }
   if (!(error instanceof ProgramError) || error.op?.op !== "netlink") return undefined;
   const { proto } = error.op;
+  if (proto === ROUTE && error.code === EADDRINUSE) return { kind: "busy" };
   if (proto === ROUTE && ["ENODEV", "EINVAL", "ENETUNREACH", "EADDRNOTAVAIL"].includes(error.code)) return { kind: "missing" };
   if (proto === NETFILTER && ["ENOENT", "EEXIST"].includes(error.code)) return { kind: "missing" };
   return undefined;

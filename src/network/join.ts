@@ -58,7 +58,7 @@ export function join(book: Book, request: JoinRequest): Attachment {
     mtu: network.mtu,
     isolated: !network.icc,
     hostInterface: freeInterface(book),
-    mac: macOf(request, four?.address ?? ""),
+    mac: macOf(network, request, four?.address ?? ""),
     address: four?.address ?? "",
     prefixLength: four?.prefixLength ?? 0,
     gateway: leadsOut ? (four?.gateway ?? "") : "",
@@ -111,8 +111,15 @@ function interfaceFor({ attachments }: Book, { options }: NetworkRecord, { conta
   for (let number = 0; ; number++) if (!others.has(`${prefix}${number}`)) return `${prefix}${number}`;
 }
 
-/** From the address, as Docker's were for long: who gets an address again has its MAC again, and no neighbour is misled. */
-function macOf({ settings }: JoinRequest, address: string): string {
+/**
+ * From the address, as Docker's were for long: who gets an address again has its MAC again, and no neighbour is misled. On
+ * an interface of the host the kernel lets nobody have one that another still has, whose namespace may be going for a while.
+ */
+function macOf({ driver }: NetworkRecord, { settings }: JoinRequest, address: string): string {
+  const asked = settings?.MacAddress ?? "";
+  if (driver === "ipvlan" && asked !== "") throw fail("internal", "ipvlan interfaces do not support custom mac address assignment");
+  if (driver === "ipvlan") return "";
+  if (driver === "macvlan" && asked === "") return formatMac(Uint8Array.of(0x02, 0x42, ...randomBytes(4)));
   if (settings?.MacAddress !== undefined && settings.MacAddress !== "") {
     const mac = parseMac(settings.MacAddress);
     if (mac === undefined || (mac[0]! & 1) !== 0) throw fail("invalid", `invalid MAC address: ${settings.MacAddress}`);

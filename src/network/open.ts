@@ -1,4 +1,5 @@
 /** The network at work: rows in memory, the kernel made equal to them. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "#base/log.ts";
 import type { Database } from "#base/sqlite.ts";
 import { fail, messageOf } from "#base/errors.ts";
@@ -30,6 +31,8 @@ import { settleStored } from "./stored.ts";
 import { applyRules, bridgedNetworks, drivenNetworks, driverHost, forget, openNetworks, publishNames, type State } from "./state.ts";
 import { openNetworkStore } from "./store.ts";
 
+/** Milliseconds; usually less. */
+const A_NAMESPACE_GOES = 100;
 /** `bridge` of daemon.json: no default network. */
 const NO_BRIDGE = "none";
 
@@ -97,6 +100,7 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
       const meaning = joined.map((one) => explainFailure(error, one)).find((one) => one !== undefined);
       if (meaning?.kind === "failure") return { retry: false, failure: meaning.failure };
       if (meaning?.kind === "taken") return { retry: true };
+      if (meaning?.kind === "busy") return await delay(A_NAMESPACE_GOES, { retry: true });
       if (meaning?.kind !== "missing" || repaired.has(attachment.container)) return undefined;
       repaired.add(attachment.container);
       log.warn("network was changed from outside: restoring", { networks: joined.map(({ networkName }) => networkName).join(", ") });
