@@ -16,7 +16,7 @@ const MOUNT_ATTR_IDMAP = 0x100000;
 const BENEATH = RESOLVE.BENEATH | RESOLVE.NO_MAGICLINKS;
 
 /** @throws invalid for a mount that is shared with the host */
-export function bindTreeOps(tree: BindTree, options: MountOptions, { host, staging }: Pick<ContainerFacts, "host" | "staging">): Op[] {
+export function bindTreeOps(tree: BindTree, options: Pick<MountOptions, "recursive" | "propagation">, { host, staging }: Pick<ContainerFacts, "host" | "staging">): Op[] {
   const kind = options.propagation?.kind ?? MS.PRIVATE;
   if (kind !== MS.PRIVATE) throw fail("invalid", "a mount of a subpath, of an image or with mapped ids is private: it cannot be shared with the host");
   const flags = OPEN_TREE_CLONE | (options.recursive ? AT.RECURSIVE : 0);

@@ -10,8 +10,10 @@
  */
 import { AT, CLONE, ERRNO, MOUNT_ATTR, MS, O, OPEN_TREE_CLONE, RESOLVE } from "#linux/constants.ts";
 import type { Op, Program } from "#linux/ops.ts";
-import type { HostFacts } from "#runtime/compile.ts";
+import { bindTreeOps } from "#runtime/bind-tree.ts";
+import type { BindTree, HostFacts } from "#runtime/facts.ts";
 import { viewRoot } from "#runtime/rootfs.ts";
+import { SLOT } from "#runtime/slots.ts";
 import { onlyFiles } from "../inside.ts";
 import type { Mounts } from "../snapshots/snapshots.ts";
 
@@ -31,6 +33,8 @@ export type ViewMount = {
   readonly source: string;
   readonly type: "directory" | "file";
   readonly readOnly: boolean;
+  /** What is mounted, where that is more than the source as it is. */
+  readonly tree?: BindTree;
 };
 
 const ROOT = 50;
@@ -52,10 +56,10 @@ export function enterView({ root, mounts }: View, place: { readonly host: HostFa
   return [
     { op: "rlimit", resource: NOFILE, soft: FILES, hard: FILES },
     ...(process ? enterProcess(root) : enterSnapshot(root.mounts, place)),
-    ...mounts.flatMap((mount) => (process ? cloneMount(mount) : makeMount(mount))),
+    ...mounts.flatMap((mount) => (process ? cloneMount(mount) : makeMount(mount, place))),
     { op: "mountSetattr", dir: ROOT, flags: AT.EMPTY_PATH | AT.RECURSIVE, set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC },
     { op: "pivot", slot: ROOT, note: "the view" },
-    ...[ROOT, PLACE, SOURCE, TREE, PROCESS].map((slot): Op => ({ op: "close", slot, tolerate: EBADF })),
+    ...[ROOT, PLACE, SOURCE, TREE, PROCESS, SLOT.tree].map((slot): Op => ({ op: "close", slot, tolerate: EBADF })),
     ...onlyFiles(),
   ];
 }
@@ -96,13 +100,14 @@ function cloneMount({ destination }: ViewMount): Program {
   ];
 }
 
-function makeMount({ destination, source, type, readOnly }: ViewMount): Program {
+function makeMount({ destination, source, type, readOnly, tree }: ViewMount, place: { readonly host: HostFacts; readonly staging: string }): Program {
+  const slot = tree === undefined ? TREE : SLOT.tree;
   return [
-    { op: "openTree", slot: TREE, path: source, flags: OPEN_TREE_CLONE | AT.RECURSIVE },
-    { op: "mountSetattr", dir: TREE, flags: AT.EMPTY_PATH | AT.RECURSIVE, propagation: MS.PRIVATE, set: readOnly ? MOUNT_ATTR.RDONLY : 0 },
+    ...(tree === undefined ? [{ op: "openTree", slot, path: source, flags: OPEN_TREE_CLONE | AT.RECURSIVE } as const] : bindTreeOps(tree, { recursive: true }, place)),
+    { op: "mountSetattr", dir: slot, flags: AT.EMPTY_PATH | AT.RECURSIVE, propagation: MS.PRIVATE, set: readOnly ? MOUNT_ATTR.RDONLY : 0 },
     type === "directory"
       ? { op: "mkdirAll", slot: PLACE, dir: ROOT, path: destination, mode: 0o755 }
       : { op: "mkfileAll", slot: PLACE, dir: ROOT, path: destination, mode: 0o644 },
-    { op: "moveMount", from: TREE, dir: PLACE },
+    { op: "moveMount", from: slot, dir: PLACE },
   ];
 }

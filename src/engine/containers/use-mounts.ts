@@ -30,12 +30,14 @@ type Ids = { readonly uid: number; readonly gid: number };
 
 /** By destination, what is more than a folder of the host as it is. `user`: who the container's process is. */
 export async function bindTrees(ctx: Context, record: ContainerRecord, user: Ids): Promise<Record<string, BindTree>> {
-  const special = record.mounts.filter(({ Type, SubPath, IdMap }) => Type === "image" || SubPath !== undefined || IdMap === true);
-  const entries = await Promise.all(special.map(async (mount) => [mount.Destination, await treeOf(ctx, mount, user)] as const));
+  const entries = await Promise.all(record.mounts.filter(isSpecial).map(async (mount) => [mount.Destination, await treeOf(ctx, mount, user)] as const));
   return Object.fromEntries(entries);
 }
 
-async function treeOf(ctx: Context, mount: MountPoint, user: Ids): Promise<BindTree> {
+/** More than a folder of the host as it is. */
+export const isSpecial = ({ Type, SubPath, IdMap }: MountPoint): boolean => Type === "image" || SubPath !== undefined || IdMap === true;
+
+export async function treeOf(ctx: Context, mount: MountPoint, user: Ids = { uid: 0, gid: 0 }): Promise<BindTree> {
   const { SubPath: subpath = "", Source } = mount;
   const from = mount.Snapshot === undefined ? ({ kind: "folder", path: Source } as const) : ({ kind: "image", root: ctx.snapshots.mounts(mount.Snapshot) } as const);
   if (mount.Type === "image" && subpath === "") return { from, subpath, type: "directory" };

@@ -5,6 +5,7 @@ import type { View, ViewMount } from "#core/tasks/tasks.ts";
 import type { Program } from "#linux/ops.ts";
 import { isRunning, type Context } from "../containers/context.ts";
 import type { Lock } from "../containers/lock.ts";
+import { isSpecial, mountVolumes, treeOf, unmountVolumes } from "../containers/use-mounts.ts";
 import type { ContainerRecord } from "../engine.ts";
 
 /** `enter`: the beginning of a forked program. What does not run is not started before it is disposed. */
@@ -25,11 +26,23 @@ export async function see(ctx: Context, ref: string, options: SeeOptions): Promi
     const record = ctx.store.find(id);
     if (live.removing) throw fail("conflict", `container ${id} is being removed`);
     // It was started while the lock was waited for.
-    if (!isRunning(record)) return { record, enter: ctx.tasks.enterView(await snapshotView(ctx, record, options)), [Symbol.dispose]: release };
+    if (!isRunning(record)) return await seeStopped(ctx, record, options, release);
     release();
     return seeRunning(ctx, record, options);
   } catch (error) {
     release();
+    throw error;
+  }
+}
+
+/** Its volumes are brought to this host meanwhile. */
+async function seeStopped(ctx: Context, given: ContainerRecord, options: SeeOptions, release: () => void): Promise<Seen> {
+  const record = options.mounts ? await mountVolumes(ctx, given) : given;
+  try {
+    const enter = ctx.tasks.enterView(await snapshotView(ctx, record, options));
+    return { record, enter, [Symbol.dispose]: () => void unmountVolumes(ctx, given).finally(release) };
+  } catch (error) {
+    await unmountVolumes(ctx, given);
     throw error;
   }
 }
@@ -44,13 +57,26 @@ function seeRunning(ctx: Context, record: ContainerRecord, { mounts }: SeeOption
 }
 
 async function snapshotView(ctx: Context, record: ContainerRecord, { mounts }: SeeOptions): Promise<View> {
-  const own = record.mounts.filter(({ Type }) => Type !== "tmpfs").map(({ Source, Destination, RW }) => ({ source: Source, destination: Destination, readOnly: !RW }));
+  const plain = record.mounts.filter(({ Type }) => Type !== "tmpfs").filter((mount) => !isSpecial(mount));
+  const own = plain.map(({ Source, Destination, RW }) => ({ source: Source, destination: Destination, readOnly: !RW }));
   const taken = new Set(own.map(({ destination }) => destination));
   const names = nameFiles(record).filter(([destination]) => !taken.has(destination)).map(([destination, source]) => ({ source, destination, readOnly: false }));
   return {
     root: { kind: "snapshot", mounts: ctx.snapshots.mounts(record.snapshotKey) },
-    mounts: mounts ? shallowFirst(await present([...own, ...names])) : [],
+    mounts: mounts ? shallowFirst([...(await present([...own, ...names])), ...(await specialMounts(ctx, record))]) : [],
   };
+}
+
+/** Parts of volumes, and images. One that cannot be found is not there. Owners are those on the disk, also where the container sees others. */
+async function specialMounts(ctx: Context, record: ContainerRecord): Promise<ViewMount[]> {
+  const special = record.mounts.filter(isSpecial);
+  const all = await Promise.all(
+    special.map(async (mount): Promise<ViewMount | undefined> => {
+      const tree = await treeOf(ctx, { ...mount, IdMap: false }).catch(() => undefined);
+      return tree === undefined ? undefined : { destination: mount.Destination, source: mount.Source, type: tree.type, readOnly: !mount.RW, tree };
+    }),
+  );
+  return all.filter((mount) => mount !== undefined);
 }
 
 /** Before the first start some are not there. */
