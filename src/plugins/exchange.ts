@@ -7,7 +7,7 @@
  */
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
-import { fail, messageOf, type Failure } from "#base/errors.ts";
+import { Failure, fail, messageOf } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import type { Address } from "./address.ts";
 
@@ -31,7 +31,7 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 const NOBODY_THERE = new Set(["ECONNREFUSED", "ENOENT", "EHOSTUNREACH", "ENETUNREACH"]);
 
-/** The text of the answer. @throws unavailable, internal: with Docker's texts */
+/** The text of the answer. @throws internal, with Docker's texts; the fact `unanswered` when nobody has answered, or not in time */
 export async function exchange(options: ExchangeOptions): Promise<string> {
   const signal = AbortSignal.timeout(options.deadlineMs);
   const giveUp = Date.now() + Math.min(options.connectMs, options.deadlineMs);
@@ -55,7 +55,7 @@ async function ask({ address, method, body = "" }: ExchangeOptions, signal: Abor
     const response = await promise;
     const text = await readBounded(response);
     if (response.statusCode === 200) return text;
-    throw fail("internal", `${method}: ${errorIn(text)}`);
+    throw fail("internal", `${method}: ${errorIn(text)}`, { facts: { said: true } });
   } finally {
     // Whatever more it sends, nobody reads.
     request.on("error", () => {}).destroy();
@@ -92,15 +92,17 @@ function errorIn(text: string): string {
   return text.trim().slice(0, LONGEST_TEXT);
 }
 
+/** It may have done what it was asked, and may hang again. */
+export const isUnanswered = (error: unknown): boolean => error instanceof Failure && error.facts["unanswered"] === true;
+
 const codeOf = (error: unknown) => (error as { code?: string }).code ?? "";
 const isNobody = (error: unknown) => NOBODY_THERE.has(codeOf(error));
 
 function toFailure(error: unknown, { address, method }: ExchangeOptions, signal: AbortSignal): Failure {
-  const said = error as Failure;
-  if (said.kind === "internal") return said;
+  if (error instanceof Failure) return error;
   const scheme = address.kind === "tcp" && address.tls !== undefined ? "https" : "http";
   const host = address.kind === "unix" ? encodeURIComponent(address.path) : `${address.host}:${address.port}`;
-  return fail("unavailable", `Post "${scheme}://${host}/${method}": ${reasonOf(error, address, signal)}`, { cause: error });
+  return fail("internal", `Post "${scheme}://${host}/${method}": ${reasonOf(error, address, signal)}`, { cause: error, facts: { unanswered: true } });
 }
 
 /** Go's words, which are what users of plugins look for. */

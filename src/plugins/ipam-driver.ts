@@ -1,5 +1,6 @@
 /** A plugin that gives subnets and addresses: what `src/network/remote` calls an IPAM, by shape. */
 import { field, flag, text, type Answer } from "./answer.ts";
+import { isUnanswered } from "./exchange.ts";
 import type { Plugin } from "./plugins.ts";
 import { verbs } from "./verbs.ts";
 
@@ -9,7 +10,7 @@ export async function ipamDriver(plugin: Plugin) {
   const call = verbs(plugin, "IpamDriver", "remote: ");
   // Not every plugin has this verb: then it needs nothing.
   const abilities = await call("GetCapabilities", {}).catch((error: unknown): Answer => {
-    if ((error as { kind?: string }).kind === "unavailable") throw error;
+    if (isUnanswered(error)) throw error;
     return {};
   });
   return {

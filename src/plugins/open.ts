@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fail, kindOf, messageOf } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import type { Address } from "./address.ts";
-import { exchange } from "./exchange.ts";
+import { exchange, isUnanswered } from "./exchange.ts";
 import { field, parseAnswer, stringsIn } from "./answer.ts";
 import { lookUp, scan } from "./folders.ts";
 import type { PluginFolders } from "./places.ts";
@@ -52,7 +52,7 @@ export function openPlugins({ folders, log, deadlineMs = () => DEADLINE_MS, conn
       const text = body === undefined ? {} : { body: `${JSON.stringify(body)}\n` };
       const connect = own < deadlineMs() ? 0 : connectMs;
       const answer = await exchange({ address, method, ...text, deadlineMs: own, connectMs: connect, log }).catch((error: unknown) => {
-        if (kindOf(error) === "unavailable") failed.set(name, Date.now() + RESENTMENT_MS);
+        if (isUnanswered(error)) failed.set(name, Date.now() + RESENTMENT_MS);
         throw error;
       });
       failed.delete(name);
@@ -98,10 +98,11 @@ export function openPlugins({ folders, log, deadlineMs = () => DEADLINE_MS, conn
     async find(name, subsystem) {
       const plugin = await get(name, deadlineMs()).catch((error: unknown) => {
         if (kindOf(error) === "not-found") throw error;
-        throw fail(kindOf(error), `legacy plugin: ${messageOf(error)}`, { cause: error });
+        const facts = isUnanswered(error) ? { facts: { unanswered: true } } : {};
+        throw fail("internal", `legacy plugin: ${messageOf(error)}`, { cause: error, ...facts });
       });
       if (plugin.implements.includes(subsystem)) return plugin;
-      throw fail("invalid", "legacy plugin: Plugin does not implement the requested driver");
+      throw fail("internal", "legacy plugin: Plugin does not implement the requested driver");
     },
     async all(subsystem) {
       const found = await Promise.all((await scan(folders)).map(tryGet));

@@ -53,7 +53,7 @@ test("names that no file knows, and names that are paths, are not found", async 
 test("one that does something else is refused, in Docker's words", async (t) => {
   const { plugins, run } = setUp(t);
   await using _ = await openPlugin(run("one.sock"), { Implements: ["IpamDriver"] });
-  await assert.rejects(plugins.find("one", "VolumeDriver"), { kind: "invalid", message: "legacy plugin: Plugin does not implement the requested driver" });
+  await assert.rejects(plugins.find("one", "VolumeDriver"), { kind: "internal", message: "legacy plugin: Plugin does not implement the requested driver" });
   assert.equal((await plugins.find("one", "IpamDriver")).name, "one");
 });
 
@@ -90,7 +90,7 @@ test("a plugin that hangs when it is met holds nobody up for longer than the dea
   await using hanging = await openPlugin(run("hangs.sock"), { ...volumes, replies: { "Plugin.Activate": "hang" } });
   await using _ = await openPlugin(run("good.sock"), volumes);
   const message = `legacy plugin: Post "http://${encodeURIComponent(run("hangs.sock"))}/Plugin.Activate": context deadline exceeded`;
-  await assert.rejects(plugins.find("hangs", "VolumeDriver"), { kind: "unavailable", message });
+  await assert.rejects(plugins.find("hangs", "VolumeDriver"), { kind: "internal", facts: { unanswered: true }, message });
   assert.deepEqual((await plugins.all("VolumeDriver")).map(({ name }) => name), ["good"]);
   assert.equal(hanging.calls.length, 1, "who lists plugins does not wait for it again");
   hanging.answer("Plugin.Activate", volumes);
@@ -102,7 +102,7 @@ test("a socket where nobody listens: tried again for a while, then Docker's word
   const { plugins, run } = setUp(t);
   await leaveSocket(run("dead.sock"));
   const message = `legacy plugin: Post "http://${encodeURIComponent(run("dead.sock"))}/Plugin.Activate": dial unix ${run("dead.sock")}: connect: connection refused`;
-  await assert.rejects(plugins.find("dead", "VolumeDriver"), { kind: "unavailable", message });
+  await assert.rejects(plugins.find("dead", "VolumeDriver"), { kind: "internal", facts: { unanswered: true }, message });
 });
 
 test("one that is restarted is waited for, in the middle of a call too", async (t) => {
@@ -148,7 +148,7 @@ test("a description that says nothing of use", async (t) => {
   ];
   for (const [file, content, message] of cases) {
     describe(file, content);
-    await assert.rejects(plugins.find(file.slice(0, 1), "VolumeDriver"), { kind: "invalid", message });
+    await assert.rejects(plugins.find(file.slice(0, 1), "VolumeDriver"), { kind: "internal", message });
   }
 });
 
@@ -168,8 +168,8 @@ test("TLS: a plugin is who its description says, or is not talked to", async (t)
   describe("plain.spec", `tcp://127.0.0.1:${port}`);
   assert.equal((await plugins.find("known", "VolumeDriver")).address, addr);
   assert.equal((await plugins.find("unchecked", "VolumeDriver")).address, addr);
-  await assert.rejects(plugins.find("stranger", "VolumeDriver"), { kind: "unavailable", message: /certificate|self-signed/ });
-  await assert.rejects(plugins.find("plain", "VolumeDriver"), { kind: "unavailable" });
+  await assert.rejects(plugins.find("stranger", "VolumeDriver"), { kind: "internal", message: /certificate|self-signed/ });
+  await assert.rejects(plugins.find("plain", "VolumeDriver"), { kind: "internal" });
   assert.equal(plugin.calls.length, 2);
 });
 

@@ -25,8 +25,8 @@ export type Plugin = {
   readonly implements: readonly string[];
   /**
    * One exchange: "VolumeDriver.Create". What it gives is an object, of any shape.
-   * @throws unavailable: cannot be reached, or has not answered in time; internal: what it says of itself, or nonsense.
-   * The texts are Docker's.
+   * @throws internal, with Docker's texts, and the fact `unanswered` when it cannot be reached or has not answered in time:
+   * then it may have done what it was asked, and is not asked for anything else that can wait
    */
   call(method: string, body: object, options?: { deadlineMs?: number }): Promise<Readonly<Record<string, unknown>>>;
 };
@@ -34,7 +34,7 @@ export type Plugin = {
 export type Plugins = {
   /**
    * Those who ask at the same time share one look.
-   * @throws not-found `plugin "x" not found`; unavailable `legacy plugin: …`; invalid when it does not do that
+   * @throws not-found `plugin "x" not found`; internal `legacy plugin: …`, also when it does not do that
    */
   find(name: string, subsystem: Subsystem): Promise<Plugin>;
   /** Every plugin of the folders that does this. Those that do not answer are logged, and left out for a while. */

@@ -3,8 +3,11 @@
  * 404, which would mean "no such container". Swarm's own are 503, as on a Docker that is in no swarm.
  */
 import { fail } from "#base/errors.ts";
-import type { ApiRoute } from "./answer.ts";
+import type { ApiCall, ApiRoute } from "./answer.ts";
 import { NOT_A_MANAGER } from "./volumes/routes.ts";
+
+/** Those of docs/design/plugins.md are not managed by anybody: as in Docker, they are not listed here. */
+const INSTALLED = "plugins that are installed (those with a socket in the plugins' folders are used)";
 
 const LATER: readonly (readonly [paths: string, what: string])[] = [
   ["GET|POST /containers/{id}/checkpoints", "checkpoints"],
@@ -14,14 +17,9 @@ const LATER: readonly (readonly [paths: string, what: string])[] = [
   ["POST /build/cancel", "building images"],
   ["POST /session", "building images"],
   ["POST /grpc", "building images"],
-  ["GET /plugins/privileges", "plugins"],
-  ["POST /plugins/pull", "plugins"],
-  ["POST /plugins/create", "plugins"],
-  ["POST /plugins/{name...}/enable", "plugins"],
-  ["POST /plugins/{name...}/disable", "plugins"],
-  ["POST /plugins/{name...}/push", "plugins"],
-  ["POST /plugins/{name...}/upgrade", "plugins"],
-  ["POST /plugins/{name...}/set", "plugins"],
+  ["GET /plugins/privileges", INSTALLED],
+  ["POST /plugins/pull", INSTALLED],
+  ["POST /plugins/create", INSTALLED],
 ];
 
 const SWARM: readonly string[] = [
@@ -41,15 +39,17 @@ export function laterRoutes(): ApiRoute[] {
     ...SWARM.flatMap((paths) => routesOf(paths, () => fail("unavailable", NOT_A_MANAGER))),
     ...SWARM_ITSELF.flatMap((paths) => routesOf(paths, () => fail("unavailable", "swarm mode: not there yet in this version of Gantry"))),
     ...routesOf("POST /swarm/leave", () => fail("unavailable", "This node is not part of a swarm")),
-    ...routesOf("GET|DELETE /plugins/{name...}", () => fail("not-found", "plugin not found")),
+    ...["GET /plugins/{name...}/json", "DELETE /plugins/{name...}", ...["enable", "disable", "push", "upgrade", "set"].map((verb) => `POST /plugins/{name...}/${verb}`)].flatMap((paths) =>
+      routesOf(paths, ({ params }) => fail("not-found", `plugin ${JSON.stringify(params["name"])} not found`)),
+    ),
     { method: "GET", path: "/plugins", run: () => ({ status: 200, json: [] }) },
   ];
 }
 
-function routesOf(paths: string, failure: () => Error): ApiRoute[] {
+function routesOf(paths: string, failure: (call: ApiCall) => Error): ApiRoute[] {
   const [methods, path] = paths.split(" ") as [string, string];
-  const run = () => {
-    throw failure();
+  const run = (call: ApiCall) => {
+    throw failure(call);
   };
   return methods.split("|").map((method) => ({ method, path, run }));
 }

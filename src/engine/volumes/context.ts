@@ -1,6 +1,6 @@
 /** What the functions of this folder work with. */
 import { randomBytes } from "node:crypto";
-import { fail, messageOf } from "#base/errors.ts";
+import { Failure, fail, kindOf, messageOf } from "#base/errors.ts";
 import type { LocalDriver, VolumeDriver } from "#volumes/volumes.ts";
 import type { VolumeRecord } from "../engine.ts";
 import type { VolumeRecords } from "./records.ts";
@@ -23,7 +23,8 @@ export async function driverOf(ctx: Pick<VolumeContext, "local" | "drivers">, na
   try {
     if (ctx.drivers !== undefined) return await ctx.drivers.find(name);
   } catch (error) {
-    throw fail("not-found", `${verb} ${volume}: error looking up volume plugin ${name}: ${messageOf(error)}`, { cause: error });
+    const facts = error instanceof Failure ? { facts: error.facts } : {};
+    throw fail(kindOf(error), `${verb} ${volume}: error looking up volume plugin ${name}: ${messageOf(error)}`, { cause: error, ...facts });
   }
   throw fail("not-found", `${verb} ${volume}: error looking up volume plugin ${name}: plugin ${JSON.stringify(name)} not found`);
 }

@@ -25,14 +25,17 @@ async function removeNow(ctx: VolumeContext, record: VolumeRecord, force: boolea
     await driver.remove(name);
   } catch (error) {
     const failure = error instanceof Failure && !error.message.startsWith("remove ") ? fail(kindOf(error), `remove ${name}: ${messageOf(error)}`, { cause: error }) : error;
-    // As Docker: with force the record of a volume goes whose plugin does not answer any more.
-    if (!force || record.driver === "local") throw failure;
+    // As Docker: what a plugin has against it is said with force, too.
+    if (!force || record.driver === "local" || isRefusal(error)) throw failure;
+    // With force the record of a volume goes whose plugin does not answer any more.
     ctx.log.warn("a volume's record is removed, its driver could not be told", { volume: name, driver: record.driver, error: failure });
   }
   await failpoint("volumes.removed");
   await ctx.records.delete(name);
   publish(ctx, "destroy", record);
 }
+
+const isRefusal = (error: unknown) => error instanceof Failure && error.facts["said"] === true;
 
 /** Snapshots stay: they are kept to be gone back to. */
 export async function prune(ctx: VolumeContext, filters: Filters, { dryRun = false }: { dryRun?: boolean } = {}): Promise<{ deleted: string[]; reclaimed: number }> {

@@ -3,7 +3,7 @@ import { fail } from "#base/errors.ts";
 import { contains, parseAddress, parsePrefix } from "../addresses.ts";
 import type { Attachment, NetworkRecord } from "../network.ts";
 import { within, type GivenPool } from "./pools.ts";
-import type { RemoteIpam } from "./remote.ts";
+import { isUnanswered, type RemoteIpam } from "./remote.ts";
 
 const MAC = "com.docker.network.endpoint.macaddress";
 
@@ -44,7 +44,7 @@ async function lease(ipam: RemoteIpam, pools: readonly GivenPool[], { wanted, op
       return { address, prefixLength: parsePrefix(answer)?.prefixLength ?? prefix.prefixLength, subnet, pool: id };
     } catch (error) {
       problem = error;
-      if ((error as { kind?: string }).kind === "unavailable") break;
+      if (isUnanswered(error)) break;
     }
   }
   throw problem;

@@ -2,7 +2,7 @@
 import { fail, messageOf } from "#base/errors.ts";
 import type { IpamConfig, NetworkCreateRequest } from "#spec/docker.ts";
 import { contains, formatAddress, formatPrefix, networkOf, parseAddress, parsePrefix, type Prefix } from "../addresses.ts";
-import type { RemoteIpam, RemotePool } from "./remote.ts";
+import { isUnanswered, type RemoteIpam, type RemotePool } from "./remote.ts";
 
 /** As kept with a network: what to give back. */
 export type Pools = { readonly driver: string; readonly given: readonly GivenPool[] };
@@ -38,7 +38,7 @@ export async function returnPools(ipam: RemoteIpam, given: readonly GivenPool[])
     for (const address of addresses) await ipam.releaseAddress(id, address).catch((error: unknown) => problems.push(error));
     await ipam.releasePool(id).catch((error: unknown) => problems.push(error));
     // Who does not answer once is not asked for the rest.
-    if (problems.some((problem) => (problem as { kind?: string }).kind === "unavailable")) break;
+    if (problems.some((problem) => isUnanswered(problem))) break;
   }
   if (problems.length > 0) throw fail("internal", problems.map(messageOf).join("; "), { cause: problems[0] });
 }

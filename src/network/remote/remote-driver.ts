@@ -12,7 +12,7 @@ import type { NetworkDriver, Place } from "../driver.ts";
 import type { Attachment, JoinRequest, NetworkRecord } from "../network.ts";
 import { checkEndpoint, checkJoined } from "./check.ts";
 import { exposedPorts, portBindings } from "./ports.ts";
-import type { RemoteDriver, RemoteEndpoint, RemoteJoined, RemoteSubnet, Remotes } from "./remote.ts";
+import { isUnanswered, type RemoteDriver, type RemoteEndpoint, type RemoteJoined, type RemoteSubnet, type Remotes } from "./remote.ts";
 
 const ENODEV = 19;
 
@@ -90,7 +90,7 @@ async function askJoin(plugin: RemoteDriver, asked: RemoteEndpoint, { attachment
 async function takeBack(plugin: RemoteDriver, network: string, endpoint: string, log: Log): Promise<void> {
   for (const verb of ["revokeExternal", "leave", "deleteEndpoint"] as const) {
     await plugin[verb](network, endpoint).catch((error: unknown) => {
-      if ((error as { kind?: string }).kind === "unavailable") throw error;
+      if (isUnanswered(error)) throw error;
       log.warn("a network's plugin complains", { verb, endpoint, error: messageOf(error) });
     });
   }

@@ -5,6 +5,8 @@
  * What a plugin says is taken as an offer: names, addresses and routes are checked (check.ts) before anything is made of
  * them, and a plugin never does anything in a container's namespace: its interface is moved there by `cell`.
  */
+import { Failure } from "#base/errors.ts";
+
 export type RemoteDriver = {
   scope(): Promise<"local" | "global">;
   createNetwork(network: RemoteNetwork): Promise<void>;
@@ -63,6 +65,9 @@ export type RemoteIpam = {
 };
 
 export type RemotePool = { readonly id: string; readonly space: string; readonly subnet: string; readonly data: Readonly<Record<string, string>> };
+
+/** The plugin cannot be reached, or has not answered in time: then it is not asked for anything else that can wait. */
+export const isUnanswered = (error: unknown): boolean => error instanceof Failure && error.facts["unanswered"] === true;
 
 /** Found anew each time: a plugin may come and go. @throws not-found `plugin "x" not found` */
 export type Remotes = {
