@@ -42,6 +42,11 @@ export function copyUpProgram({ openRoot, destination, root, name, staged }: Cop
   ];
 }
 
+/** Whether the image has anything there: fails as the others do when it has not. */
+export function lookForContent({ openRoot, destination }: Pick<CopyUp, "openRoot" | "destination">): Program {
+  return [...openRoot, findContent(destination)];
+}
+
 /** Into a folder that is not of our file system: what a driver has mounted. */
 export function copyInPlace({ openRoot, destination, folder }: { openRoot: Program; destination: string; folder: string }): Program {
   return [

@@ -13,4 +13,4 @@ export { parseBind, parseVolumesFrom, type BindSpec } from "./bind.ts";
 export { checkVolumeName, cloneProgram, FILLED, localVolumeMake, localVolumePath, localVolumeRename, MAKING, pourProgram, publishProgram, quotaProgram, stageProgram, unstageProgram, volumeUsage } from "./local.ts";
 export { localDriver, type LocalDriver, quotaFailure } from "./local-driver.ts";
 export { parseLocalOptions } from "./local-options.ts";
-export { copyInPlace, copyUpProgram, FIND_CONTENT, FULL, type CopyUp } from "./copy-up.ts";
+export { copyInPlace, lookForContent, copyUpProgram, FIND_CONTENT, FULL, type CopyUp } from "./copy-up.ts";

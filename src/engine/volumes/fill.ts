@@ -1,7 +1,7 @@
 /** An empty volume takes over what an image has at its place: all of it, or nothing. */
 import { failpoint } from "#base/failpoint.ts";
 import { ProgramError } from "#core/tasks/tasks.ts";
-import { copyInPlace, copyUpProgram, FULL, pourProgram } from "#volumes/volumes.ts";
+import { copyInPlace, lookForContent, copyUpProgram, FULL, pourProgram } from "#volumes/volumes.ts";
 import { newStage, type VolumeContext } from "./context.ts";
 import { mount, needsMount, unmount } from "./mounts.ts";
 import type { Content } from "./volumes.ts";
@@ -27,6 +27,8 @@ async function fillFolder(ctx: VolumeContext, name: string, content: Content): P
 
 /** What is mounted there is on another file system, and nothing can be moved into it. */
 async function fillMounted(ctx: VolumeContext, name: string, { openRoot, destination }: Content): Promise<void> {
+  // Nothing is mounted for nothing.
+  await ctx.kernel.perform(lookForContent({ openRoot, destination }), { forked: "if needed" });
   const user = "filling";
   const folder = await mount(ctx, name, user);
   try {
