@@ -99,12 +99,12 @@ function line({ row, values, missing }: Measured): string {
 function verdict({ row, values }: Measured): string {
   const [ours, theirs] = [values["gantry"], values["dockerd"]];
   if (ours === undefined) return "not measured";
-  if (row.absolute) return `${format(ours)} ${row.unit}: must ≤ ${row.must} (${ours <= row.must ? "yes" : "NO"}), goal ≤ ${row.goal} (${ours <= row.goal ? "yes" : "no"})`;
-  if (theirs === undefined) return "no dockerd to compare with";
-  const ratio = ours / theirs;
+  if (theirs === undefined && !row.absolute) return "no dockerd to compare with";
+  const ratio = row.absolute ? ours : ours / (theirs as number);
   const meets = (limit: number): boolean => (row.moreIsBetter ? ratio >= limit : ratio <= limit);
   const sign = row.moreIsBetter ? "≥" : "≤";
-  return `ratio ${ratio.toFixed(3)}: must ${sign} ${row.must} (${meets(row.must) ? "yes" : "NO"}), goal ${sign} ${row.goal} (${meets(row.goal) ? "yes" : "no"})`;
+  const value = row.absolute ? `${format(ours)} ${row.unit}` : `ratio ${ratio.toFixed(3)}`;
+  return `${value}: must ${sign} ${row.must} (${meets(row.must) ? "yes" : "NO"}), goal ${sign} ${row.goal} (${meets(row.goal) ? "yes" : "no"})`;
 }
 
 function format(value: number): string {

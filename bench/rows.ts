@@ -6,12 +6,13 @@ import { promisify } from "node:util";
 import type { Contestant } from "./contestants.ts";
 import { fileRows } from "./files.ts";
 import type { Fixtures } from "./fixtures.ts";
+import { crowded, networkRows } from "./networks.ts";
 import { transferRows } from "./transfer.ts";
 
 export type Row = {
   readonly id: string;
   readonly title: string;
-  readonly unit: "ms" | "req/s" | "MB";
+  readonly unit: "ms" | "µs" | "req/s" | "Mbit/s" | "MB" | "of 1";
   /** A ratio of at most this to dockerd's (at least, where more is better); `absolute`: the number itself. */
   readonly must: number;
   readonly goal: number;
@@ -86,6 +87,8 @@ export const rows: readonly Row[] = [
     id: "memory-engine", title: "memory of the idle engine (RSS)", unit: "MB", must: 1.0, goal: 0.7, rounds: 1,
     measure: async (who) => who.processes().reduce((sum, pid) => sum + memory(pid, "status", "VmRSS"), 0),
   },
+  ...networkRows,
+  crowded,
   ...transferRows,
   ...fileRows,
 ];
