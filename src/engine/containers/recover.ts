@@ -53,7 +53,7 @@ export async function prepareRecovery(ctx: Context, settling: Map<string, Promis
 
 function needsLook(ctx: Context, record: ContainerRecord, traces: ReadonlySet<string>): boolean {
   const { status } = record.state;
-  return isRunning(record) || wantsStart(record) || traces.has(shortTaskId(record.id)) || (record.hostConfig.AutoRemove && status === "exited") || isUnfinished(ctx, record);
+  return isRunning(record) || wantsStart(record) || ctx.network.attachmentsOf(record.id).length > 0 || traces.has(shortTaskId(record.id)) || (record.hostConfig.AutoRemove && status === "exited") || isUnfinished(ctx, record);
 }
 
 /** Nobody was told that it is there. */
@@ -79,6 +79,8 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
   }
   if (found.kind === "exited") return await handleExit(ctx, live, endedOf(found.exit));
   if (isRunning(record)) return await handleExit(ctx, live, await endLost(ctx, live));
+  // Of a start that came to nothing.
+  if (ctx.network.attachmentsOf(record.id).length > 0) await ctx.network.leave(record.id, { lost: true });
   const unfinished = isUnfinished(ctx, record) || (record.hostConfig.AutoRemove && record.state.status === "exited");
   if (unfinished) return await removeLocked(ctx, live, { volumes: record.hostConfig.AutoRemove || record.unfinished === true, code: record.state.exitCode });
   if (wantsStart(record)) scheduleRestart(ctx, live, 0);
