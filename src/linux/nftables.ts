@@ -14,7 +14,7 @@ import { NLM_F, attribute, be32, eachAttribute, message, nested, readAttributes,
 export const NETFILTER = 12;
 const SUBSYS = 10 << 8;
 const MSG = {
-  NEWTABLE: 0, DELTABLE: 2, NEWCHAIN: 3, GETCHAIN: 4, NEWRULE: 6, DELRULE: 8, NEWSET: 9, NEWSETELEM: 12, GETSETELEM: 13, DELSETELEM: 14, NEWGEN: 15, GETGEN: 16,
+  NEWTABLE: 0, GETTABLE: 1, DELTABLE: 2, NEWCHAIN: 3, GETCHAIN: 4, NEWRULE: 6, DELRULE: 8, NEWSET: 9, NEWSETELEM: 12, GETSETELEM: 13, DELSETELEM: 14, NEWGEN: 15, GETGEN: 16,
 };
 const BATCH = { BEGIN: 0x10, END: 0x11 };
 const FAMILY = { inet: 1, ip: 2, bridge: 7, ip6: 10 } as const;
@@ -163,8 +163,6 @@ export type ChainSeen = {
   readonly name: string;
   readonly hook: number | undefined;
   readonly drops: boolean;
-  /** Tells it from another of the same name, made later. */
-  readonly handle: bigint;
   /** How many rules it has, and how often it is pointed to. */
   readonly use: number;
 };
@@ -176,9 +174,20 @@ export function readChains(dump: Buffer): ChainSeen[] {
     const hook = facts.get(4) === undefined ? undefined : readAttributes(facts.get(4)!).get(1)?.readUInt32BE();
     return [{
       family: body[0]!, table: readText(facts.get(1)), name: readText(facts.get(3)), hook, drops: facts.get(5)?.readUInt32BE() === DROP,
-      handle: facts.get(2)?.readBigUInt64BE() ?? 0n, use: facts.get(6)?.readUInt32BE() ?? 0,
+      use: facts.get(6)?.readUInt32BE() ?? 0,
     }];
   });
+}
+
+/** `collect: 1, acks: 1`. ENOENT when there is none. */
+export function askTable(table: Table): Buffer {
+  return message(SUBSYS | MSG.GETTABLE, NLM_F.ACK, header(FAMILY[table.family]), text(1, table.name));
+}
+
+/** What tells a table from another of the same name, made later. */
+export function readTableHandle(answer: Buffer): bigint | undefined {
+  const [seen] = readMessages(answer);
+  return seen?.type === (SUBSYS | MSG.NEWTABLE) ? readAttributes(seen.body.subarray(4)).get(4)?.readBigUInt64BE() : undefined;
 }
 
 /** The number of the ruleset, which every change of anybody counts up: `collect: 1, acks: 1`. */

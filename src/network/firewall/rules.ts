@@ -79,8 +79,8 @@ function publishedRules(): Rule[] {
 function allowedRules(v: Version): Rule[] {
   const source = `source${v}` as const;
   return [
-    ["published on one address", ...found(SETS[`allow${v}`], ["protocol", `destination${v}`, "port", source], translate(v))],
-    ["published on every address", ...found(SETS[`allowAny${v}`], ["protocol", "port", source], translate(v))],
+    ["published on one address", ...family(v), ...found(SETS[`allow${v}`], ["protocol", `destination${v}`, "port", source], translate(v))],
+    ["published on every address", ...family(v), ...found(SETS[`allowAny${v}`], ["protocol", "port", source], translate(v))],
     ["not for you", ...protocol(TCP), reject("reset")],
     ["not for you", reject("port")],
   ];
@@ -116,7 +116,7 @@ function apartRules(): Rule[] {
 function natRules(v: Version): Rule[] {
   return [
     ["published", ...translated(), verdict("accept")],
-    ["published, from a trusted interface", ...isIn(SETS[`trusted${v}`], "iifname", `destination${v}`), ...opened(v), verdict("accept")],
+    ["published, from a trusted interface", ...family(v), ...isIn(SETS[`trusted${v}`], "iifname", `destination${v}`), ...opened(v), verdict("accept")],
     ["nothing else comes in", verdict("drop")],
   ];
 }
@@ -124,7 +124,7 @@ function natRules(v: Version): Rule[] {
 function routedRules(v: Version): Rule[] {
   return [
     ["published", ...translated(), verdict("accept")],
-    ["published", ...opened(v), verdict("accept")],
+    ["published", ...family(v), ...opened(v), verdict("accept")],
     ["errors and echoes", ...protocol(v === 4 ? ICMP : ICMP6), verdict("accept")],
     ["nothing else comes in", verdict("drop")],
   ];
@@ -170,9 +170,9 @@ function egressRules(v: Version): Rule[] {
   return [
     ["answers, and what has begun", ...established(), verdict("return")],
     ...(["egress", "named"] as const).flatMap((set): Rule[] => [
-      [`${set}, every port`, ...isIn(SETS[`${set}${v}`], source, to), verdict("return")],
-      [`${set}, a port`, ...isIn(SETS[`${set}Port${v}`], source, "protocol", to, "askedPort"), verdict("return")],
-      [`${set}, a protocol`, ...isIn(SETS[`${set}Protocol${v}`], source, "protocol", to), verdict("return")],
+      [`${set}, every port`, ...family(v), ...isIn(SETS[`${set}${v}`], source, to), verdict("return")],
+      [`${set}, a port`, ...family(v), ...isIn(SETS[`${set}Port${v}`], source, "protocol", to, "askedPort"), verdict("return")],
+      [`${set}, a protocol`, ...family(v), ...isIn(SETS[`${set}Protocol${v}`], source, "protocol", to), verdict("return")],
     ]),
     ["to nowhere else", ...protocol(TCP), reject("reset")],
     ["to nowhere else", reject("prohibited")],

@@ -3,13 +3,13 @@
  * and has them put back within a second or two.
  *
  * The ruleset has a number that every change of anybody counts up. It is asked for once a second, which is one small
- * message; only when it has changed, our chains are looked at: are they all there, with their rules, and the same as
- * before (a ruleset saved earlier and loaded again has chains like ours, but what is in their sets is old)? Polling beats
+ * message; only when it has changed, our chains are looked at: are they all there, with their rules, and in the table
+ * we made (a ruleset that was saved and is loaded again has chains like ours, but what is in its sets is old)? Polling beats
  * listening here: a listener is woken by each of our own changes, and by every interface that comes and goes.
  */
 import type { Log } from "#base/log.ts";
 import type { Kernel } from "#linux/linux.ts";
-import { NETFILTER, askGeneration, dumpChains, readChains, readGeneration, type Table } from "#linux/nftables.ts";
+import { NETFILTER, askGeneration, askTable, dumpChains, readChains, readGeneration, readTableHandle, type Table } from "#linux/nftables.ts";
 import { access } from "node:fs/promises";
 import { chains } from "./rules.ts";
 
@@ -37,8 +37,8 @@ const BRIDGES_A_TURN = 16;
 
 export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }: WatchOptions): Watch {
   let generation: number | undefined;
-  /** Of our table's chains, as they are when all is well. */
-  let known: string | undefined;
+  /** The table that was made last by us. */
+  let known: bigint | undefined;
   let turn = 0;
   let looking: Promise<void> | undefined;
 
@@ -56,14 +56,14 @@ export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }
     return some.some((name, index) => !there[index] && bridges().includes(name));
   };
 
-  const rulesAreGone = async ({ name }: Table): Promise<boolean> => {
+  const rulesAreGone = async (wanted: Table): Promise<boolean> => {
     const now = readGeneration(await ask(kernel, askGeneration()));
     if (now !== undefined && now === generation) return false;
-    const ours = readChains(await ask(kernel, dumpChains())).filter((chain) => chain.table === name && chain.family === INET);
-    const uses = new Map(ours.map((chain) => [chain.name, chain.use]));
-    if (chains().some((chain) => (uses.get(chain.name) ?? -1) < chain.rules.length)) return true;
-    const seen = ours.map((chain) => `${chain.name} ${chain.handle}`).toSorted().join();
-    if (known !== undefined && known !== seen) return true;
+    const seen = readTableHandle(await ask(kernel, askTable(wanted)));
+    const ours = readChains(await ask(kernel, dumpChains())).filter(({ table, family }) => table === wanted.name && family === INET);
+    const uses = new Map(ours.map(({ name, use }) => [name, use]));
+    const whole = chains().every(({ name, rules }) => (uses.get(name) ?? -1) >= rules.length);
+    if (seen === undefined || !whole || (known !== undefined && known !== seen)) return true;
     known = seen;
     generation = now;
     return false;
@@ -75,6 +75,7 @@ export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }
       if (what === undefined) return;
       log.warn(`${what === "rules" ? "the firewall's rules were" : "a network's bridge was"} taken away: putting them back`);
       await restore(what);
+      await missing();
     } catch (error) {
       log.error("look after the firewall", { error });
     }
@@ -88,13 +89,15 @@ export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }
     replaced() {
       generation = undefined;
       known = undefined;
+      if (timer !== undefined) void lookOnce();
     },
     [Symbol.dispose]: () => clearInterval(timer),
   };
 }
 
 const INET = 1;
+const ENOENT = 2;
 
 async function ask(kernel: Pick<Kernel, "perform">, data: Buffer): Promise<Buffer> {
-  return (await kernel.perform([{ op: "netlink", proto: NETFILTER, acks: 1, collect: 1, data }])).get(0) ?? Buffer.alloc(0);
+  return (await kernel.perform([{ op: "netlink", proto: NETFILTER, acks: 1, collect: 1, tolerate: ENOENT, data }])).get(0) ?? Buffer.alloc(0);
 }
