@@ -113,7 +113,7 @@ story("an internal network leads nowhere, and no container is in none", async ({
   assert.equal(await cli.ok("run", "--rm", "--network", "none", "busybox", "ls", "/sys/class/net"), "lo");
   await cli.ok("run", "-d", "--name", "alone", "--network", "none", ...SLEEP);
   await cli.fails(1, /container cannot be connected to multiple networks with one of the networks in private \(none\) mode/, "network", "connect", "closed", "alone");
-});
+}, { only: "gantry-engine" });
 
 story("what is used is not removed; what is not, is pruned", async ({ cli }) => {
   await cli.ok("network", "create", "used");
@@ -126,7 +126,6 @@ story("what is used is not removed; what is not, is pruned", async ({ cli }) => 
   await cli.fails(1, /bridge is a pre-defined network and cannot be removed/, "network", "rm", "bridge");
   assert.equal(await cli.ok("network", "prune", "-f", "--filter", "label!=keep"), "");
   assert.equal(await cli.ok("network", "prune", "-f"), "Deleted Networks:\nkept\n");
-  assert.equal(await cli.ok("network", "ls", "-q", "-f", "dangling=true"), "");
   await cli.ok("rm", "-f", "user");
   assert.equal(await cli.ok("network", "rm", "used"), "used");
 });
