@@ -1,6 +1,5 @@
 /** All that an engine has of the machine, in a network namespace where nobody else is: to say that nothing was left. */
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { holdings } from "../e2e/harness/leaks.ts";
@@ -12,7 +11,8 @@ export function footprint(engine: Engine): Footprint {
   const { descriptors: _, ...held } = holdings(engine);
   return {
     ...held,
-    interfaces: readdirSync("/sys/class/net"),
+    // Not from /sys, which shows the namespace in which it was mounted.
+    interfaces: (JSON.parse(execFileSync("ip", ["-j", "link"], { encoding: "utf8" })) as { ifname: string }[]).map(({ ifname }) => ifname),
     // Counters and handles change; what matters is which rules and elements there are.
     rules: execFileSync("nft", ["list", "ruleset"], { encoding: "utf8" }).split("\n").map((line) => line.replace(/packets \d+ bytes \d+/, "").trim()),
     routes: execFileSync("ip", ["route", "show", "table", "all"], { encoding: "utf8" }).trim().split("\n"),

@@ -41,6 +41,7 @@ type Chaos = {
   readonly done: Record<string, number>;
   /** Nobody begins anything new while this is set. */
   gate: Promise<void> | undefined;
+  inFlight: number;
   /** Counts the engine's deaths: a request that met one may fail. */
   deaths: number;
   alive: boolean;
@@ -56,7 +57,7 @@ if (process.env["GANTRY_CHAOS"] === undefined) {
 async function run(): Promise<boolean> {
   spawnSync("ip", ["link", "set", "lo", "up"]);
   const engine = await openEngine(["--default-address-pool", "base=10.64.0.0/12,size=24"]);
-  const chaos: Chaos = { engine, random: seeded(Number(values.seed)), wrong: [], done: {}, gate: undefined, deaths: 0, alive: true };
+  const chaos: Chaos = { engine, random: seeded(Number(values.seed)), wrong: [], done: {}, gate: undefined, inFlight: 0, deaths: 0, alive: true };
   try {
     await loadImage(engine);
     await warm(chaos);
@@ -119,45 +120,38 @@ async function storm(chaos: Chaos): Promise<void> {
   const end = Date.now() + seconds * 1000;
   const worker = async (): Promise<void> => {
     while (Date.now() < end) {
-      await chaos.gate;
+      while (chaos.gate !== undefined) await chaos.gate;
       await act(chaos, names[chaos.random(names.length)] as string);
     }
   };
   const workers = Array.from({ length: Number(values.workers) }, worker);
-  const busy = trackIdle(chaos, workers);
   while (Date.now() < end) {
     await pause(1000 + chaos.random(3000));
     await killEngine(chaos);
     await pause(500 + chaos.random(2000));
-    await busy.quiet(() => check(chaos));
+    await quietly(chaos, () => check(chaos));
   }
   await Promise.all(workers);
   await check(chaos);
 }
 
-let inFlight = 0;
-
-/** `quiet` waits until nobody does anything, and holds everybody until its work is done. */
-function trackIdle(chaos: Chaos, _workers: readonly Promise<void>[]) {
-  return {
-    async quiet(work: () => Promise<void>): Promise<void> {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      chaos.gate = promise;
-      try {
-        while (inFlight > 0) await pause(10);
-        await work();
-      } finally {
-        chaos.gate = undefined;
-        resolve();
-      }
-    },
-  };
+/** Waits until nobody does anything, and holds everybody until the work is done. */
+async function quietly(chaos: Chaos, work: () => Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  chaos.gate = promise;
+  try {
+    while (chaos.inFlight > 0) await pause(10);
+    await work();
+  } finally {
+    chaos.gate = undefined;
+    resolve();
+  }
 }
 
 /** One thing that happens to a container. */
 async function act(chaos: Chaos, name: string): Promise<void> {
   const what = chaos.random(100);
-  inFlight++;
+  chaos.inFlight++;
   try {
     if (what < 35) await ask(chaos, "POST", `/containers/${name}/kill`, undefined, [204, 409]);
     else if (what < 75) await ask(chaos, "POST", `/containers/${name}/start`, undefined, [204, 304]);
@@ -165,7 +159,7 @@ async function act(chaos: Chaos, name: string): Promise<void> {
     else if (what < 88) await killFromOutside(chaos, name);
     else await move(chaos, name);
   } finally {
-    inFlight--;
+    chaos.inFlight--;
   }
 }
 
@@ -185,8 +179,8 @@ async function move(chaos: Chaos, name: string): Promise<void> {
   const to = others[chaos.random(Math.max(1, others.length))];
   const from = now[chaos.random(Math.max(1, now.length))];
   // Somebody else may have moved it meanwhile, or it was just killed: told, not done.
-  if (to !== undefined && now.length <= perContainer) await ask(chaos, "POST", `/networks/${to}/connect`, { Container: name, EndpointConfig: { Aliases: [`also-${name}`] } }, [200, 403, 409]);
-  if (from !== undefined && now.length >= perContainer) await ask(chaos, "POST", `/networks/${from}/disconnect`, { Container: name }, [200, 403, 404, 409]);
+  if (to !== undefined && now.length <= perContainer) await ask(chaos, "POST", `/networks/${to}/connect`, { Container: name, EndpointConfig: { Aliases: [`also-${name}`] } }, [200, 403], /already exists in network/);
+  if (from !== undefined && now.length >= perContainer) await ask(chaos, "POST", `/networks/${from}/disconnect`, { Container: name }, [200, 500], /is not connected to network/);
 }
 
 /** kill -9, names asked while it is down, some containers killed meanwhile, and up again. */
@@ -264,13 +258,16 @@ async function nothingLeft(chaos: Chaos, before: Footprint): Promise<void> {
   chaos.wrong.push(...left.map((line) => `left behind: ${line}`));
 }
 
-/** A request; an answer that is not among the expected is wrong, unless the engine died meanwhile. */
-async function ask(chaos: Chaos, method: string, path: string, body: unknown, expected: readonly number[]): Promise<unknown> {
+/**
+ * A request; an answer that is not among the expected is wrong, unless the engine died meanwhile. `told`: what a failure
+ * that is expected has to say.
+ */
+async function ask(chaos: Chaos, method: string, path: string, body: unknown, expected: readonly number[], told = /^/): Promise<unknown> {
   const deaths = chaos.deaths;
   try {
     const answer = await chaos.engine.api(method, path, body);
     count(chaos, `${method === "GET" ? "looks" : path.split("?")[0]?.split("/").at(-1)?.replace(/^[cn]\d+$/, "remove")}`);
-    if (!expected.includes(answer.status)) chaos.wrong.push(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    if (!expected.includes(answer.status) || (answer.status >= 400 && !told.test(JSON.stringify(answer.body)))) chaos.wrong.push(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return expected.includes(answer.status) && answer.status < 300 ? answer.body : undefined;
   } catch (error) {
     if (chaos.deaths === deaths && chaos.alive) chaos.wrong.push(`${method} ${path}: ${(error as Error).message}`);

@@ -53,8 +53,11 @@ export async function prepareRecovery(ctx: Context, settling: Map<string, Promis
 
 function needsLook(ctx: Context, record: ContainerRecord, traces: ReadonlySet<string>): boolean {
   const { status } = record.state;
-  return isRunning(record) || wantsStart(record) || ctx.network.attachmentsOf(record.id).length > 0 || traces.has(shortTaskId(record.id)) || (record.hostConfig.AutoRemove && status === "exited") || isUnfinished(ctx, record);
+  return isRunning(record) || wantsStart(record) || ctx.network.attachmentsOf(record.id).length > 0 || traces.has(shortTaskId(record.id)) || hasEndpoints(ctx, record) || (record.hostConfig.AutoRemove && status === "exited") || isUnfinished(ctx, record);
 }
+
+/** It runs; or it had been given addresses, and was not started any more. */
+const hasEndpoints = (ctx: Context, { id }: ContainerRecord) => ctx.network.attachmentsOf(id).length > 0;
 
 /** Nobody was told that it is there. */
 const isUnfinished = (ctx: Context, record: ContainerRecord) => record.unfinished === true || ctx.snapshots.stat(record.snapshotKey) === undefined;
@@ -81,6 +84,7 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
   if (isRunning(record)) return await handleExit(ctx, live, await endLost(ctx, live));
   // Of a start that came to nothing.
   if (ctx.network.attachmentsOf(record.id).length > 0) await ctx.network.leave(record.id, { lost: true });
+  if (hasEndpoints(ctx, record)) await ctx.network.leave(live.id, { lost: true });
   const unfinished = isUnfinished(ctx, record) || (record.hostConfig.AutoRemove && record.state.status === "exited");
   if (unfinished) return await removeLocked(ctx, live, { volumes: record.hostConfig.AutoRemove || record.unfinished === true, code: record.state.exitCode });
   if (wantsStart(record)) scheduleRestart(ctx, live, 0);

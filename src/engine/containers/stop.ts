@@ -45,7 +45,10 @@ export async function restart(ctx: Context, ref: string, options: StopOptions): 
     await endRestarting(ctx, record.id);
     const now = ctx.store.find(record.id);
     if (isRunning(now)) await stopNow(ctx, now, options);
-    await start(ctx, record.id);
+    // Somebody else may have started it meanwhile: then it runs anew, as was asked.
+    await start(ctx, record.id).catch((error: unknown) => {
+      if (kindOf(error) !== "not-modified") throw error;
+    });
   } finally {
     live.restarting = false;
   }
