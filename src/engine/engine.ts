@@ -8,6 +8,7 @@
 import type { Duplex } from "node:stream";
 import type { Failure } from "#base/errors.ts";
 import type { Usage } from "#core/tasks/tasks.ts";
+import type { Reach } from "#network/explain-reach.ts";
 import type { NetworkRecord } from "#network/network.ts";
 import type { ContainerConfig, CreateRequest, EndpointSettings, EngineEvent, HostConfig, NetworkCreateRequest, PortBinding } from "#spec/docker.ts";
 import type { Health } from "./health/health.ts";
@@ -232,7 +233,7 @@ export type Networks = {
   /** Active endpoints by container id, as inspect shows them. */
   members(ref: string): { container: string; name: string; endpoint: EndpointRecord }[];
   /** What can reach a container, what it can reach, and by which rule (`gantry network explain`). */
-  explain(container: string): Promise<unknown>;
+  explain(container: string): Promise<Reach>;
 };
 
 export type VolumeRecord = {

@@ -259,6 +259,8 @@ export type Network = AsyncDisposable & {
   explain(error: unknown, attachments: readonly Attachment[]): Promise<{ retry: true } | { retry: false; failure: Failure } | undefined>;
   /** Makes the kernel equal to the rows: bridges, sysctls, firewall. `running`: containers that exist; others' rows go. */
   reconcile(running: ReadonlySet<string>): Promise<void>;
+  /** False when the engine was told to keep none (iptables). */
+  hasFirewall(): boolean;
   /** Things the administrator should know: a firewall that drops what containers send, forwarding switched off. */
   warnings(): readonly string[];
 };

@@ -123,6 +123,7 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
         }
         for (const warning of state.forwarding.warnings()) log.warn(warning);
       }),
+    hasFirewall: () => table !== undefined,
     warnings: () => state.forwarding.warnings(),
     async [Symbol.asyncDispose]() {
       state.watch[Symbol.dispose]();

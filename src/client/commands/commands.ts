@@ -93,6 +93,7 @@ const network: Line[] = [
   ["connect", "[OPTIONS] NETWORK CONTAINER", "Let a container be in a network, too", 2, 2, () => import("./network/connect.ts"), ["networks", "containers"], []],
   ["create", "[OPTIONS] NETWORK", "Create a network", 1, 1, () => import("./network/create.ts"), undefined, []],
   ["disconnect", "[OPTIONS] NETWORK CONTAINER", "Take a container out of a network", 2, 2, () => import("./network/disconnect.ts"), ["networks", "containers"], []],
+  ["explain", "[OPTIONS] CONTAINER", "Show what can reach a container, what it can reach, and why", 1, 1, () => import("./network/explain.ts"), "containers", []],
   ["inspect", "[OPTIONS] NETWORK [NETWORK...]", "Show all that is known of networks", 1, ANY, () => import("./network/inspect.ts"), "networks", []],
   ["ls", "[OPTIONS]", "List networks", 0, 0, () => import("./network/ls.ts"), undefined, ["network ls", "network list"]],
   ["prune", "[OPTIONS]", "Remove networks that no container uses", 0, 0, () => import("./network/prune.ts"), undefined, []],

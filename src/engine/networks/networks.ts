@@ -7,7 +7,7 @@
  *     await networks.connect("web", "db", { Aliases: ["database"] });
  */
 import type { NetworkRecord } from "#network/network.ts";
-import type { Context } from "../containers/context.ts";
+import { isRunning, type Context } from "../containers/context.ts";
 import { endpointOf } from "../containers/endpoints.ts";
 import type { Filters, Networks } from "../engine.ts";
 import { checkFilters, matchesLabels, untilFilter } from "../filters.ts";
@@ -56,8 +56,13 @@ export function openNetworks({ containers: ctx }: NetworkParts): Networks {
         return { container: attachment.container, name: record?.name ?? attachment.name, endpoint: endpointOf(attachment, record) };
       }),
     async explain(container) {
-      const { id, name } = ctx.store.find(container);
-      return { container: id, name, endpoints: network.attachmentsOf(id) };
+      const { explainReach } = await import("#network/explain-reach.ts");
+      const record = ctx.store.find(container);
+      const endpoints = network.attachmentsOf(record.id);
+      const others = endpoints.flatMap(({ networkId }) => network.attachments(networkId)).filter((one) => one.container !== record.id);
+      const networks = endpoints.map(({ networkId }) => network.get(networkId));
+      const { NetworkMode: mode } = record.hostConfig;
+      return explainReach({ container: record.id, name: record.name, mode, running: isRunning(record), endpoints, networks, peers: others, firewall: network.hasFirewall() });
     },
   };
 }

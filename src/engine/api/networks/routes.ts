@@ -10,6 +10,7 @@ import { boolean, nullable, string, struct } from "../decode.ts";
 import { filters, text } from "../query.ts";
 import { parseNetworkCreate } from "./create-body.ts";
 import { BARE_ENDPOINT, checkAddresses, checkEndpoint, decodeEndpoint, settingsOf } from "./endpoint.ts";
+import { reachJson } from "./explain.ts";
 import { inspectNetwork, membersJson, summarizeNetwork } from "./inspect.ts";
 
 type Members = ReturnType<ApiParts["networks"]["members"]>;
@@ -87,7 +88,8 @@ export function networkRoutes({ networks, containers }: ApiParts): ApiRoute[] {
     { method: "POST", path: "/networks/{id}/connect", run: connect },
     { method: "POST", path: "/networks/{id}/disconnect", run: disconnect },
     { method: "DELETE", path: "/networks/{id}", run: remove },
-    // Gantry's own: what a prune would remove.
+    // Gantry's own: who reaches a container and why; what a prune would remove.
+    { method: "GET", path: "/gantry/containers/{id}/network", run: async ({ params }) => ok(reachJson(await networks.explain(params["id"]!))) },
     { method: "GET", path: "/gantry/prune/networks", run: (call) => prune(call, true) },
   ];
 }
