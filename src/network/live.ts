@@ -2,6 +2,7 @@
  * Running containers join and leave networks: the interface comes into their namespace, or goes, and default routes and
  * published ports follow to the endpoint that has the gateway then.
  */
+import { fail } from "#base/errors.ts";
 import { ProgramError } from "#linux/linux.ts";
 import { NETFILTER } from "#linux/nftables.ts";
 import type { Op, Program } from "#linux/ops.ts";
@@ -34,7 +35,7 @@ export async function connect(state: State, given: Attachment, pid: number): Pro
     await applyMoved(state, moved, { attached: others });
   } catch (error) {
     await detach(state, attachment, pid, others).catch(() => {});
-    throw error;
+    throw isGone(error) ? fail("cancelled", `connect to network ${given.networkName}: the container has ended`, { cause: error }) : error;
   }
 }
 

@@ -21,6 +21,7 @@ import type { EgressPolicy, EndpointSettings, NetworkCreateRequest, PortBinding 
 import type { Failure } from "#base/errors.ts";
 import type { GivenPool } from "./remote/pools.ts";
 import type { Program } from "#linux/ops.ts";
+import type { BusyPort } from "./busy-ports.ts";
 import type { PortChange, PortOwner } from "./publishing.ts";
 import type { Names } from "./dns/dns.ts";
 
@@ -243,10 +244,13 @@ export type Network = AsyncDisposable & {
   /**
    * Brings a joined (and saved) endpoint into the namespace of a running container (`pid`: its first process). Default
    * routes and published ports move to it if it has the gateway from now on. After a failure: `leave` it.
+   * @throws cancelled when the container has ended meanwhile
    */
   connect(attachment: Attachment, pid: number): Promise<void>;
   /** Takes it out again, and frees what it has; routes and ports move to who has the gateway then. */
   disconnect(attachment: Attachment, pid: number): Promise<void>;
+  /** Who has the ports of the host that a container in this network would ask for: nothing is taken. */
+  busyPorts(network: string, bindings: JoinRequest["bindings"]): Promise<BusyPort[]>;
   /** Publishes and withdraws ports of a running container. On failure nothing has changed. @throws Docker's texts */
   changePorts(container: string, change: PortChange, owner: PortOwner): Promise<void>;
   /** Other limits for all endpoints of a running container (`pid`: its first process); undefined lifts them. */

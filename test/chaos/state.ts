@@ -1,6 +1,7 @@
 /** What must be true of running containers and their networks, by the engine's word, the kernel's and the resolvers'. */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
 export type Seen = {
@@ -67,8 +68,8 @@ export type NameOptions = {
 };
 
 /**
- * One container asks for everybody, by name and by alias, for a few of those given: in the namespace of that container, with the host's
- * busybox, so that neither its image nor the engine is needed.
+ * A few of those given ask for everybody, by name and by alias: in the namespace of the container, by a program of the
+ * host, so that neither its image nor the engine is needed.
  */
 export async function wrongNames(seen: readonly Seen[], { silentIsWrong, strangers, known }: NameOptions): Promise<{ wrong: string[]; asked: number }> {
   const askers = seen.filter((_, at) => at % Math.max(1, Math.floor(seen.length / 6)) === 0).slice(0, 6);
@@ -93,16 +94,9 @@ export async function wrongNames(seen: readonly Seen[], { silentIsWrong, strange
 
 const execute = promisify(execFile);
 
-/** Name → addresses; undefined when the process that was to ask is gone. */
+/** Name → addresses, none when there was no answer; undefined when the process that was to ask is gone. */
 async function resolveAll(pid: number, names: readonly string[]): Promise<Map<string, string[]> | undefined> {
-  const script = `for n in ${names.join(" ")}; do echo "? $n"; busybox nslookup -type=a $n 127.0.0.11 2>/dev/null | busybox sed -n '/^Name/,$ s/^Address[ 0-9]*: */! /p'; done`;
-  const said = await execute("nsenter", [`--net=/proc/${pid}/ns/net`, "busybox", "sh", "-c", script], { maxBuffer: 1 << 24 }).catch(() => undefined);
+  const said = await execute("nsenter", [`--net=/proc/${pid}/ns/net`, process.execPath, join(import.meta.dirname, "ask.ts"), ...names], { maxBuffer: 1 << 24 }).catch(() => undefined);
   if (said === undefined) return undefined;
-  const answers = new Map<string, string[]>();
-  let current: string[] = [];
-  for (const line of said.stdout.split("\n")) {
-    if (line.startsWith("? ")) answers.set(line.slice(2), (current = []));
-    if (line.startsWith("! ")) current.push(line.slice(2).split(" ")[0] as string);
-  }
-  return answers;
+  return new Map(Object.entries(JSON.parse(said.stdout) as Record<string, string[] | null>).map(([name, addresses]) => [name, addresses ?? []]));
 }

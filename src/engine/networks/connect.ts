@@ -1,5 +1,5 @@
 /** A container joins a network: a running one at once, another at its next start. */
-import { fail } from "#base/errors.ts";
+import { fail, kindOf } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import { candidateOf, type Attachment, type NetworkRecord, publisherOf } from "#network/network.ts";
 import type { EndpointSettings } from "#spec/docker.ts";
@@ -19,7 +19,11 @@ export async function connect(ctx: Context, network: NetworkRecord, ref: string,
     refuseConnect(record, network);
     const wished = withNetwork(record, network, settings);
     if (!isRunning(record)) return await ctx.store.put(wished);
-    const attachment = await joinRunning(ctx, wished, network);
+    const attachment = await joinRunning(ctx, wished, network).catch((error: unknown) => {
+      if (kindOf(error) !== "cancelled") throw error;
+    });
+    // It has ended a moment ago, and will be in the network when it is started again.
+    if (attachment === undefined) return await ctx.store.put(wished);
     await failpoint("connect.attached");
     const after = withAttachments(wished, ctx.network.attachmentsOf(id));
     await ctx.store.put(after);
