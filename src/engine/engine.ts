@@ -105,7 +105,8 @@ export type ListOptions = { all: boolean; limit?: number; filters: Filters };
 export type Filters = ReadonlyMap<string, readonly string[]>;
 
 export type Containers = {
-  create(request: CreateRequest, options: { name?: string; platform?: string }): Promise<{ id: string; warnings: string[] }>;
+  /** `freePorts`: refused when a host port that it asks for is not free; else that is a warning, and matters at the start. */
+  create(request: CreateRequest, options: { name?: string; platform?: string; freePorts?: boolean }): Promise<{ id: string; warnings: string[] }>;
   /** Newest first, filtered as Docker does. Ports and names are read from the record. */
   list(options: ListOptions): Promise<ContainerRecord[]>;
   get(ref: string): ContainerRecord;

@@ -10,6 +10,8 @@ import type { PortRequest } from "./ports.ts";
 export type HostPorts = {
   /** The host ports for a container's requests; all or none. Throws Docker's "port is already allocated". */
   take(requests: readonly PortRequest[], where: Where): PublishedPort[];
+  /** No container has it, nor one that it meets. */
+  isFree(port: PublishedPort): boolean;
   /** Marks stored ones as taken. */
   keep(ports: readonly PublishedPort[]): void;
   release(ports: readonly PublishedPort[]): void;
@@ -56,6 +58,7 @@ export function openHostPorts(range: { first: number; last: number }): HostPorts
   };
 
   return {
+    isFree: ({ protocol, hostPort, hostIp }) => isFree(protocol, hostPort, [hostIp]),
     keep,
     release,
     take(requests, where) {

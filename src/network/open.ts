@@ -8,6 +8,7 @@ import { openAddressBook } from "./address-book.ts";
 import { openAttachments } from "./attachments.ts";
 import { firstIndex, leftovers, viewHost } from "./bridge.ts";
 import { openNames } from "./dns/dns.ts";
+import { busyPorts } from "./busy-ports.ts";
 import { driverOf } from "./drivers.ts";
 import { attachPrograms, cutOffOp, withdrawOps } from "./endpoint.ts";
 import { explainFailure } from "./explain.ts";
@@ -16,7 +17,7 @@ import { tableFor } from "./firewall/firewall.ts";
 import { openWatch } from "./firewall/watch.ts";
 import { openForwarding } from "./forwarding.ts";
 import { openHostPorts } from "./host-ports.ts";
-import { join, type Book } from "./join.ts";
+import { join, whereOf, type Book } from "./join.ts";
 import { createNetwork, removeNetwork } from "./lifecycle.ts";
 import { connect, disconnect } from "./live.ts";
 import type { Attachment, JoinRequest, Joined, Network } from "./network.ts";
@@ -73,6 +74,12 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
     remove: (id) => removeNetwork(state, id),
     connect: (attachment, pid) => connect(state, attachment, pid),
     disconnect: (attachment, pid) => disconnect(state, attachment, pid),
+    busyPorts: (ref, bindings) => {
+      const network = networks.find(ref) ?? networks.find("bridge");
+      if (network === undefined || !state.driverOf(network.driver).publishes) return Promise.resolve([]);
+      const where = whereOf(state, network, network.ipv6);
+      return busyPorts({ kernel, ports: state.ports, attachments: attachments.all, where }, bindings);
+    },
     changePorts: (container, change, owner) => changePorts(state, container, change, owner),
     changeRate: (container, pid, rate, save) => changeRate(state, { container, pid, rate }, save),
     join: (request) => joinAndSave(state, book, request),

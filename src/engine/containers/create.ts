@@ -15,9 +15,10 @@ import { settleLinks } from "./links.ts";
 import { checkLogging } from "./logging.ts";
 import { commandLine, mergeConfig } from "./merge.ts";
 import { makeMounts } from "./make-mounts.ts";
+import { portWarnings, requirePorts } from "./wanted-ports.ts";
 import { checkSources, planMounts, pointOf, type PlannedMount } from "./mounts.ts";
 
-export type CreateOptions = { name?: string; platform?: string };
+export type CreateOptions = { name?: string; platform?: string; freePorts?: boolean };
 
 export async function create(ctx: Context, request: CreateRequest, options: CreateOptions): Promise<{ id: string; warnings: string[] }> {
   using lease = ctx.leases.open();
@@ -26,6 +27,8 @@ export async function create(ctx: Context, request: CreateRequest, options: Crea
   lease.hold(`content/${image.manifestDigest}`);
   const planned = await planRecord(ctx, request, { image, ...options });
   const { record, mounts } = planned;
+  if (options.freePorts === true) await requirePorts(ctx, record);
+  const portsBusy = options.freePorts === true ? [] : portWarnings(ctx, record);
   // With volumes to make it is only there when they are: one row more, and none where there are no volumes.
   const unfinished = mounts.some(({ wanted, Type }) => wanted !== undefined || Type === "image");
   ctx.store.reserve(record.name, record.id);
@@ -52,7 +55,7 @@ export async function create(ctx: Context, request: CreateRequest, options: Crea
   undo.move();
   for (const { Name } of mounts) ctx.claimedVolumes.delete(`${record.id} ${Name}`);
   publish(ctx, record, "create");
-  return { id: record.id, warnings: platformWarnings(image, options.platform) };
+  return { id: record.id, warnings: [...platformWarnings(image, options.platform), ...(await portsBusy)] };
 }
 
 /** All have settled when this does: an undo must not run beside them. */

@@ -37,9 +37,9 @@ export function withHint(error: unknown, path: string): unknown {
   });
 }
 
-/** Makes the container. Its id. */
-export async function createContainer(cli: Cli, api: Api, options: CreateOptions, body: CreateBody): Promise<string> {
-  const query = createQuery(api, options, body);
+/** Makes the container. Its id. `startsAtOnce`: without the host ports that it asks for it is not made at all. */
+export async function createContainer(cli: Cli, api: Api, options: CreateOptions, body: CreateBody, { startsAtOnce = false } = {}): Promise<string> {
+  const query = { ...createQuery(api, options, body), ...(startsAtOnce && options.publish.length > 0 ? { "free-ports": "1" } : {}) };
   const { pull } = options;
   checkReference(body.Image);
   const idFile = options.cidfile === "" ? undefined : openIdFile(options.cidfile);

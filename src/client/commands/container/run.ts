@@ -38,7 +38,7 @@ async function run(cli: Cli, options: RunOptions, args: readonly string[]): Prom
   if (options["dry-run"]) return await printPlan(cli, api, options, body);
   if (options.detach) detachBody(body, options.attach);
   else checkInput(body.AttachStdin, body.Tty);
-  const id = await createContainer(cli, api, options, body);
+  const id = await createContainer(cli, api, options, body, { startsAtOnce: true });
   const undo: (() => void)[] = [];
   try {
     if (!options.detach) undo.push(forwardSignals(api, id, { forward: options["sig-proxy"] }));

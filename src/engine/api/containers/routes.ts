@@ -19,12 +19,12 @@ export function containerRoutes(parts: ApiParts): ApiRoute[] {
   const { containers } = parts;
   const host = createHost(parts);
 
-  async function parseCreate(call: ApiCall): Promise<ParsedCreate & { options: { name?: string; platform?: string } }> {
+  async function parseCreate(call: ApiCall): Promise<ParsedCreate & { options: { name?: string; platform?: string; freePorts?: boolean } }> {
     const parsed = parseCreateRequest(await requiredJsonBody(call), { version: call.version, host });
     resolveNetworks(parsed.request, parts);
     const name = text(call.query, "name").replace(/^\//, "");
     const platform = call.version >= 41 ? platformText(call.query) : undefined;
-    return { ...parsed, options: { ...(name === "" ? {} : { name }), ...(platform === undefined ? {} : { platform }) } };
+    return { ...parsed, options: { ...(name === "" ? {} : { name }), ...(platform === undefined ? {} : { platform }), freePorts: flag(call.query, "free-ports") } };
   }
 
   async function create(call: ApiCall): Promise<Answer> {
