@@ -50,7 +50,10 @@ story("a network is made with all that can be said, shown, and removed", async (
   const address = await addressIn(cli, container, "n1");
   assert.ok(Number(address.split(".")[3]) >= 128 && address !== `${net}.200`, address);
   assert.equal(await inside(cli, container, "cat", "/sys/class/net/eth0/mtu"), "1400");
-  assert.equal((await inside(cli, container, "ip", "route")).trim(), `${net}.0/24 dev eth0 scope link  src ${address}`);
+  const routes = (await inside(cli, container, "ip", "route")).trim();
+  // Docker 20.10 still gave such a container a default route when the gateway was named.
+  assert.match(routes, peer === "gantry" ? /^\S+ dev eth0 scope link/ : /dev eth0 scope link/);
+  assert.ok(routes.endsWith(`${net}.0/24 dev eth0 scope link  src ${address}`), routes);
   await cli.fails(1, /error while removing network: network n1 id [0-9a-f]{64} has active endpoints/, "network", "rm", "n1");
   await removeAll(cli, { containers: [container], networks: ["n1"] });
   assert.ok(!existsSync(`/sys/class/net/br-${id.slice(0, 12)}`));
