@@ -59,6 +59,8 @@ story("stats: what it uses, once and followed", async ({ cli }) => {
   assert.ok(Number(cpu) > 5, line);
   assert.match(await cli.ok("stats", "-a", "--no-stream", "--format", "{{.Name}}: {{.CPUPerc}} {{.PIDs}}", "busy", "idle"), /^busy: .*\nidle: (0\.00%|--) (0|--)$/);
   assert.match(await cli.ok("stats", "--no-stream", idle), /CONTAINER ID +NAME +CPU % +MEM USAGE \/ LIMIT +MEM % +NET I\/O +BLOCK I\/O +PIDS/);
+  await cli.ok("run", "-d", "--name", "free", "busybox", "sleep", "1000");
+  assert.match(await cli.ok("stats", "--no-stream", "--format", "{{.Name}} {{.PIDs}} {{.MemUsage}}", "free"), /^free 1 [\d.]+[kKM]?i?B \/ [\d.]+GiB$/);
   const following = cli.spawn("stats", "--format", "{{.Name}}", "busy");
   await following.until(/busy[^]*busy[^]*busy/);
   following.child.kill("SIGKILL");

@@ -61,13 +61,13 @@ function memoryJson(reading: Given): object {
   return { usage, ...(most === undefined ? {} : { max_usage: most }), stats: stat, ...(failures === undefined || failures === 0 ? {} : { failcnt: failures }), limit };
 }
 
-/** No limit is the largest number that there is, as Docker has it; here the nearest one that JavaScript can write. */
-const NO_LIMIT = 18446744073709552000;
+/** No limit, as Docker has it with cgroup v2: 64 bits, which no number of JavaScript holds. With v1 it says nothing. */
+const NO_LIMIT = (JSON as JSON & { rawJSON(text: string): object }).rawJSON("18446744073709551615");
 
 function pidsJson(reading: Given): object {
   if (reading === undefined) return {};
-  const { current, limit } = reading.usage.pids;
-  return { current, limit: limit ?? NO_LIMIT };
+  const { version, pids: { current, limit } } = reading.usage;
+  return { current, ...(limit !== undefined ? { limit } : version === "2" ? { limit: NO_LIMIT } : {}) };
 }
 
 function blkioJson(reading: Given): object {
