@@ -154,7 +154,8 @@ async function openState({ kernel, db, execRoot, config, log, host, remotes }: N
     kernel,
     table,
     log,
-    bridges: () => bridgedNetworks(state).map(({ bridge }) => bridge),
+    // One that is being made is not there yet.
+    bridges: () => drivenNetworks(state).flatMap(({ driver, bridge }) => (driver === "bridge" ? [bridge] : [])),
     restore: (missing) => state.inTurn(() => (missing === "rules" ? applyRules(state) : putBack(state))),
   });
   const state: State = {

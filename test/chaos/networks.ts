@@ -42,6 +42,8 @@ type Chaos = {
   /** Nobody begins anything new while this is set. */
   gate: Promise<void> | undefined;
   inFlight: number;
+  /** When somebody last did something to a container; Infinity while it lasts. */
+  readonly touched: Map<string, number>;
   /** Counts the engine's deaths: a request that met one may fail. */
   deaths: number;
   alive: boolean;
@@ -57,7 +59,7 @@ if (process.env["GANTRY_CHAOS"] === undefined) {
 async function run(): Promise<boolean> {
   spawnSync("ip", ["link", "set", "lo", "up"]);
   const engine = await openEngine(["--default-address-pool", "base=10.64.0.0/12,size=24"]);
-  const chaos: Chaos = { engine, random: seeded(Number(values.seed)), wrong: [], done: {}, gate: undefined, inFlight: 0, deaths: 0, alive: true };
+  const chaos: Chaos = { engine, random: seeded(Number(values.seed)), wrong: [], done: {}, gate: undefined, inFlight: 0, touched: new Map(), deaths: 0, alive: true };
   try {
     await loadImage(engine);
     await warm(chaos);
@@ -152,6 +154,7 @@ async function quietly(chaos: Chaos, work: () => Promise<void>): Promise<void> {
 async function act(chaos: Chaos, name: string): Promise<void> {
   const what = chaos.random(100);
   chaos.inFlight++;
+  chaos.touched.set(name, Infinity);
   try {
     if (what < 35) await ask(chaos, "POST", `/containers/${name}/kill`, undefined, [204, 409]);
     else if (what < 75) await ask(chaos, "POST", `/containers/${name}/start`, undefined, [204, 304]);
@@ -160,6 +163,7 @@ async function act(chaos: Chaos, name: string): Promise<void> {
     else await move(chaos, name);
   } finally {
     chaos.inFlight--;
+    chaos.touched.set(name, Date.now());
   }
 }
 
@@ -183,13 +187,16 @@ async function move(chaos: Chaos, name: string): Promise<void> {
   if (from !== undefined && now.length >= perContainer) await ask(chaos, "POST", `/networks/${from}/disconnect`, { Container: name }, [200, 500], /is not connected to network/);
 }
 
-/** kill -9, names asked while it is down, some containers killed meanwhile, and up again. */
+/** kill -9 in the midst of everything, names asked while it is down, some containers killed meanwhile, and up again. */
 async function killEngine(chaos: Chaos): Promise<void> {
-  const seen = await look(chaos);
+  // Who was left alone for a moment before the death is known to everybody's resolver; others may be half joined.
+  const quietSince = Date.now() - 2000;
+  const before = await look(chaos);
   chaos.deaths++;
   chaos.alive = false;
   await chaos.engine.kill();
-  // Who ran for a while before the death is known to everybody's resolver; who is killed now may be answered still.
+  const seen = before.filter(({ name }) => (chaos.touched.get(name) ?? 0) < quietSince);
+  // Who is killed now may be answered still.
   for (const { pid } of seen.filter(() => chaos.random(15) === 0)) {
     spawnSync("kill", ["-9", String(pid)], { stdio: "ignore" });
     count(chaos, "killed while down");
