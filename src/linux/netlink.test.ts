@@ -38,7 +38,7 @@ test("a veth pair is one message whose last 4 bytes are the peer's namespace", (
   bytes.writeUInt32LE(4242, bytes.length - 4);
   const [link, ...others] = readLinks(bytes);
   assert.equal(others.length, 0);
-  assert.deepEqual({ ...link, mac: undefined }, { index: 0, name: "veth0123456", up: true, mtu: 1400, mac: undefined, master: 7, kind: "veth" });
+  assert.deepEqual({ ...link, mac: undefined }, { index: 0, name: "veth0123456", up: true, mtu: 1400, mac: undefined, master: 7, kind: "veth", alias: "" });
   const [first] = readMessages(bytes);
   const info = readAttributes(readAttributes(first!.body.subarray(16)).get(18)!);
   const peer = readAttributes(readAttributes(info.get(2)!).get(1)!.subarray(16));
