@@ -35,8 +35,8 @@ export type ContainerRecord = {
   readonly path: string;
   readonly args: readonly string[];
   readonly mounts: readonly MountPoint[];
-  /** Its volumes are not made yet: after a crash it never was. */
-  readonly unfinished?: boolean;
+  /** Its mounts are not made yet: after a crash it never was. Volumes of these names were not there before. */
+  readonly unfinished?: readonly string[];
   readonly state: {
     readonly status: Status;
     readonly pid: number;

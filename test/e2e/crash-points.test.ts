@@ -77,7 +77,7 @@ for (const [point, road] of Object.entries(roads)) {
     }
     const states = found.map(({ State }) => State);
     const expected: Record<string, string[]> = {
-      "create.named": [], "create.prepared": ["created"], "start.planned": ["created"], "start.ready": ["created"], "start.started": ["running"],
+      "create.named": [], "create.prepared": [], "start.planned": ["created"], "start.ready": ["created"], "start.started": ["running"],
       "exit.noted": ["exited"], "remove.rows": [],
     };
     assert.deepEqual(states, expected[point]);

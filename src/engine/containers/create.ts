@@ -30,7 +30,8 @@ export async function create(ctx: Context, request: CreateRequest, options: Crea
   if (options.freePorts === true) await requirePorts(ctx, record);
   const portsBusy = options.freePorts === true ? [] : portWarnings(ctx, record);
   // With volumes to make it is only there when they are: one row more, and none where there are no volumes.
-  const unfinished = mounts.some(({ wanted, Type }) => wanted !== undefined || Type === "image");
+  const toMake = mounts.filter(({ wanted, Type }) => wanted !== undefined || Type === "image");
+  const unfinished = toMake.flatMap(({ Name }) => (Name === undefined || ctx.volumes.has(Name) ? [] : [Name]));
   ctx.store.reserve(record.name, record.id);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => ctx.store.release(record.name, record.id));
@@ -45,12 +46,12 @@ export async function create(ctx: Context, request: CreateRequest, options: Crea
     undo.defer(() => ctx.snapshots.remove(record.snapshotKey));
     undo.defer(() => ctx.store.delete(record.id));
     await allDone([
-      ctx.store.put(unfinished ? { ...record, unfinished } : record),
+      ctx.store.put(toMake.length > 0 ? { ...record, unfinished } : record),
       ctx.link(`snapshot/${record.snapshotKey}`, [`content/${image.manifestDigest}`]),
       ctx.snapshots.prepare(record.snapshotKey, image.snapshot, { init: true }),
     ]);
     await failpoint("create.prepared");
-    if (unfinished) await ctx.store.put({ ...record, mounts: await makeMounts(ctx, record, mounts, { undo, lease }) });
+    if (toMake.length > 0) await ctx.store.put({ ...record, mounts: await makeMounts(ctx, record, mounts, { undo, lease }) });
   });
   undo.move();
   for (const { Name } of mounts) ctx.claimedVolumes.delete(`${record.id} ${Name}`);

@@ -60,7 +60,7 @@ function needsLook(ctx: Context, record: ContainerRecord, traces: ReadonlySet<st
 const hasEndpoints = (ctx: Context, { id }: ContainerRecord) => ctx.network.attachmentsOf(id).length > 0;
 
 /** Nobody was told that it is there. */
-const isUnfinished = (ctx: Context, record: ContainerRecord) => record.unfinished === true || ctx.snapshots.stat(record.snapshotKey) === undefined;
+const isUnfinished = (ctx: Context, record: ContainerRecord) => record.unfinished !== undefined || ctx.snapshots.stat(record.snapshotKey) === undefined;
 
 async function recoverOne(ctx: Context, live: Live): Promise<void> {
   const record = ctx.store.get(live.id);
@@ -86,7 +86,12 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
   if (ctx.network.attachmentsOf(record.id).length > 0) await ctx.network.leave(record.id, { lost: true });
   if (hasEndpoints(ctx, record)) await ctx.network.leave(live.id, { lost: true });
   const unfinished = isUnfinished(ctx, record) || (record.hostConfig.AutoRemove && record.state.status === "exited");
-  if (unfinished) return await removeLocked(ctx, live, { volumes: record.hostConfig.AutoRemove || record.unfinished === true, code: record.state.exitCode });
+  if (unfinished) {
+    await removeLocked(ctx, live, { volumes: record.hostConfig.AutoRemove || record.unfinished !== undefined, code: record.state.exitCode });
+    // Made for it and not filled: not there, rather than empty.
+    for (const name of record.unfinished ?? []) await ctx.volumes.removeEmpty(name);
+    return;
+  }
   if (wantsStart(record)) scheduleRestart(ctx, live, 0);
 }
 

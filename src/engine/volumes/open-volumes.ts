@@ -25,6 +25,12 @@ export function openVolumes(parts: VolumeParts): VolumeStore {
   const ctx: VolumeContext = { ...parts, records, local, making: new Set(), held: new Map(), mounts: { users: new Map(), leaving: new Set() } };
   return {
     ensure: (wish) => ensure(ctx, wish),
+    has: (name) => records.get(name) !== undefined,
+    async removeEmpty(name) {
+      const record = records.get(name);
+      if (record?.driver !== "local" || needsMount(ctx, name) || parts.usersOf(name).length > 0) return;
+      if ((await usageOf(ctx, record)).inodes === 0) await remove(ctx, name, true);
+    },
     exclusively: records.locked,
     get: records.find,
     async inspect(name) {

@@ -46,6 +46,9 @@ export type Content = { readonly openRoot: Program; readonly destination: string
 
 /** What containers need beyond what the API does. */
 export type VolumeStore = Volumes & {
+  has(name: string): boolean;
+  /** If nobody uses it and there is nothing in it. */
+  removeEmpty(name: string): Promise<void>;
   /** Makes a volume if there is none of that name. `made`: it is new. */
   ensure(wish: WantedVolume): Promise<{ record: VolumeRecord; made: boolean }>;
   /** The folder of a volume, there until `unmount` by the same user. For most volumes that is nothing to do. */
