@@ -1,6 +1,7 @@
 /** stats: what containers use, a reading a second. */
 import { setTimeout as delay } from "node:timers/promises";
 import { nowNanos } from "#base/clock.ts";
+import type { Usage } from "#core/tasks/tasks.ts";
 import type { ContainerRecord, StatsOptions, StatsReading, StatsSample } from "../engine.ts";
 import { isRunning, type Context } from "./context.ts";
 
@@ -29,7 +30,21 @@ export async function* stats(ctx: Context, ref: string, { follow, oneShot, signa
 
 async function readingOf(ctx: Context, record: ContainerRecord): Promise<StatsReading> {
   const time = nowNanos();
-  return { time, usage: await ctx.tasks.usage(ctx.cgroupOf(record), record.state.pid) };
+  const usage = await ctx.tasks.usage(ctx.cgroupOf(record), record.state.pid);
+  return { time, usage: { ...usage, interfaces: ownInterfaces(ctx, record, usage.interfaces) } };
+}
+
+/**
+ * Those of its networks, or of the container whose network it shares. Not the host's, for one that has those; not the
+ * tunnels that some kernels put into every namespace.
+ */
+function ownInterfaces(ctx: Context, record: ContainerRecord, all: Usage["interfaces"]): Usage["interfaces"] {
+  const shared = /^container:(.*)$/.exec(record.hostConfig.NetworkMode)?.[1];
+  const owner = shared === undefined ? record : ctx.store.get(shared);
+  if (owner === undefined) return {};
+  if (owner !== record && owner.hostConfig.NetworkMode.startsWith("container:")) return ownInterfaces(ctx, owner, all);
+  const names = new Set(ctx.network.attachmentsOf(owner.id).map(({ interface: name = "eth0" }) => name));
+  return Object.fromEntries(Object.entries(all).filter(([name]) => names.has(name)));
 }
 
 /** False when there is nobody to wait for. */
