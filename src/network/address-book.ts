@@ -3,7 +3,7 @@
  * container as with thousands.
  */
 import { fail } from "#base/errors.ts";
-import { contains, formatAddress, parseAddress, parsePrefix, toNumber, type Prefix } from "./addresses.ts";
+import { contains, formatAddress, parseAddress, parsePrefix, rangeOf, toNumber, type Prefix } from "./addresses.ts";
 import type { Attachment, NetworkRecord, Subnet } from "./network.ts";
 import { nextAddress, type AddressTurn } from "./pools.ts";
 
@@ -60,10 +60,17 @@ function openPage(subnet: Subnet): Page {
   return { subnet, prefix: parsePrefix(subnet.subnet)!, used: reserved(subnet), turn: { next: 0n } };
 }
 
-/** Of the bridge, of another router, and those that are somebody else's. */
-function reserved({ gateway, route, aux = {} }: Subnet): Set<bigint> {
+/** Of the bridge, of another router, those that are somebody else's, and those that are nobody's. */
+function reserved({ subnet, gateway, route, aux = {} }: Subnet): Set<bigint> {
   const texts = [gateway, route ?? "", ...Object.values(aux)].filter((text) => text !== "");
-  return new Set(texts.map((text) => toNumber(parseAddress(text)!)));
+  return new Set([...texts.map((text) => toNumber(parseAddress(text)!)), ...nobodys(parsePrefix(subnet)!)]);
+}
+
+/** The subnet's own address, and IPv4's broadcast. */
+export function nobodys(prefix: Prefix): bigint[] {
+  const { first, last } = rangeOf(prefix);
+  if (last - first < 2n) return [];
+  return prefix.address.length === 4 ? [first, last] : [first];
 }
 
 function wantedOf(pages: readonly Page[], wanted: string): Given {

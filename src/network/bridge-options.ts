@@ -51,7 +51,8 @@ const isTrue = (options: NetworkRecord["options"], key: string) => boolean(optio
 export function parseMtu(text: string): number {
   if (!/^[+-]?\d+$/.test(text)) throw unparsed(MTU, text, `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`);
   const mtu = Number(text);
-  if (mtu < 0 || mtu > 65535) throw fail("invalid", `invalid MTU number: ${mtu}`);
+  // The kernel's least for a bridge.
+  if (mtu < 0 || (mtu > 0 && mtu < 68) || mtu > 65535) throw fail("invalid", `invalid MTU number: ${mtu}`);
   return mtu === 0 ? 1500 : mtu;
 }
 

@@ -131,7 +131,7 @@ export function sysctlOps(attachment: Attachment): Program {
   const own: Op = { op: "writeFile", path: `/proc/sys/net/ipv6/conf/${name}/${key}`, data: value!, tolerate: ENOENT };
   const asked = (attachment.sysctls ?? []).map((setting): Op => {
     const [path = "", data = ""] = setting.split(/=(.*)/s);
-    const parts = path.split(".").map((part) => (part === "IFNAME" ? name : part));
+    const parts = path.split(".").map((part) => (/^ifname$/i.test(part) ? name : part));
     return { op: "writeFile", path: `/proc/sys/${parts.join("/")}`, data };
   });
   return [own, ...asked];

@@ -122,7 +122,7 @@ function macOf({ driver }: NetworkRecord, { settings }: JoinRequest, address: st
   if (driver === "macvlan" && asked === "") return formatMac(Uint8Array.of(0x02, 0x42, ...randomBytes(4)));
   if (settings?.MacAddress !== undefined && settings.MacAddress !== "") {
     const mac = parseMac(settings.MacAddress);
-    if (mac === undefined || (mac[0]! & 1) !== 0) throw fail("invalid", `invalid MAC address: ${settings.MacAddress}`);
+    if (mac === undefined || (mac[0]! & 1) !== 0 || mac.every((byte) => byte === 0)) throw fail("invalid", `invalid MAC address: ${settings.MacAddress}`);
     return formatMac(mac);
   }
   return formatMac(Uint8Array.of(0x02, 0x42, ...(address === "" ? randomBytes(4) : parseAddress(address)!)));

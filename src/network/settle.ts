@@ -4,7 +4,8 @@
  */
 import { fail } from "#base/errors.ts";
 import type { IpamConfig, NetworkCreateRequest } from "#spec/docker.ts";
-import { contains, formatAddress, formatPrefix, networkOf, overlaps, parseAddress, parsePrefix, type Prefix } from "./addresses.ts";
+import { contains, formatAddress, formatPrefix, networkOf, overlaps, parseAddress, parsePrefix, toNumber, type Prefix } from "./addresses.ts";
+import { nobodys } from "./address-book.ts";
 import type { NetworkDriver } from "./driver.ts";
 import type { NetworkRecord, Subnet } from "./network.ts";
 import { isRemoteIpam } from "./remote/open-remote.ts";
@@ -134,7 +135,12 @@ function subnetOf(config: IpamConfig, prefix: Prefix): Subnet {
   const other = aux[OTHER_GATEWAY[prefix.address.length === 4 ? 4 : 6]];
   for (const address of Object.values(aux)) if (parseAddress(address) === undefined || !contains(prefix, parseAddress(address)!)) throw outside(address);
   const gateway = config.Gateway === undefined ? defaultGateway(prefix, range, Object.values(aux)) : parseAddress(config.Gateway);
+  if (config.Gateway === undefined && (gateway === undefined || !contains(prefix, gateway) || isNobodys(prefix, gateway))) {
+    throw fail("unavailable", "failed to allocate gateway (): no available addresses on this pool");
+  }
   if (gateway === undefined || !contains(prefix, gateway)) throw fail("invalid", `no matching subnet for gateway ${config.Gateway}`);
+  if (isNobodys(prefix, gateway)) throw fail("forbidden", `failed to allocate gateway (${config.Gateway}): Address already in use`);
+  checkAux(prefix, gateway, aux);
   return {
     subnet: formatPrefix(networkOf(prefix)),
     ...(range === undefined ? {} : { range: formatPrefix(networkOf(range)) }),
@@ -142,6 +148,18 @@ function subnetOf(config: IpamConfig, prefix: Prefix): Subnet {
     ...(other === undefined ? {} : { route: formatAddress(parseAddress(other)!) }),
     ...(Object.keys(aux).length === 0 ? {} : { aux }),
   };
+}
+
+const isNobodys = (prefix: Prefix, address: Uint8Array) => nobodys(prefix).includes(toNumber(address));
+
+/** Each is a different one, and none is the gateway's. */
+function checkAux(prefix: Prefix, gateway: Uint8Array, aux: Readonly<Record<string, string>>): void {
+  const taken = new Set([toNumber(gateway), ...nobodys(prefix)]);
+  for (const [name, text] of Object.entries(aux)) {
+    const number = toNumber(parseAddress(text)!);
+    if (taken.has(number)) throw fail("forbidden", `failed to allocate secondary ip address (${name}:${text}): Address already in use`);
+    taken.add(number);
+  }
 }
 
 /** The first one that nobody has: of the range, as Docker. */
