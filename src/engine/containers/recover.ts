@@ -5,8 +5,8 @@
  * The API answers meanwhile: every container that needs a look holds its own lock until it had one.
  */
 import { formatTime, nowNanos } from "#base/clock.ts";
-import { removeFolderProgram, shortTaskId } from "#core/tasks/tasks.ts";
-import { hasNames } from "#network/network.ts";
+import { removeFolderProgram, shortTaskId, type Task } from "#core/tasks/tasks.ts";
+import { hasNames, heldSockets } from "#network/network.ts";
 import { readdir } from "node:fs/promises";
 import type { ContainerRecord } from "../engine.ts";
 import { isRunning, type Context } from "./context.ts";
@@ -74,6 +74,7 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
     if (!isRunning(record) || record.state.pid !== pid) await ctx.store.put(withPid(ctx, record, pid));
     const named = ctx.network.attachmentsOf(live.id).some(hasNames);
     await leaveHalfJoined(ctx, ctx.store.get(live.id)!);
+    await holdPorts(ctx, live.id, found.task);
     if (named) await changeNames(ctx, ctx.store.get(live.id)!, found.task.shim);
     // An engine that died in the middle of a pause may have left it frozen.
     if (record.state.status !== "paused") await ctx.tasks.freeze(ctx.cgroupOf(record), false).catch(() => {});
@@ -109,6 +110,12 @@ async function leaveHalfJoined(ctx: Context, record: ContainerRecord): Promise<v
   const left = ctx.network.attachmentsOf(record.id);
   const after = withAttachments(record, left);
   if (JSON.stringify(after) !== JSON.stringify(record)) await ctx.store.put(after);
+}
+
+/** A change of its ports may have been cut off when its shim held more than the rows say, or what is withdrawn by now. */
+async function holdPorts(ctx: Context, id: string, { shim }: Task): Promise<void> {
+  const held = heldSockets(ctx.network.attachmentsOf(id));
+  if (held.length > 0) await shim.hold(held).catch((error: unknown) => ctx.log.warn("hold published ports", { container: id, error }));
 }
 
 type Garbage = { readonly snapshots: readonly string[]; readonly folders: readonly string[]; readonly tasks: readonly string[] };
