@@ -25,6 +25,7 @@ test("an address that was asked for: once, also outside of the range, not outsid
   assert.equal(take("10.0.77.1"), "10.0.77.1");
   assert.throws(() => take("10.0.77.1"), refused("forbidden", /^Address already in use$/));
   assert.throws(() => take("10.0.5.1"), refused("forbidden", /^Address already in use$/), "the gateway's");
+  for (const nobodys of ["10.0.0.0", "10.0.255.255"]) assert.throws(() => take(nobodys), refused("forbidden", /^Address already in use$/), nobodys);
   assert.throws(() => take("10.1.0.1"), refused("invalid", /10\.1\.0\.1: It does not belong to any of this network's subnets/));
   assert.equal(take("10.0.5.2"), "10.0.5.2");
   assert.deepEqual([take(), take()], ["10.0.5.0", "10.0.5.3"], "only of the range, and not what is taken");
