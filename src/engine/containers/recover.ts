@@ -53,7 +53,8 @@ export async function prepareRecovery(ctx: Context, settling: Map<string, Promis
 
 function needsLook(ctx: Context, record: ContainerRecord, traces: ReadonlySet<string>): boolean {
   const { status } = record.state;
-  return isRunning(record) || wantsStart(record) || ctx.network.attachmentsOf(record.id).length > 0 || traces.has(shortTaskId(record.id)) || hasEndpoints(ctx, record) || (record.hostConfig.AutoRemove && status === "exited") || isUnfinished(ctx, record);
+  if (isRunning(record) || wantsStart(record) || ctx.network.attachmentsOf(record.id).length > 0) return true;
+  return traces.has(shortTaskId(record.id)) || hasEndpoints(ctx, record) || (record.hostConfig.AutoRemove && status === "exited") || isUnfinished(ctx, record);
 }
 
 /** It runs; or it had been given addresses, and was not started any more. */
