@@ -1,5 +1,6 @@
 /** The engine dies at each named point of a container's life; what is found afterwards is whole, and nothing is left. */
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -54,7 +55,32 @@ const roads: Record<string, () => Promise<unknown>> = {
     await start(id);
     await engine.api("POST", `/containers/${id}/wait?condition=removed`);
   },
+  "ports.held": publishLater,
+  "ports.saved": publishLater,
   "remove.rows": async () => engine.api("DELETE", `/containers/${await make({ Cmd: ["true"], Volumes: { "/v": {} } })}?v=1`),
+};
+
+/** A port that is published while the container runs. */
+const LATER = 24_380;
+
+async function publishLater(): Promise<unknown> {
+  const id = await make({ Cmd: ["sleep", "1000"] });
+  await start(id);
+  return await engine.api("POST", `/containers/${id}/update`, { PublishAdd: { "80/tcp": [{ HostIp: "127.0.0.1", HostPort: String(LATER) }] } });
+}
+
+/** What must be so of the container that was left: all of the change, or nothing. */
+async function portsOf(id: string): Promise<{ asked: string[]; inForce: string[]; taken: boolean }> {
+  const { HostConfig, NetworkSettings } = (await engine.api("GET", `/containers/${id}/json`)).body as { HostConfig: { PortBindings: object }; NetworkSettings: { Ports: object } };
+  const taken = await new Promise<boolean>((resolve) => {
+    const server = createServer().once("error", () => resolve(true)).listen(LATER, "127.0.0.1", () => server.close(() => resolve(false)));
+  });
+  return { asked: Object.keys(HostConfig.PortBindings), inForce: Object.keys(NetworkSettings.Ports), taken };
+}
+
+const aftermath: Record<string, (id: string) => Promise<void>> = {
+  "ports.held": async (id) => assert.deepEqual(await portsOf(id), { asked: [], inForce: [], taken: false }),
+  "ports.saved": async (id) => assert.deepEqual(await portsOf(id), { asked: ["80/tcp"], inForce: ["80/tcp"], taken: true }),
 };
 
 for (const [point, road] of Object.entries(roads)) {
@@ -78,9 +104,10 @@ for (const [point, road] of Object.entries(roads)) {
     const states = found.map(({ State }) => State);
     const expected: Record<string, string[]> = {
       "create.named": [], "create.prepared": [], "start.planned": ["created"], "start.ready": ["created"], "start.started": ["running"],
-      "exit.noted": ["exited"], "remove.rows": [],
+      "exit.noted": ["exited"], "remove.rows": [], "ports.held": ["running"], "ports.saved": ["running"],
     };
     assert.deepEqual(states, expected[point]);
+    for (const { Id } of found) await aftermath[point]?.(Id);
     // Doing it again works, and everything can be taken away.
     const again = await make({ Cmd: ["true"] });
     assert.equal((await start(again)).status, 204);

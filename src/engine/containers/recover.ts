@@ -5,6 +5,7 @@
  * The API answers meanwhile: every container that needs a look holds its own lock until it had one.
  */
 import { formatTime, nowNanos } from "#base/clock.ts";
+import { kindOf } from "#base/errors.ts";
 import { removeFolderProgram, shortTaskId, type Task } from "#core/tasks/tasks.ts";
 import { hasNames, heldSockets } from "#network/network.ts";
 import { readdir } from "node:fs/promises";
@@ -115,8 +116,10 @@ async function leaveHalfJoined(ctx: Context, record: ContainerRecord): Promise<v
 
 /** A change of its ports may have been cut off when its shim held more than the rows say, or what is withdrawn by now. */
 async function holdPorts(ctx: Context, id: string, { shim }: Task): Promise<void> {
-  const held = heldSockets(ctx.network.attachmentsOf(id));
-  if (held.length > 0) await shim.hold(held).catch((error: unknown) => ctx.log.warn("hold published ports", { container: id, error }));
+  await shim.hold(heldSockets(ctx.network.attachmentsOf(id))).catch((error: unknown) => {
+    // A shim of before there was this order holds what it was born with.
+    if (kindOf(error) !== "not-implemented") ctx.log.warn("hold published ports", { container: id, error });
+  });
 }
 
 type Garbage = { readonly snapshots: readonly string[]; readonly folders: readonly string[]; readonly tasks: readonly string[] };

@@ -21,11 +21,13 @@ export async function updateNetwork(ctx: Context, live: Live, change: ContainerU
   if (Object.keys(add).length === 0 && Object.keys(remove).length === 0) return NetworkRate !== undefined;
   const { shim } = live.task;
   const owner = {
-    hold: (ports: Parameters<typeof shim.hold>[0]) => shim.hold(ports),
+    async hold(ports: Parameters<typeof shim.hold>[0]) {
+      await shim.hold(ports);
+      await failpoint("ports.held");
+    },
     async save(attachments: readonly Attachment[]) {
-      const saved = save(attachments);
+      await save(attachments);
       await failpoint("ports.saved");
-      await saved;
     },
   };
   await ctx.network.changePorts(live.id, { add, remove: (port) => isNamed(port, remove) }, owner);
