@@ -9,6 +9,7 @@
  * a line for each thing that was wrong.
  */
 import { spawnSync } from "node:child_process";
+import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -89,8 +90,11 @@ function seeded(seed: number): (below: number) => number {
 }
 
 async function loadImage(engine: Engine): Promise<void> {
-  const loaded = spawnSync("curl", ["-sSf", "--unix-socket", engine.place.socket, "-H", "content-type: application/x-tar", "--data-binary", "@-", "http://engine/images/load"], { input: busyboxArchive() });
-  if (loaded.status !== 0) throw new Error(`load: ${loaded.stderr}`);
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const headers = { "content-type": "application/x-tar" };
+  const sent = request({ socketPath: engine.place.socket, method: "POST", path: "/images/load", headers, agent: false }, (response) => response.resume().once("end", () => resolve(response.statusCode ?? 0)));
+  sent.once("error", reject).end(busyboxArchive());
+  if ((await promise) !== 200) throw new Error(`load: ${await promise}`);
 }
 
 /** One of each, made and gone: what the engine makes once and keeps is there before it is counted. */

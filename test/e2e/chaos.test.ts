@@ -7,7 +7,7 @@ import { busyboxMissing } from "../fixtures/image.ts";
 import { onPath } from "../packages.ts";
 import { peer, root } from "./harness/engine.ts";
 
-const missing = ["nsenter", "unshare", "nft", "ip", "curl"].find((program) => !onPath(program));
+const missing = ["nsenter", "unshare", "nft", "ip"].find((program) => !onPath(program));
 const skip = (peer === "dockerd" && "it is about our engine") || (process.getuid?.() !== 0 && "containers need root") || busyboxMissing || (missing !== undefined && `${missing} is not on this machine`);
 
 test("chaos: containers killed, started and moved between networks, the engine killed in between", { skip, timeout: 300_000 }, () => {
