@@ -135,9 +135,9 @@ for (const [what, road] of works) {
     await createContainer("maker", "source");
     await api("DELETE", "/containers/maker");
     let halfway = 0;
-    for (let round = 0; round < TRIES && halfway < 2; round++) {
+    for (let round = 0; round < TRIES && halfway < 1; round++) {
       const ended = road(`target${round}`).catch(() => undefined);
-      if (!(await untilFolders(1 + 40 * halfway, ended))) continue;
+      if (!(await untilFolders(20, ended))) continue;
       halfway++;
       await killAll();
       await ended;

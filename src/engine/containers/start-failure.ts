@@ -4,8 +4,9 @@
  */
 import { getSystemErrorMessage } from "node:util";
 import { Failure, fail, kindOf, messageOf } from "#base/errors.ts";
-import { ProgramError } from "#core/tasks/tasks.ts";
+import { MAP_IDS, ProgramError } from "#core/tasks/tasks.ts";
 import type { ContainerRecord, StartFailure } from "../engine.ts";
+import { subpathFailure } from "./subpath-failure.ts";
 
 export const NOT_EXECUTABLE = 126;
 export const NOT_FOUND = 127;
@@ -17,10 +18,17 @@ const WRONG_TYPE =
 const CREATE = "failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process";
 
 export function startFailure(error: unknown, record: Pick<ContainerRecord, "path" | "config">): StartFailure {
+  const mount = error instanceof ProgramError ? mountFailure(error) : undefined;
+  if (mount !== undefined) return startFailure(mount, record);
   if (error instanceof ProgramError) return programFailure(error, CREATE, { command: record.path, cwd: record.config.WorkingDir });
   if (error instanceof Failure && typeof error.facts["exitCode"] === "number") return error as StartFailure;
   const facts = { ...(error instanceof Failure ? error.facts : {}), exitCode: NOT_STARTED };
   return fail(kindOf(error), messageOf(error), { cause: error, facts }) as StartFailure;
+}
+
+function mountFailure(error: ProgramError): Failure | undefined {
+  if (error.op?.note === MAP_IDS) return fail("invalid", `mount with mapped owners: ${error.code === "EINVAL" ? "the file system of the source cannot do that" : getSystemErrorMessage(-error.errno)}`, { cause: error });
+  return error.op !== undefined && "path" in error.op ? subpathFailure(error, String(error.op.path)) : undefined;
 }
 
 /** The same for `prefix` another sentence: exec's. */

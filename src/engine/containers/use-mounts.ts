@@ -1,8 +1,8 @@
 /** Mounts of a container that starts: volumes brought to this host, and what of them is mounted, for the runtime. */
-import { fail } from "#base/errors.ts";
-import { type BindTree, FIND_SUBPATH, lookInside, ProgramError } from "#core/tasks/tasks.ts";
+import { type BindTree, lookInside } from "#core/tasks/tasks.ts";
 import type { ContainerRecord, MountPoint } from "../engine.ts";
 import type { Context } from "./context.ts";
+import { subpathFailure } from "./subpath-failure.ts";
 
 /** The record with the folders that its volumes have now. For most it is what it was. */
 export async function mountVolumes(ctx: Context, record: ContainerRecord): Promise<ContainerRecord> {
@@ -58,13 +58,6 @@ async function look(ctx: Context, from: BindTree["from"], { subpath, shown }: { 
   } catch (error) {
     throw subpathFailure(error, shown) ?? error;
   }
-}
-
-/** @see FIND_SUBPATH: also of the program that starts the container, if somebody was faster. */
-export function subpathFailure(error: unknown, path: string): Error | undefined {
-  if (!(error instanceof ProgramError) || error.op?.note !== FIND_SUBPATH) return undefined;
-  if (error.code === "EXDEV" || error.code === "ELOOP") return fail("invalid", `path concatenation escapes the base directory: ${path}`, { cause: error });
-  return fail("invalid", `cannot access path ${path}: ${error.code === "ENOENT" ? "no such file or directory" : error.code}`, { cause: error });
 }
 
 /** The two change places; everybody else stays who they are. */
