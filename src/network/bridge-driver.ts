@@ -20,7 +20,7 @@ export const bridgeDriver: NetworkDriver = {
     if (same !== undefined) throw fail("forbidden", `cannot create network ${base.id} (${record.bridge}): conflicts with network ${same.id} (${same.bridge}): networks have same bridge name`);
     return record;
   },
-  up: (network, { kernel, owned }) => ensureBridge(kernel, network, { owned }),
+  up: (network, { kernel, ...host }) => ensureBridge(kernel, network, host),
   async down({ bridge, adopted }, { kernel }) {
     if (adopted !== true) await removeLink(kernel, bridge);
   },

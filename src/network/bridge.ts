@@ -54,23 +54,26 @@ export function addressesOn(view: HostView, bridge: string): InterfaceAddress[] 
   return view.addresses.filter(({ index, address }) => index === link?.index && !isLinkLocal(address));
 }
 
-/** Makes or corrects the bridge and gives its index. `owned`: addresses that are not the network's are taken off it. */
-export async function ensureBridge(kernel: Kernel, network: NetworkRecord, { owned }: { owned: boolean }): Promise<number> {
-  const { link, present } = await makeBridge(kernel, network);
+/**
+ * Makes or corrects the bridge and gives its index. `owned`: addresses that are not the network's are taken off it.
+ * `view`: the host a moment ago; what is not in it is made.
+ */
+export async function ensureBridge(kernel: Kernel, network: NetworkRecord, { owned, view }: { owned: boolean; view?: HostView }): Promise<number> {
+  const known = view?.links.find(({ name }) => name === network.bridge);
+  const link = known ?? (await makeBridge(kernel, network));
   if (link === undefined || link.kind !== "bridge") {
     throw fail("conflict", `set up network ${network.name}: interface ${network.bridge} is not a bridge`);
   }
+  const present = known === undefined ? [] : addressesOn(view!, network.bridge);
   await kernel.perform([...sysctlOps(network), ...correctionOps(network, link, present, owned)]);
   return link.index;
 }
 
 /** One program: the bridge, if there is none of that name, and then what it is. */
-async function makeBridge(kernel: Kernel, network: NetworkRecord): Promise<{ link: Link | undefined; present: InterfaceAddress[] }> {
-  const look = (data: Buffer): Op => ({ op: "netlink", proto: ROUTE, acks: 1, collect: 1, data });
-  const seen = await kernel.perform([makeOp(network), look(getLink(network.bridge)), look(dumpAddresses())]);
-  const link = readLinks(seen.get(1) ?? Buffer.alloc(0))[0];
-  const addresses = readAddresses(seen.get(2) ?? Buffer.alloc(0));
-  return { link, present: addresses.filter(({ index, address }) => index === link?.index && !isLinkLocal(address)) };
+async function makeBridge(kernel: Kernel, network: NetworkRecord): Promise<Link | undefined> {
+  const look: Op = { op: "netlink", proto: ROUTE, acks: 1, collect: 1, data: getLink(network.bridge) };
+  const seen = await kernel.perform([makeOp(network), look]);
+  return readLinks(seen.get(1) ?? Buffer.alloc(0))[0];
 }
 
 /** Ends of pairs in the bridge that belong to no endpoint. */

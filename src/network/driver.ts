@@ -6,6 +6,7 @@
  * says what its options mean, makes what the host needs, and gives a container its interface.
  */
 import type { Kernel } from "#linux/linux.ts";
+import type { HostView } from "./bridge.ts";
 import type { Program } from "#linux/ops.ts";
 import type { NetworkCreateRequest } from "#spec/docker.ts";
 import type { Attachment, JoinRequest, NetworkRecord } from "./network.ts";
@@ -47,6 +48,8 @@ export type DriverHost = {
   readonly kernel: Kernel;
   /** The interface is the engine's own: addresses that are not the network's are taken off it. */
   readonly owned: boolean;
+  /** The host a moment ago, when many networks are brought up at once. */
+  readonly view?: HostView;
   /** The other networks: one may use the same interface of the host. */
   readonly others: readonly NetworkRecord[];
 };

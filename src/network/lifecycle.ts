@@ -4,7 +4,7 @@ import { fail, messageOf } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { NetworkCreateRequest } from "#spec/docker.ts";
 import { randomBytes } from "node:crypto";
-import { viewHost } from "./bridge.ts";
+import { viewHost, type HostView } from "./bridge.ts";
 import type { NetworkRecord } from "./network.ts";
 import type { Prepared } from "./remote/open-remote.ts";
 import type { Pools } from "./remote/pools.ts";
@@ -46,7 +46,7 @@ async function makeNetwork(state: State, request: NetworkCreateRequest, pools: P
   try {
     await state.store.putNetwork(network);
     await failpoint("network.row");
-    if (network.configOnly !== true) await bringUpNetwork(state, network);
+    if (network.configOnly !== true) await bringUpNetwork(state, network, view);
     await failpoint("network.up");
     state.networks.add(network);
     return { network, warning: "" };
@@ -56,10 +56,10 @@ async function makeNetwork(state: State, request: NetworkCreateRequest, pools: P
   }
 }
 
-async function bringUpNetwork(state: State, network: NetworkRecord): Promise<void> {
+async function bringUpNetwork(state: State, network: NetworkRecord, view: HostView): Promise<void> {
   const driver = state.driverOf(network.driver);
   await driver.create?.(network);
-  state.indexes.set(network.id, await driver.up(network, driverHost(state, network)));
+  state.indexes.set(network.id, await driver.up(network, driverHost(state, network, view)));
   if (!driver.publishes) return;
   await state.inTurn(async () => {
     const before = bridgedNetworks(state).filter(({ id }) => id !== network.id);

@@ -9,7 +9,7 @@ import { openAttachments } from "./attachments.ts";
 import { firstIndex, leftovers, viewHost } from "./bridge.ts";
 import { openNames } from "./dns/dns.ts";
 import { busyPorts } from "./busy-ports.ts";
-import { driverOf } from "./drivers.ts";
+import { driverOf, DRIVERS } from "./drivers.ts";
 import { attachPrograms, cutOffOp, withdrawOps } from "./endpoint.ts";
 import { explainFailure } from "./explain.ts";
 import { openAnswers } from "./firewall/answers.ts";
@@ -20,7 +20,7 @@ import { openHostPorts } from "./host-ports.ts";
 import { join, whereOf, type Book } from "./join.ts";
 import { createNetwork, removeNetwork } from "./lifecycle.ts";
 import { connect, disconnect } from "./live.ts";
-import type { Attachment, JoinRequest, Joined, Network } from "./network.ts";
+import type { Attachment, JoinRequest, Joined, Network, NetworkRecord } from "./network.ts";
 import { changePorts } from "./publishing.ts";
 import { changeRate } from "./change-rate.ts";
 import { openProxies } from "./proxies.ts";
@@ -216,17 +216,20 @@ async function rename(state: State, container: string, name: string): Promise<vo
 
 /** A network whose interface cannot be had does not keep the engine from starting, unless it is everybody's. */
 async function bringUp(state: State): Promise<void> {
-  state.first = await firstIndex(state.kernel);
-  await Promise.all(
-    drivenNetworks(state).map(async (network) => {
-      try {
-        state.indexes.set(network.id, await state.driverOf(network.driver).up(network, driverHost(state, network)));
-      } catch (error) {
-        if (network.name === "bridge") throw error;
-        state.log.error("bring up a network", { network: network.name, error: messageOf(error) });
-      }
-    }),
-  );
+  const [first, view] = await Promise.all([firstIndex(state.kernel), viewHost(state.kernel)]);
+  state.first = first;
+  const up = async (network: NetworkRecord) => {
+    try {
+      state.indexes.set(network.id, await state.driverOf(network.driver).up(network, driverHost(state, network, view)));
+    } catch (error) {
+      if (network.name === "bridge") throw error;
+      state.log.error("bring up a network", { network: network.name, error: messageOf(error) });
+    }
+  };
+  const networks = drivenNetworks(state);
+  const remote = networks.filter(({ driver }) => !Object.hasOwn(DRIVERS, driver));
+  // One after the other where only the kernel is asked: many at once would start a host of `cell` each.
+  await Promise.all([...remote.map(up), networks.filter((one) => !remote.includes(one)).reduce((last, one) => last.then(() => up(one)), Promise.resolve())]);
   state.guarded = await state.forwarding.turnOn(bridgedNetworks(state));
   await applyRules(state);
 }

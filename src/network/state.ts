@@ -5,6 +5,7 @@ import { ProgramError, type Kernel } from "#linux/linux.ts";
 import { NETFILTER, type Table } from "#linux/nftables.ts";
 import type { AddressBook } from "./address-book.ts";
 import { hasNames, type Names } from "./dns/dns.ts";
+import type { HostView } from "./bridge.ts";
 import type { NetworkDriver } from "./driver.ts";
 import type { Answers } from "./firewall/answers.ts";
 import { networkAdded, networkRemoved, replaceOps, type Guarded } from "./firewall/firewall.ts";
@@ -112,8 +113,9 @@ export const drivenNetworks = ({ networks }: State): NetworkRecord[] =>
 export const bridgedNetworks = ({ networks }: State): NetworkRecord[] => networks.staying().filter(({ driver, configOnly }) => driver === "bridge" && configOnly !== true);
 
 /** What a driver is told of the host; `network` is the one it works on. */
-export const driverHost = ({ kernel, networks, config }: State, network: NetworkRecord) => ({
+export const driverHost = ({ kernel, networks, config }: State, network: NetworkRecord, view?: HostView) => ({
   kernel,
+  ...(view === undefined ? {} : { view }),
   owned: network.adopted !== true && (network.name !== "bridge" || config.bridge === ""),
   others: networks.all().filter(({ id }) => id !== network.id),
 });
