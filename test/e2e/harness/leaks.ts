@@ -11,8 +11,8 @@ export type Holdings = Readonly<Record<string, readonly string[]>>;
 /** The engine keeps a few hosts of cell and adds to them under load, up to this many: a pool, no leak. */
 const mostHosts = 16;
 
-/** Folders that are made when first needed, and kept: what is in them belongs to networks and volumes, and goes with these. */
-const madeOnce = (place: Place): string[] => [join(place.execRoot, "names"), join(place.dataRoot, "volumes/.filled")];
+/** Folders that are made when first needed, and kept: what is in them belongs to networks, volumes and plugins, and goes with these. */
+const madeOnce = (place: Place): string[] => [join(place.execRoot, "names"), join(place.dataRoot, "volumes/.filled"), join(place.execRoot, "plugins")];
 
 /** Lists, by kind. Compare two of them with `settled`. */
 export function holdings(engine: Engine): Holdings {
