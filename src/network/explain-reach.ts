@@ -202,7 +202,7 @@ function peerFindings(way: Way): Finding[] {
   if (endpoint.egress?.Default === "deny") return [];
   const isolated = network.driver === "bridge" && modesOf(endpoint, network).every(([, mode]) => mode === "isolated");
   const host: Finding[] =
-    network.driver !== "bridge" || isolated ? [] : [{ who: "the host", reachable: true, where: `its address in ${of(network)}, and its others unless the network is internal`, because: "the host's own firewall decides" }];
+    network.driver !== "bridge" || isolated ? [] : [{ who: "the host", reachable: true, where: network.internal ? `its address in ${of(network)}, and no other` : "every address of it", because: "nothing of the engine's is between; the host's own firewall decides" }];
   return [...peersFinding(way, "to"), ...host];
 }
 
