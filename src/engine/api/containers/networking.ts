@@ -64,11 +64,11 @@ function endpointOf(endpoint: EndpointRecord, settings: EndpointSettings | undef
   };
 }
 
-/** Ports of a running container: published ones with their bindings, others that are exposed with null. */
+/** Ports of a running container: published ones with their bindings, others that are exposed with null. As Docker: none without a way out. */
 export function portsOf(record: ContainerRecord): Record<string, object[] | null> {
   if (!isUp(record) || record.hostConfig.NetworkMode.startsWith("container:")) return {};
-  const hasPorts = Object.values(record.endpoints).some((endpoint) => endpoint.address !== "" || endpoint.address6 !== "");
-  if (!hasPorts) return {};
+  const leadsOut = Object.values(record.endpoints).some(({ gateway, gateway6 }) => gateway !== "" || gateway6 !== "");
+  if (!leadsOut && Object.keys(record.ports).length === 0) return {};
   const exposed = Object.keys(record.config.ExposedPorts).flatMap(spread).map((port) => [port, null] as const);
   const published = Object.entries(record.ports).map(([port, bindings]) => [port, bindings.map(({ HostIp, HostPort }) => ({ HostIp, HostPort }))] as const);
   return Object.fromEntries([...exposed, ...published]);
