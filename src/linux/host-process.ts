@@ -47,6 +47,8 @@ type Pending = {
   readonly sent: Sent;
   readonly piped: Piped | undefined;
   readonly outputs: Map<number, Buffer>;
+  /** Where outputs of several pieces are. */
+  readonly rooms: Map<number, Buffer>;
   readonly resolve: (outputs: Outputs) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -75,7 +77,7 @@ export function startHost({ cell, failpoints }: HostOptions): Host {
     child.on("exit", (code, signal) => (lose(`it ended with ${signal ?? `exit code ${code}`}`), resolve()));
   });
   const answer = (kind: number, payload: Buffer) => {
-    if (kind === OUTPUT) return pending && collect(pending.outputs, payload);
+    if (kind === OUTPUT) return pending && collect(pending, payload);
     const taken = take();
     if (kind === DONE) taken?.resolve(taken.outputs);
     else taken?.reject(programError(taken.sent, payload.readInt32LE(0), payload.readInt32LE(4)));
@@ -102,7 +104,7 @@ export function startHost({ cell, failpoints }: HostOptions): Host {
     kill: () => void socket.destroy(),
     run(sent, bytes, flags, piped) {
       const { promise, resolve, reject } = Promise.withResolvers<Outputs>();
-      pending = { sent, piped, outputs: new Map(), resolve, reject };
+      pending = { sent, piped, outputs: new Map(), rooms: new Map(), resolve, reject };
       if (lost) lose("it is gone");
       id = (id + 1) >>> 0;
       socket.ref();
@@ -129,12 +131,20 @@ export function startHost({ cell, failpoints }: HostOptions): Host {
   };
 }
 
-/** What an op says may come in several pieces. */
-function collect(outputs: Map<number, Buffer>, payload: Buffer): void {
+/** What an op says may come in many pieces. Room is doubled: a dump of a thousand interfaces is not copied a thousand times. */
+function collect({ outputs, rooms }: Pending, payload: Buffer): void {
   const index = payload.readUInt32LE(0);
   const before = outputs.get(index);
   const bytes = payload.subarray(4);
-  outputs.set(index, before === undefined ? bytes : Buffer.concat([before, bytes]));
+  if (before === undefined) return void outputs.set(index, bytes);
+  const length = before.length + bytes.length;
+  let room = rooms.get(index);
+  if (room === undefined || room.length < length) {
+    rooms.set(index, (room = Buffer.allocUnsafe(length * 2)));
+    before.copy(room);
+  }
+  bytes.copy(room, before.length);
+  outputs.set(index, room.subarray(0, length));
 }
 
 type Pipe = (piece: Buffer) => void;
