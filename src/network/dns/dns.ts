@@ -72,8 +72,8 @@ export const RESOLVER = "127.0.0.11";
 
 const NAMELESS: ReadonlySet<string> = new Set(["bridge", "host", "none"]);
 
-/** User-defined networks have names; Docker's own do not. */
-export const hasNames = ({ networkName }: Pick<Attachment, "networkName">): boolean => !NAMELESS.has(networkName);
+/** User-defined networks have names; Docker's own do not. A container that may send to names only asks through us, in every network. */
+export const hasNames = ({ networkName, egress }: Pick<Attachment, "networkName" | "egress">): boolean => !NAMELESS.has(networkName) || egress?.Default === "deny";
 
 /** In a container's `inside` program, when the loopback interface is up: makes the resolver's sockets and hands them to the shim. */
 export const resolverOp: Op = { op: "resolver", note: `names at ${RESOLVER}` };
