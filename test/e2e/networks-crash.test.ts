@@ -30,6 +30,8 @@ before(async () => {
 });
 
 after(async () => {
+  // Of a test that failed: interfaces do not end with the engine.
+  if (engine !== undefined) await removeContainers(engine).catch(() => {});
   await engine?.[Symbol.asyncDispose]();
 });
 
