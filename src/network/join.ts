@@ -75,7 +75,9 @@ export function join(book: Book, request: JoinRequest): Attachment {
   return attachment;
 }
 
-function refuse({ attachments }: Book, network: NetworkRecord, { container, name, settings }: JoinRequest): void {
+function refuse({ attachments, config }: Book, network: NetworkRecord, { container, name, settings, egress }: JoinRequest): void {
+  const passesFirewall = network.driver === "bridge" && config.iptables;
+  if (egress?.Default === "deny" && !passesFirewall) throw fail("invalid", `limit what container ${name} may send: what it sends to network ${network.name} does not pass the engine's firewall`);
   if (network.configOnly === true) throw fail("forbidden", "cannot create endpoint on configuration-only network");
   if (network.driver === "host" || network.driver === "null") throw fail("invalid", `join network ${network.name}: a container shares it without an endpoint`);
   if (attachments.of(container).some(({ networkId }) => networkId === network.id)) throw fail("forbidden", `endpoint with name ${name} already exists in network ${network.name}`);
