@@ -37,6 +37,7 @@ async function makeNetwork(state: State, request: NetworkCreateRequest, pools: P
     networks: state.networks.all(),
     taken: [...view.routes, ...view.addresses],
     pools: state.config.addressPools,
+    defaults: state.config.networkOptions ?? {},
     driverOf: state.driverOf,
     mtu: 1500,
   });

@@ -24,6 +24,8 @@ export type NetworkConfig = {
   readonly ipMasq: boolean;
   readonly userlandProxy: boolean;
   readonly addressPools: readonly Pool[];
+  /** Options of new networks that do not say otherwise, by driver. */
+  readonly networkOptions?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 };
 
 export const DEFAULT_BRIDGE = "gantry0";

@@ -63,6 +63,12 @@ test("options of the bridge driver", () => {
   assert.deepEqual([record.bridge, record.icc, record.masquerade, record.publishAddress, record.gatewayMode4, record.mtu], ["mybr", false, false, "127.0.0.1", "isolated", 1400]);
 });
 
+test("default options, by driver, give way to what is asked for", () => {
+  const defaults = { bridge: { [`${B}enable_icc`]: "false", "com.docker.network.driver.mtu": "1400" }, macvlan: { parent: "x" } };
+  const record = settle({ Options: { [`${B}enable_icc`]: "true" } }, { defaults });
+  assert.deepEqual([record.icc, record.mtu, record.options["parent"]], [true, 1400, undefined]);
+});
+
 const overlapping: Wish = { config: [{ Subnet: "10.1.0.0/16" }] };
 const refused: [Kind, RegExp, Wish, Partial<Around>?][] = [
   ["invalid", /name is empty/, { Name: " " }],

@@ -20,8 +20,8 @@ export type Around = {
   readonly pools: readonly Pool[];
   /** Of the driver's name. @throws not-found */
   readonly driverOf: (name: string) => NetworkDriver;
-  /** default-network-opts of daemon.json for this driver. */
-  readonly defaults?: Readonly<Record<string, string>>;
+  /** default-network-opts of daemon.json, by driver. */
+  readonly defaults?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly mtu: number;
 };
 
@@ -64,7 +64,7 @@ function baseRecord(request: NetworkCreateRequest, driver: string, { id, created
     ipv6,
     internal,
     ipam: { driver: IPAM.Driver === "" ? "default" : IPAM.Driver, ...(IPAM.Options === undefined ? {} : { options: IPAM.Options }), configs: [] },
-    options: { ...defaults, ...Options },
+    options: { ...defaults[driver], ...Options },
     labels,
     bridge: "",
     mtu,

@@ -30,6 +30,7 @@ const accepted: [name: string, argv: string[], pick: (config: Config) => unknown
   ["a size", ["--default-shm-size", "1.5g"], (c) => c.containers.shmSize, 1.5 * 1024 ** 3],
   ["ulimits add up", ["--default-ulimit", "nofile=10:20", "--default-ulimit", "core=-1"], (c) => c.containers.ulimits, { nofile: { Name: "nofile", Soft: 10, Hard: 20 }, core: { Name: "core", Soft: -1, Hard: -1 } }],
   ["log options add up", ["--log-opt", "max-size=1m", "--log-opt", "max-file=3"], (c) => c.containers.logOpts, { "max-size": "1m", "max-file": "3" }],
+  ["options of networks", ["--default-network-opt", "bridge=a.b=c=d", "--default-network-opt", "bridge=e="], (c) => c.network.networkOptions, { bridge: { "a.b": "c=d", e: "" } }],
   ["pools", ["--default-address-pool", "base=10.10.0.0/16,size=24"], (c) => c.network.addressPools, [{ base: "10.10.0.0/16", size: 24 }]],
   ["Docker's name of the overlay driver", ["-s", "overlay2"], (c) => c.storageDriver, "overlay"],
   ["a refused key at its default", ["--tls=false", "--max-concurrent-downloads=3"], (c) => c.storageDriver, "overlay"],

@@ -105,6 +105,8 @@ export type NetworkDefaults = {
   readonly ipMasq: boolean;
   readonly userlandProxy: boolean;
   readonly addressPools: readonly { readonly base: string; readonly size: number }[];
+  /** Options of new networks that do not say otherwise, by driver. */
+  readonly networkOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly dns: readonly string[];
   readonly dnsOptions: readonly string[];
   readonly dnsSearch: readonly string[];

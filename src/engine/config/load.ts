@@ -133,6 +133,7 @@ function compileNetwork(values: Values): NetworkDefaults {
     ipMasq: get("ip-masq"),
     userlandProxy: get("userland-proxy"),
     addressPools: get("default-address-pools"),
+    networkOptions: get("default-network-opts"),
     dns: get("dns"),
     dnsOptions: get("dns-opts"),
     dnsSearch: get("dns-search"),

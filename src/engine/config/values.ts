@@ -29,6 +29,8 @@ export const kinds = {
   map: { word: "map", fromText: (text, before) => ({ ...(before as object), ...parsePair(text) }), fromJson: mapOf },
   ulimits: { word: "ulimit", fromText: (text, before) => ({ ...(before as object), ...parseUlimit(text) }), fromJson: ulimitsOf },
   pools: { word: "pool-options", fromText: (text, before) => [...((before as Pool[] | undefined) ?? []), parsePool(text)], fromJson: poolsOf },
+  /** By driver, then by name of the option. */
+  driverOptions: { word: "mapmap", fromText: (text, before) => withDriverOption((before ?? {}) as DriverOptions, text), fromJson: driverOptionsOf },
   /** Anything: only of settings that are refused, or read elsewhere. */
   object: { word: "value", fromText: (text, before) => ({ ...(before as object), [text]: true }), fromJson: objectOf },
 } satisfies Record<string, KindReader>;
@@ -135,6 +137,19 @@ function listOf(json: unknown): string[] {
     throw fail("invalid", "a list of strings is expected");
   }
   return json;
+}
+
+type DriverOptions = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** "bridge=com.docker.network.driver.mtu=1400". */
+function withDriverOption(before: DriverOptions, text: string): DriverOptions {
+  const [driver = "", name, ...value] = text.split("=");
+  if (driver === "" || name === undefined || value.length === 0) throw fail("invalid", `invalid value '${text}': it is DRIVER=OPTION=VALUE`);
+  return { ...before, [driver]: { ...before[driver], [name]: value.join("=") } };
+}
+
+function driverOptionsOf(json: unknown): Value {
+  return Object.fromEntries(Object.entries(objectOf(json)).map(([driver, options]) => [driver, mapOf(options)]));
 }
 
 function mapOf(json: unknown): Record<string, string> {
