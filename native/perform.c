@@ -522,23 +522,25 @@ struct talk { int fd; int64_t acks; int collect; uint16_t tolerate; };
 
 static char answers[65536] __attribute__((aligned(8)));
 
-/* Reads one packet of answers. What is not an ack is an output when collected. */
+/* Reads one packet of answers. What is not an ack is an output when collected: what stands in a row as one, since a dump has
+ * thousands of messages. */
 static int netlink_answers(struct machine *m, uint32_t index, struct talk *t) {
-  char *const buffer = answers;
+  char *const buffer = answers, *row = NULL, *end = NULL;
   ssize_t n = recv(t->fd, buffer, sizeof answers, MSG_TRUNC);
   if (n < 0) return errno == EINTR ? 0 : errno == EAGAIN ? -ETIMEDOUT : -errno;
   if ((size_t)n > sizeof answers) return -EMSGSIZE;
   for (struct nlmsghdr *h = (void *)buffer; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
-    if (h->nlmsg_type == NLMSG_ERROR) {
-      int err = ((struct nlmsgerr *)NLMSG_DATA(h))->error;
-      if (err && -err != t->tolerate) return err;
-      t->acks--;
-    } else if (h->nlmsg_type == NLMSG_DONE) {
-      t->acks--;
-    } else if (t->collect && m->emit) {
-      m->emit(m, index, h, h->nlmsg_len);
-    }
+    int ack = h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE;
+    if (!ack) end = (char *)h + h->nlmsg_len;
+    if (!ack && !row) row = (char *)h;
+    if (!ack) continue;
+    int err = h->nlmsg_type == NLMSG_ERROR ? ((struct nlmsgerr *)NLMSG_DATA(h))->error : 0;
+    if (err && -err != t->tolerate) return err;
+    t->acks--;
+    if (row && t->collect && m->emit) m->emit(m, index, row, (size_t)(end - row));
+    row = NULL;
   }
+  if (row && t->collect && m->emit) m->emit(m, index, row, (size_t)(end - row));
   return 0;
 }
 
