@@ -201,9 +201,9 @@ function peerFindings(way: Way): Finding[] {
   const { endpoint, network } = way;
   if (endpoint.egress?.Default === "deny") return [];
   const isolated = network.driver === "bridge" && modesOf(endpoint, network).every(([, mode]) => mode === "isolated");
-  const host: Finding[] =
-    network.driver !== "bridge" || isolated ? [] : [{ who: "the host", reachable: true, where: network.internal ? `its address in ${of(network)}, and no other` : "every address of it", because: "nothing of the engine's is between; the host's own firewall decides" }];
-  return [...peersFinding(way, "to"), ...host];
+  const where = network.internal ? `its address in ${of(network)}, and no other` : "every address of it";
+  const host = { who: "the host", reachable: true, where, because: "nothing of the engine's is between; the host's own firewall decides" };
+  return [...peersFinding(way, "to"), ...(network.driver !== "bridge" || isolated ? [] : [host])];
 }
 
 function outFindings(ways: readonly Way[]): Finding[] {
