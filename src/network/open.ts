@@ -192,7 +192,8 @@ async function openState({ kernel, db, execRoot, config, log, host, remotes }: N
 function joinAndSave(state: State, book: Book, request: JoinRequest): Joined {
   const attachment = join(book, request);
   const save = (one: Attachment) => Promise.all([state.store.putAttachments([one]), state.proxies.open(one), publishNames(state, [one])]).then(() => {});
-  const parts = { network: state.networks.get(attachment.networkId), driver: state.driverOf(attachment.driver), request };
+  const reserve = (one: Attachment) => state.store.putAttachments([one]).then(() => {});
+  const parts = { network: state.networks.get(attachment.networkId), driver: state.driverOf(attachment.driver), request, reserve };
   const asked = state.remote.join(attachment, parts)?.then((one) => {
     state.attachments.put(one);
     return one;

@@ -155,7 +155,7 @@ story("an engine that is killed: what it had asked for is given back, what runs 
   });
   await cli("start", "asked");
   driver.plugin.answer("VolumeDriver.Mount", driver.replies["VolumeDriver.Mount"]!);
-  assert.deepEqual(driver.mounted().sort(), ["asked", "ended", "running"]);
+  await untilEqual(() => driver.mounted().sort(), ["asked", "ended", "running"]);
   execFileSync("touch", [driver.kept("ended/end")]);
   await engine.start();
   await untilEqual(() => driver.mounted(), ["running"]);
@@ -200,6 +200,34 @@ story("a network plugin: its interface, addresses and routes; found by name; joi
   await cli.ok("network", "rm", "net");
   assert.deepEqual(driver.left(), []);
 });
+
+story("an engine that is killed while a plugin makes an endpoint: the next one takes it back", async (scene) => {
+  const { cli, engine } = scene;
+  await using driver = await openNetworks();
+  await cli.ok("network", "create", "-d", driver.name, "--ipam-driver", driver.name, "net");
+  const before = driver.left();
+  await cli.ok("create", "--name", "cut", "--network", "net", "busybox", "true");
+  for (const method of ["NetworkDriver.CreateEndpoint", "NetworkDriver.Join"]) {
+    const usual = driver.replies[method] as (body: object) => Record<string, unknown>;
+    const done = Promise.withResolvers<void>();
+    driver.plugin.answer(method, async (body) => {
+      await engine.kill();
+      const answer = usual(body);
+      done.resolve();
+      return answer;
+    });
+    await cli("start", "cut");
+    await done.promise;
+    driver.plugin.answer(method, usual);
+    assert.notDeepEqual(driver.left(), before, method);
+    await engine.start();
+    await untilEqual(driver.left, before);
+  }
+  await cli.ok("start", "-a", "cut");
+  await cli.ok("rm", "cut");
+  await cli.ok("network", "rm", "net");
+  assert.deepEqual(driver.left(), []);
+}, once);
 
 story("addresses of a plugin in a network of our own", async (scene) => {
   const { cli } = scene;

@@ -21,9 +21,17 @@ export type Remote = {
   /** A network is gone. Never fails. */
   releasePools(pools: Pools | undefined): Promise<void>;
   /** undefined: no plugin has a say. A failure leaves nothing behind in a plugin. */
-  join(attachment: Attachment, parts: { readonly network: NetworkRecord; readonly driver: NetworkDriver; readonly request: JoinRequest }): Promise<Attachment> | undefined;
+  join(attachment: Attachment, parts: JoinParts): Promise<Attachment> | undefined;
   /** Never fails. */
   leave(attachment: Attachment, parts: { readonly network: NetworkRecord | undefined; readonly driver: NetworkDriver }): Promise<void> | undefined;
+};
+
+export type JoinParts = {
+  readonly network: NetworkRecord;
+  readonly driver: NetworkDriver;
+  readonly request: JoinRequest;
+  /** Writes down what a plugin is about to be asked, so that an engine that comes after this one takes it back. */
+  readonly reserve: (attachment: Attachment) => Promise<void>;
 };
 
 export type Prepared = {
@@ -65,17 +73,19 @@ export function openRemote({ remotes = NOBODY, kernel, log }: { readonly remotes
       if (pools === undefined) return;
       await quietly("release address pools", { plugin: pools.driver }, remotes.ipam(pools.driver).then((ipam) => returnPools(ipam, pools.given)));
     },
-    join(attachment, { network, driver, request }) {
+    join(attachment, { network, driver, request, reserve }) {
       const { driver: ipamName, pools } = network.ipam;
       const leases = pools !== undefined;
       if (!leases && driver.join === undefined) return undefined;
       return (async () => {
+        await reserve(attachment);
         const ipam = leases ? await remotes.ipam(ipamName) : undefined;
         const leased = ipam === undefined ? attachment : await leaseAddresses(ipam, network, attachment).catch((error: unknown) => {
           returned.add(attachment.endpointId);
           throw error;
         });
         try {
+          if (ipam !== undefined) await reserve(leased);
           return (await driver.join?.(leased, network, ipam?.needsMac === true ? withMac(request, attachment.mac) : request)) ?? leased;
         } catch (error) {
           returned.add(attachment.endpointId);
