@@ -33,6 +33,8 @@ const FILE = 3;
 export type PlanOptions = {
   /** Whose everything is, whatever the archive says. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** A directory's entry for the root itself counts: the archive is a whole tree, and not what goes into one. */
+  readonly root?: boolean;
   /** Ops that come before those of an entry. */
   readonly before?: (path: Buffer, type: TarEntry["type"]) => Op[];
 };
@@ -41,7 +43,7 @@ export type PlanOptions = {
  * `none`: no name means a deletion. `marks`: deletions become overlay's marks (a character device 0:0, the xattr trusted.overlay.opaque).
  * `removal`: the folder holds a copy of the parent, and what is deleted is removed from it.
  */
-export function planLayer(whiteouts: "marks" | "removal" | "none", { owner, before }: PlanOptions = {}): LayerPlan {
+export function planLayer(whiteouts: "marks" | "removal" | "none", { owner, root = false, before }: PlanOptions = {}): LayerPlan {
   /** Directories with an entry, and the time they shall have. */
   const directories = new Map<string, { sec: number; nsec: number }>();
   const implied = new Set<string>();
@@ -65,7 +67,7 @@ export function planLayer(whiteouts: "marks" | "removal" | "none", { owner, befo
   function addEntry(entry: TarEntry, ops: Op[]): void {
     const path = cleanName(entry.name);
     // As containerd: an entry for the root itself says nothing.
-    if (path === ".") return void (file = undefined);
+    if (path === "." && !(root && entry.type === "directory")) return void (file = undefined);
     const whiteout = whiteouts === "none" ? undefined : isMark(entry) ? ({ kind: "removed", path } as const) : readWhiteout(path);
     noteParents(path);
     if (whiteout !== undefined) {

@@ -11,11 +11,11 @@ import type { WantedVolume } from "./volumes.ts";
 export async function ensure(ctx: VolumeContext, wish: WantedVolume): Promise<{ record: VolumeRecord; made: boolean }> {
   const name = wish.name ?? randomBytes(32).toString("hex");
   const known = ctx.records.get(name);
-  if (known !== undefined) return { record: sameDriver(known, wish), made: false };
+  if (known !== undefined) return { record: await sameDriver(ctx, known, wish), made: false };
   checkVolumeName(name);
   return await ctx.records.locked(name, async () => {
     const found = ctx.records.get(name);
-    if (found !== undefined) return { record: sameDriver(found, wish), made: false };
+    if (found !== undefined) return { record: await sameDriver(ctx, found, wish), made: false };
     const foreign = wish.driver === undefined || wish.driver === "" ? await findForeign(ctx, name) : undefined;
     if (foreign !== undefined) return { record: await keep(ctx, foreign), made: false };
     return { record: await make(ctx, { ...wish, name }), made: true };
@@ -23,9 +23,10 @@ export async function ensure(ctx: VolumeContext, wish: WantedVolume): Promise<{ 
 }
 
 /** Without a driver any will do: it is found by its name. */
-function sameDriver(record: VolumeRecord, { driver = "" }: WantedVolume): VolumeRecord {
-  if (driver !== "" && driver !== record.driver) throw fail("conflict", `create ${record.name}: conflict: volume name must be unique`);
-  return record;
+async function sameDriver(ctx: VolumeContext, record: VolumeRecord, { driver = "" }: WantedVolume): Promise<VolumeRecord> {
+  if (driver === "" || driver === record.driver) return record;
+  await driverOf(ctx, driver, record.name, "create");
+  throw fail("conflict", `create ${record.name}: conflict: volume name must be unique`);
 }
 
 async function make(ctx: VolumeContext, { name, driver: named = "", labels = {}, options = {}, anonymous }: WantedVolume & { name: string }): Promise<VolumeRecord> {
