@@ -9,6 +9,7 @@
  * a line for each thing that was wrong.
  */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -165,7 +166,8 @@ async function act(chaos: Chaos, name: string): Promise<void> {
     if (what < 35) await ask(chaos, "POST", `/containers/${name}/kill`, undefined, [204, 409]);
     else if (what < 75) await ask(chaos, "POST", `/containers/${name}/start`, undefined, [204, 304]);
     else if (what < 80) await ask(chaos, "POST", `/containers/${name}/restart?t=0`, undefined, [204]);
-    else if (what < 88) await killFromOutside(chaos, name);
+    else if (what < 86) await killFromOutside(chaos, name, (pid) => pid);
+    else if (what < 90) await killFromOutside(chaos, name, parentOf);
     else await move(chaos, name);
   } finally {
     chaos.inFlight--;
@@ -173,12 +175,27 @@ async function act(chaos: Chaos, name: string): Promise<void> {
   }
 }
 
-/** The container's process, killed by somebody else on the host. */
-async function killFromOutside(chaos: Chaos, name: string): Promise<void> {
+/** The container's process, or its shim, killed by somebody else on the host. */
+async function killFromOutside(chaos: Chaos, name: string, whom: (pid: number) => number): Promise<void> {
   const found = (await ask(chaos, "GET", `/containers/${name}/json`, undefined, [200])) as { State: { Pid: number } } | undefined;
-  if ((found?.State.Pid ?? 0) === 0) return;
-  spawnSync("kill", ["-9", String(found?.State.Pid)], { stdio: "ignore" });
-  count(chaos, "killed outside");
+  const pid = found?.State.Pid ?? 0;
+  const target = pid === 0 ? 0 : whom(pid);
+  if (target < 2 || target === chaos.engine.pid) return;
+  spawnSync("kill", ["-9", String(target)], { stdio: "ignore" });
+  count(chaos, target === pid ? "killed outside" : "shims killed");
+}
+
+/** 0 when the process is gone. */
+function parentOf(pid: number): number {
+  try {
+    return /cell\0/.test(readFileSync(`/proc/${ppidOf(pid)}/cmdline`, "utf8")) ? ppidOf(pid) : 0;
+  } catch {
+    return 0;
+  }
+}
+
+function ppidOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
 }
 
 /** Out of one of its networks, into another. */
@@ -202,12 +219,12 @@ async function killEngine(chaos: Chaos): Promise<void> {
   chaos.alive = false;
   await chaos.engine.kill();
   const seen = before.filter(({ name }) => (chaos.touched.get(name) ?? 0) < quietSince);
-  // Who is killed now may be answered still.
-  for (const { pid } of seen.filter(() => chaos.random(15) === 0)) {
-    spawnSync("kill", ["-9", String(pid)], { stdio: "ignore" });
-    count(chaos, "killed while down");
-  }
-  const { wrong, asked } = await wrongNames(seen.slice(0, 12), { silentIsWrong: true, strangers: false, known: new Set(seen.map(({ name }) => name)) });
+  const doomed = new Set(seen.filter(() => chaos.random(15) === 0));
+  for (const { pid } of doomed) spawnSync("kill", ["-9", String(pid)], { stdio: "ignore" });
+  chaos.done["killed while down"] = (chaos.done["killed while down"] ?? 0) + doomed.size;
+  // Those are still answered for: nobody is there who could say that they have gone.
+  const askers = seen.filter((one) => !doomed.has(one));
+  const { wrong, asked } = await wrongNames(seen, { strangers: false, known: new Set(seen.map(({ name }) => name)), askers });
   chaos.done["names asked while down"] = (chaos.done["names asked while down"] ?? 0) + asked;
   chaos.wrong.push(...wrong.map((line) => `while the engine was down: ${line}`));
   await chaos.engine.start();
@@ -245,7 +262,7 @@ async function check(chaos: Chaos): Promise<void> {
     const members = await Promise.all(networks.map(async (network) => [network, await ask(chaos, "GET", `/networks/${network}`, undefined, [200])] as const));
     found = wrongState(seen, new Map(members as [string, { Containers: Record<string, { Name: string; IPv4Address: string }> }][]));
     if (found.length === 0) {
-      const { wrong, asked } = await wrongNames(seen, { silentIsWrong: true, strangers: true, known: new Set(names) });
+      const { wrong, asked } = await wrongNames(seen, { strangers: true, known: new Set(names) });
       chaos.done["names asked"] = (chaos.done["names asked"] ?? 0) + asked;
       found = wrong;
     }

@@ -59,20 +59,20 @@ function otherMembers(seen: readonly Seen[], members: Members): string[] {
 }
 
 export type NameOptions = {
-  /** A name that does not resolve is wrong. */
-  readonly silentIsWrong: boolean;
   /** A name of somebody who is not there must not resolve. */
   readonly strangers: boolean;
   /** Everybody who could be asked for. */
   readonly known: ReadonlySet<string>;
+  /** Who asks: six of them. Absent: of all. */
+  readonly askers?: readonly Seen[];
 };
 
 /**
  * A few of those given ask for everybody, by name and by alias: in the namespace of the container, by a program of the
  * host, so that neither its image nor the engine is needed.
  */
-export async function wrongNames(seen: readonly Seen[], { silentIsWrong, strangers, known }: NameOptions): Promise<{ wrong: string[]; asked: number }> {
-  const askers = seen.filter((_, at) => at % Math.max(1, Math.floor(seen.length / 6)) === 0).slice(0, 6);
+export async function wrongNames(seen: readonly Seen[], { strangers, known, askers: from = seen }: NameOptions): Promise<{ wrong: string[]; asked: number }> {
+  const askers = from.filter((_, at) => at % Math.max(1, Math.floor(from.length / 6)) === 0).slice(0, 6);
   let asked = 0;
   const all = await Promise.all(
     askers.map(async (asker) => {
@@ -85,7 +85,7 @@ export async function wrongNames(seen: readonly Seen[], { silentIsWrong, strange
         const right = Object.entries(owner?.addresses ?? {}).filter(([network]) => network in asker.addresses).map(([, address]) => address);
         const strange = addresses.filter((address) => !right.includes(address));
         if (strange.length > 0 && (strangers || owner !== undefined)) return [`${asker.name} is told that ${question} has ${strange.join(" ")}, which has ${right.join(" ") || "nothing near it"}`];
-        return silentIsWrong && right.length > 0 && addresses.length === 0 ? [`${asker.name} is told nothing of ${question}, which has ${right.join(" ")}`] : [];
+        return right.length > 0 && addresses.length === 0 ? [`${asker.name} is told nothing of ${question}, which has ${right.join(" ")}`] : [];
       });
     }),
   );
