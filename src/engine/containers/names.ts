@@ -1,4 +1,5 @@
 /** What a container's resolver knows: the networks it is in, its links, whom it asks for names of the outside. */
+import { kindOf } from "#base/errors.ts";
 import type { Shim } from "#linux/shim.ts";
 import { type Attachment, gatewayOf, hasNames, isOwnResolvConf, readHostResolvConf, resolvConfFile } from "#network/network.ts";
 import type { ContainerRecord } from "../engine.ts";
@@ -33,6 +34,8 @@ export async function changeNames(ctx: Pick<Context, "network" | "config" | "sto
     const text = before.get(0)?.toString("utf8") ?? "";
     if (text !== after && isOwnResolvConf(text)) await ctx.kernel.perform([{ op: "writeFile", path, flags: O_TRUNC, data: after }]);
   } catch (error) {
+    // It has ended meanwhile, and asks for nothing.
+    if (kindOf(error) === "unavailable") return;
     ctx.log.error("tell a container of the names in its networks", { container: record.id, error });
   }
 }
