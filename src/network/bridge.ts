@@ -20,14 +20,15 @@ const EEXIST = 17;
 const ENOENT = 2;
 const ENODEV = 19;
 
-export async function viewHost(kernel: Kernel): Promise<HostView> {
+/** Interfaces are nearly all of it; who only wants to know what the host reaches leaves them out. */
+export async function viewHost(kernel: Kernel, { links = true } = {}): Promise<HostView> {
   const dump = (data: Buffer): Op => ({ op: "netlink", proto: ROUTE, acks: 1, collect: 1, data });
-  const seen = await kernel.perform([dump(dumpLinks()), dump(dumpAddresses()), dump(dumpRoutes())]);
+  const seen = await kernel.perform([dump(dumpAddresses()), dump(dumpRoutes()), ...(links ? [dump(dumpLinks())] : [])]);
   const at = (seen: Outputs, index: number) => seen.get(index) ?? Buffer.alloc(0);
   return {
-    links: readLinks(at(seen, 0)),
-    addresses: readAddresses(at(seen, 1)),
-    routes: readRoutes(at(seen, 2)).map(({ destination, prefixLength, index }) => ({ address: destination, prefixLength, index })),
+    links: readLinks(at(seen, 2)),
+    addresses: readAddresses(at(seen, 0)),
+    routes: readRoutes(at(seen, 1)).map(({ destination, prefixLength, index }) => ({ address: destination, prefixLength, index })),
   };
 }
 

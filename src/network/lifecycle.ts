@@ -29,7 +29,8 @@ async function prepare(state: State, request: NetworkCreateRequest): Promise<Pre
 }
 
 async function makeNetwork(state: State, request: NetworkCreateRequest, pools: Pools | undefined): Promise<{ network: NetworkRecord; warning: string }> {
-  const view = await viewHost(state.kernel);
+  // Interfaces are looked at when the bridge may be somebody's.
+  const view = await viewHost(state.kernel, { links: request.ConfigFrom !== "" || "com.docker.network.bridge.name" in request.Options });
   // From here to `reserve` nothing waits: two requests never get the same name or subnet.
   const settled = settleNetwork(request, {
     id: randomBytes(32).toString("hex"),
