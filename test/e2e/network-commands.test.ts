@@ -68,6 +68,8 @@ story("a running container joins a network and leaves it: interface, names and m
   assert.match(await cli.ok("exec", "db", "ping", "-c", "1", "-W", "5", "www"), /from 10\.243\.0\.77/);
   assert.deepEqual(Object.values((await inspect(cli, "back")).Containers).map(({ Name }) => Name).toSorted(), ["db", "web"]);
   assert.equal(await cli.ok("ps", "--filter", "network=back", "--format", "{{.Names}}"), "db\nweb");
+  const id = await cli.ok("network", "inspect", "-f", "{{.Id}}", "back");
+  assert.equal(await cli.ok("ps", "--filter", `network=${id.slice(0, 9)}`, "--format", "{{.Names}}"), "db\nweb");
   await cli.ok("rename", "db", "data");
   assert.match(await cli.ok("exec", "web", "ping", "-c", "1", "-W", "5", "data"), /from 10\.243\.0\./);
   assert.deepEqual(Object.values((await inspect(cli, "back")).Containers).map(({ Name }) => Name).toSorted(), ["data", "web"]);

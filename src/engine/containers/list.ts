@@ -44,7 +44,7 @@ function compileFilters(ctx: Context, filters: Filters): (record: ContainerRecor
     any(values("health"), (health) => health === (record.state.health?.status ?? "none")) &&
     any(values("isolation"), (isolation) => isolation === "" || isolation === "default") &&
     any(ancestors, ({ ref, id }) => record.imageId === (id ?? "") || record.image === ref) &&
-    any(values("network"), (network) => Object.entries(record.endpoints).some(([name, { networkId }]) => name === network || networkId === network)) &&
+    any(values("network"), (network) => Object.entries(record.endpoints).some(([name, { networkId }]) => name === network || (network !== "" && networkId.startsWith(network)))) &&
     any(values("volume"), (volume) => record.mounts.some(({ Name, Source, Destination }) => [Name, Source, Destination].includes(volume))) &&
     any(ports.publish, (test) => Object.keys(record.hostConfig.PortBindings).concat(Object.keys(record.ports)).some(test)) &&
     any(ports.expose, (test) => Object.keys(record.config.ExposedPorts).some(test)) &&
