@@ -130,7 +130,12 @@ story("what is used is not removed; what is not, is pruned", async ({ cli }) => 
   assert.equal(refused.stdout, "gone\n");
   await cli.fails(1, /bridge is a pre-defined network and cannot be removed/, "network", "rm", "bridge");
   assert.equal(await cli.ok("network", "prune", "-f", "--filter", "label!=keep"), "");
+  const since = String(Math.floor(Date.now() / 1000));
   assert.equal(await cli.ok("network", "prune", "-f"), "Deleted Networks:\nkept\n");
+  const events = cli.spawn("events", "--since", since, "--filter", "type=network", "--format", "{{.Action}} {{.Actor.Attributes.name}}");
+  await events.until(/^destroy kept\nprune /m);
+  events.child.kill();
+  await events.ended;
   await cli.ok("rm", "-f", "user");
   assert.equal(await cli.ok("network", "rm", "used"), "used");
 });

@@ -46,6 +46,7 @@ export function openNetworks({ containers: ctx }: NetworkParts): Networks {
       const unused = prunable(network.list(), filters).filter((one) => !used(one));
       if (dryRun) return { deleted: unused.map(({ name }) => name) };
       const gone = await Promise.all(unused.map(async ({ id, name }) => ((await removed(() => remove(id))) ? [name] : [])));
+      ctx.events.publish({ Type: "network", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: "0" } } });
       return { deleted: gone.flat() };
     },
     connect: (ref, container, settings) => connect(ctx, network.get(ref), container, settings),
