@@ -46,10 +46,11 @@ async function makeNetwork(state: State, request: NetworkCreateRequest, pools: P
   const network: NetworkRecord = view.links.some(({ name }) => name === settled.bridge) ? { ...given, adopted: true } : given;
   state.networks.reserve(network);
   try {
-    await state.store.putNetwork(network);
+    await state.store.putNetwork(asksPlugins(state, network) ? { ...network, unfinished: true } : network);
     await failpoint("network.row");
     if (network.configOnly !== true) await bringUpNetwork(state, network, view);
     await failpoint("network.up");
+    if (asksPlugins(state, network)) await state.store.putNetwork(network);
     state.networks.add(network);
     return { network, warning: "" };
   } catch (error) {
@@ -97,19 +98,38 @@ export async function removeNetwork(state: State, id: string): Promise<void> {
   if (PREDEFINED.has(name)) throw fail("forbidden", `${name} is a pre-defined network and cannot be removed`);
   refuseUsed(state, network);
   state.networks.retire(network);
+  const careful = asksPlugins(state, network);
   try {
-    await takeDown(state, network);
-    await failpoint("network.down");
-    await state.store.removeNetwork(network.id);
+    if (careful) await state.store.putNetwork({ ...network, unfinished: true });
+    await endRemoval(state, network);
   } catch (error) {
+    if (careful) await state.store.putNetwork(network);
     state.networks.add(network);
     throw error;
   }
+}
+
+/** Networks that an engine was killed over. In the background: a plugin is asked. */
+export function removeUnfinished(state: State): void {
+  for (const network of state.networks.list().filter(({ unfinished }) => unfinished === true)) {
+    state.log.info("end the removal of a network", { network: network.name });
+    state.networks.retire(network);
+    endRemoval(state, network).catch((error: unknown) => state.log.error("end the removal of a network", { network: network.name, error: messageOf(error) }));
+  }
+}
+
+async function endRemoval(state: State, network: NetworkRecord): Promise<void> {
+  await takeDown(state, network);
+  await failpoint("network.down");
+  const { driver, pools } = network.ipam;
+  if (pools !== undefined) await state.remote.releasePools({ driver, given: pools });
+  await state.store.removeNetwork(network.id);
   state.networks.delete(network.id);
   state.addresses.forget(network.id);
-  const { driver, pools } = network.ipam;
-  await state.remote.releasePools(pools === undefined ? undefined : { driver, given: pools });
 }
+
+/** Who has to be told, and may be told again. */
+const asksPlugins = (state: State, { configOnly, driver, ipam }: NetworkRecord): boolean => configOnly !== true && (ipam.pools !== undefined || state.driverOf(driver).create !== undefined);
 
 function refuseUsed({ attachments, networks }: State, { id, name, configOnly }: NetworkRecord): void {
   if (configOnly === true && networks.all().some(({ configFrom }) => configFrom === name)) {

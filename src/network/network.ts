@@ -36,6 +36,8 @@ export type NetworkRecord = {
   readonly created: string;
   /** Records from before there were such networks lack what follows here. */
   readonly attachable?: boolean;
+  /** Of plugins' networks: the plugin may not know it yet, or not any more. The next engine ends its removal. */
+  readonly unfinished?: true;
   /** Only other networks' settings: nobody joins it. */
   readonly configOnly?: boolean;
   readonly configFrom?: string;

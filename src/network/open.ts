@@ -18,7 +18,7 @@ import { openWatch } from "./firewall/watch.ts";
 import { openForwarding } from "./forwarding.ts";
 import { openHostPorts } from "./host-ports.ts";
 import { join, whereOf, type Book } from "./join.ts";
-import { createNetwork, removeNetwork } from "./lifecycle.ts";
+import { createNetwork, removeNetwork, removeUnfinished } from "./lifecycle.ts";
 import { connect, disconnect } from "./live.ts";
 import type { Attachment, JoinRequest, Joined, Network, NetworkRecord } from "./network.ts";
 import { changePorts } from "./publishing.ts";
@@ -124,6 +124,7 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
         await state.answers.restore();
         await Promise.all([bringUp(state), state.names.restore()]);
         await tidyLinks(state);
+        removeUnfinished(state);
         state.watch.start();
         for (const attachment of attachments.all()) {
           await proxies.open(attachment).catch((error) => log.warn("published port is not served on IPv6", { container: attachment.name, error }));

@@ -229,6 +229,32 @@ story("an engine that is killed while a plugin makes an endpoint: the next one t
   assert.deepEqual(driver.left(), []);
 }, once);
 
+story("an engine that is killed while a plugin makes a network, or removes one: the next one ends it", async (scene) => {
+  const { cli, engine } = scene;
+  await using driver = await openNetworks();
+  const create = ["network", "create", "-d", driver.name, "--ipam-driver", driver.name, "net"];
+  for (const method of ["NetworkDriver.CreateNetwork", "NetworkDriver.DeleteNetwork", "IpamDriver.ReleasePool"]) {
+    if (method !== "NetworkDriver.CreateNetwork") await cli.ok(...create);
+    const usual = driver.replies[method] as (body: object) => Record<string, unknown>;
+    const done = Promise.withResolvers<void>();
+    driver.plugin.answer(method, async (body) => {
+      await engine.kill();
+      const answer = usual(body);
+      done.resolve();
+      return answer;
+    });
+    await cli(...(method === "NetworkDriver.CreateNetwork" ? create : ["network", "rm", "net"]));
+    await done.promise;
+    driver.plugin.answer(method, usual);
+    await engine.start();
+    await untilEqual(driver.left, []);
+    for (let tries = 0; tries < 100 && (await cli.ok("network", "ls", "-q", "--filter", "name=^net$")) !== ""; tries++);
+  }
+  await cli.ok(...create);
+  await cli.ok("network", "rm", "net");
+  assert.deepEqual(driver.left(), []);
+}, once);
+
 story("addresses of a plugin in a network of our own", async (scene) => {
   const { cli } = scene;
   await using driver = await openNetworks();
