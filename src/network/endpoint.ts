@@ -13,7 +13,7 @@ import type { PortSocket } from "#linux/shim.ts";
 import { LOOPBACK_INDEX, ROUTE, deleteLink, newAddress, newDefaultRoute, newRoute, replaceDefaultRoute, setLink } from "#linux/rtnetlink.ts";
 import { isIPv4 } from "node:net";
 import { networkOf, parseAddress, parsePrefix } from "./addresses.ts";
-import { hasNames, resolverOp } from "./dns/dns.ts";
+import { hasResolver, resolverOp } from "./dns/dns.ts";
 import type { NetworkDriver } from "./driver.ts";
 import { publish, withdraw } from "./firewall/firewall.ts";
 import { gatewayOf } from "./gateway.ts";
@@ -43,7 +43,7 @@ export function attachPrograms(endpoints: readonly Endpoint[], slots: AttachSlot
     reserve: [...held.map((port, index) => bindOp(port, slotOf(index))), ...attachments.flatMap((one) => publishOps(one, table))],
     hold: held.reduce((mask, _, index) => (slotOf(index) === -1 ? mask : mask | (1n << BigInt(slotOf(index)))), 0n),
     host: endpoints.flatMap(({ attachment, driver, index, network }, at) => [...driver.attach(attachment, { own: slots.own, index, network, inside: firstIndex + at }), ...hostRateOps(attachment)]),
-    inside: [...insideOps(attachments, firstIndex), ...attachments.flatMap((one, at) => insideRateOps(one, firstIndex + at)), ...(attachments.some(hasNames) ? [resolverOp] : [])],
+    inside: [...insideOps(attachments, firstIndex), ...attachments.flatMap((one, at) => insideRateOps(one, firstIndex + at)), ...(attachments.some(hasResolver) ? [resolverOp] : [])],
     teardown: [],
   };
 }

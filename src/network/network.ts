@@ -278,6 +278,6 @@ export type { NetworkDriver } from "./driver.ts";
 export type { RemoteIpam, Remotes } from "./remote/remote.ts";
 export { heldSockets, type PortChange, type PortOwner } from "./publishing.ts";
 export { openNetwork } from "./open.ts";
-export { hasNames } from "./dns/dns.ts";
+export { hasResolver } from "./dns/dns.ts";
 export { readHostFacts, readHostResolvConf } from "./host-facts.ts";
 export { hostsFile, hostnameFile, isOwnResolvConf, resolvConfFile, withHosts, withoutHosts } from "./files.ts";

@@ -170,7 +170,7 @@ async function openState({ kernel, db, execRoot, config, log, host, remotes }: N
     networks,
     table,
     attachments,
-    names: openNames({ kernel, log, folder: `${execRoot}/names`, attachments: (id) => (id === undefined ? attachments.all() : attachments.in(id)), onAnswer: answers.onAnswer }),
+    names: openNames({ kernel, log, folder: `${execRoot}/names`, attachments: (id) => (id === undefined ? attachments.all() : attachments.in(id)), mayAsk: answers.mayAsk, onAnswer: answers.onAnswer }),
     addresses: openAddressBook(networks.byId),
     ports: openHostPorts(host.portRange),
     forwarding: openForwarding(kernel, table, config.ipForward),

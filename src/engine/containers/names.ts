@@ -1,7 +1,7 @@
 /** What a container's resolver knows: the networks it is in, its links, whom it asks for names of the outside. */
 import { kindOf } from "#base/errors.ts";
 import type { Shim } from "#linux/shim.ts";
-import { type Attachment, gatewayOf, hasNames, isOwnResolvConf, readHostResolvConf, resolvConfFile } from "#network/network.ts";
+import { type Attachment, gatewayOf, hasResolver, isOwnResolvConf, readHostResolvConf, resolvConfFile } from "#network/network.ts";
 import type { ContainerRecord } from "../engine.ts";
 import type { Context } from "./context.ts";
 
@@ -11,7 +11,7 @@ const O_TRUNC = 0o1000;
 /** Tells the shim, as the container's endpoints are now. `running`: it has joined or left a network. */
 export async function serveNames(ctx: Pick<Context, "network" | "config" | "store">, record: ContainerRecord, shim: Shim, { running = false } = {}): Promise<void> {
   const attachments = ctx.network.attachmentsOf(record.id);
-  const named = attachments.some(hasNames);
+  const named = attachments.some(hasResolver);
   if (!running && !named) return;
   const first = gatewayOf(attachments);
   const sorted = attachments.toSorted((one, other) => Number(other === first) - Number(one === first) || (one.networkName < other.networkName ? -1 : 1));
@@ -43,7 +43,7 @@ export async function changeNames(ctx: Pick<Context, "network" | "config" | "sto
 /** As this container's is with these endpoints. */
 export async function resolvConfText({ config }: Pick<Context, "config">, { hostConfig }: ContainerRecord, attachments: readonly Attachment[]): Promise<string> {
   const mode = hostConfig.NetworkMode === "host" ? "host" : "own";
-  const resolver = attachments.some(hasNames);
+  const resolver = attachments.some(hasResolver);
   const { dns, dnsOptions, dnsSearch } = config.network;
   return resolvConfFile({
     base: await readHostResolvConf(resolver ? "host" : mode),

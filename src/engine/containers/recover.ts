@@ -7,7 +7,7 @@
 import { formatTime, nowNanos } from "#base/clock.ts";
 import { kindOf } from "#base/errors.ts";
 import { removeFolderProgram, shortTaskId, type Task } from "#core/tasks/tasks.ts";
-import { hasNames, heldSockets } from "#network/network.ts";
+import { hasResolver, heldSockets } from "#network/network.ts";
 import { readdir } from "node:fs/promises";
 import type { ContainerRecord } from "../engine.ts";
 import { isRunning, type Context } from "./context.ts";
@@ -74,7 +74,7 @@ async function recoverOne(ctx: Context, live: Live): Promise<void> {
     adoptVolumes(ctx, record);
     const pid = found.task.shim.state.pid;
     if (!isRunning(record) || record.state.pid !== pid) await ctx.store.put(withPid(ctx, record, pid));
-    const named = ctx.network.attachmentsOf(live.id).some(hasNames);
+    const named = ctx.network.attachmentsOf(live.id).some(hasResolver);
     await leaveHalfJoined(ctx, ctx.store.get(live.id)!);
     await holdPorts(ctx, live.id, found.task);
     if (named) await changeNames(ctx, ctx.store.get(live.id)!, found.task.shim);

@@ -54,6 +54,8 @@ export type NamesOptions = {
   readonly folder: string;
   /** Of a network, or of all. */
   readonly attachments: (networkId?: string) => readonly Attachment[];
+  /** Whether the container's queries for a name may leave the host; absent: all may. What may not does not exist for it. */
+  readonly mayAsk?: (container: string, name: string) => boolean;
   /** Before an answer of the outside is passed on. `addresses`: of its A and AAAA records. When it rejects, the answer is
    * SERVFAIL. */
   readonly onAnswer?: OnAnswer;
@@ -72,8 +74,11 @@ export const RESOLVER = "127.0.0.11";
 
 const NAMELESS: ReadonlySet<string> = new Set(["bridge", "host", "none"]);
 
-/** User-defined networks have names; Docker's own do not. A container that may send to names only asks through us, in every network. */
-export const hasNames = ({ networkName, egress }: Pick<Attachment, "networkName" | "egress">): boolean => !NAMELESS.has(networkName) || egress?.Default === "deny";
+/** User-defined networks have names; Docker's own do not. */
+export const hasNames = ({ networkName }: Pick<Attachment, "networkName">): boolean => !NAMELESS.has(networkName);
+
+/** A container that may send to some names only asks through us, in every network. */
+export const hasResolver = (endpoint: Pick<Attachment, "networkName" | "egress">): boolean => hasNames(endpoint) || endpoint.egress?.Default === "deny";
 
 /** In a container's `inside` program, when the loopback interface is up: makes the resolver's sockets and hands them to the shim. */
 export const resolverOp: Op = { op: "resolver", note: `names at ${RESOLVER}` };

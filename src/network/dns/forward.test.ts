@@ -105,6 +105,15 @@ test("what is told of an answer is told before the container has it; a refusal k
   });
 });
 
+test("names that a container may not ask for are not asked for: there are none", async () => {
+  await using server = await openServer(() => ({ answers: [A("192.0.2.1")] }));
+  await withHost(["127.0.0.1"], { port: server.port, mayAsk: (container, name) => container === "free" || name === "good.example" }, async (asking) => {
+    assert.equal(read(await asking({ name: "Good.example" })).answers.length, 1);
+    assert.deepEqual([read(await asking({ name: "secret.bad.example" })).rcode, server.asked.length], [3, 1]);
+    assert.equal(read(await asking({ name: "secret.bad.example" }, { container: "free" })).rcode, 0);
+  });
+});
+
 test("lifetimes: as long as the shortest record, nothing by its SOA, errors and lifetimes of 0 not at all", () => {
   let now = 0;
   const cache = openCache(() => now);

@@ -24,7 +24,7 @@ export type Asked = {
   readonly servers: readonly string[];
 };
 
-export type ForwarderOptions = Pick<NamesOptions, "log" | "onAnswer"> & {
+export type ForwarderOptions = Pick<NamesOptions, "log" | "mayAsk" | "onAnswer"> & {
   /** The host's resolv.conf. */
   readonly hostFile?: string;
   readonly port?: number;
@@ -35,7 +35,7 @@ const MOST_EXCHANGES = 512;
 /** The host's file is read again after this long. */
 const HOST_FILE_MS = 2000;
 
-export function openForwarder({ log, onAnswer, hostFile = "/etc/resolv.conf", port = 53 }: ForwarderOptions): Forwarder {
+export function openForwarder({ log, mayAsk = () => true, onAnswer, hostFile = "/etc/resolv.conf", port = 53 }: ForwarderOptions): Forwarder {
   const cache = openCache();
   const closing = new AbortController();
   const under = new Map<string, Promise<Buffer>>();
@@ -51,6 +51,7 @@ export function openForwarder({ log, onAnswer, hostFile = "/etc/resolv.conf", po
     async ask({ container, packet, tcp, servers }) {
       const query = parseQuery(packet);
       if (query === undefined) return formatError(packet);
+      if (!mayAsk(container, query.name)) return emptyAnswer(query, RCODE.noSuchName);
       try {
         const answer = await find(query, tcp, await chooseServers(servers, hostServers));
         await tellAnswer(container, query, answer);

@@ -20,6 +20,9 @@ import { added, removed } from "./firewall.ts";
 import { SETS, type SetKey } from "./sets.ts";
 
 export type Answers = {
+  /** Whether a container may ask the outside for a name: a limited one only for those of its policy, or a name would carry
+   * out what it may not send. */
+  mayAsk(container: string, name: string): boolean;
   /** Resolves when the addresses can be reached. Nothing for containers without a limit. */
   onAnswer(answer: Answer): Promise<void>;
   /** What is open at the moment, with what is left of its life: for `replaceTable`. */
@@ -58,6 +61,11 @@ export function openAnswers({ kernel, table, attachmentsOf, attachments, now = (
 
   return {
     open: left,
+    mayAsk: (container, name) =>
+      attachmentsOf(container).every(({ egress }) => {
+        const targets = targetsOf(egress);
+        return targets === undefined || targetsFor(targets, name).length > 0;
+      }),
     async onAnswer({ container, name, addresses, ttlSeconds }) {
       if (table === undefined) return;
       const life = Math.min(Math.max(ttlSeconds * 1000, LEAST), MOST);
@@ -103,8 +111,8 @@ function elementsFor(attachment: Attachment, name: string, addresses: readonly s
  * A name's owner could answer with addresses that mean something else where the container is: the host's loopback, the
  * cloud's metadata service (169.254.169.254). No name opens these; an address in the policy can.
  */
-const NOBODYS = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"].map((text) => parsePrefix(text)!);
-const isNobodys = (address: Buffer) => NOBODYS.some((prefix) => contains(prefix, address));
+const NOBODYS = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"];
+const isNobodys = (address: Buffer) => NOBODYS.some((text) => contains(parsePrefix(text)!, address));
 
 function ownAddresses({ address, address6 }: Attachment): Buffer[] {
   return [address, address6].map(parseAddress).filter((one) => one !== undefined);
