@@ -164,6 +164,21 @@ story("a misspelt option is refused, where Docker is silent", async ({ cli }) =>
   await cli.fails(1, /unknown option com\.docker\.network\.bridge\.enable_ic /, "network", "create", "-o", "com.docker.network.bridge.enable_ic=false", "n1");
 }, { only: "gantry-engine" });
 
+story("a network that went while its container was stopped is missed at the start, and can be left", async ({ cli }) => {
+  const name = await makeNetwork(cli, "n1");
+  const other = await makeNetwork(cli, "n2");
+  const id = await cli.ok("network", "inspect", "-f", "{{.Id}}", name);
+  const container = await cli.ok("run", "-d", "--network", name, ...SLEEPER);
+  await cli.ok("stop", "-t", "0", container);
+  await cli.ok("network", "rm", name);
+  await cli.fails(1, new RegExp(`network ${id} not found`), "start", container);
+  await cli.ok("network", "disconnect", "-f", name, container);
+  await cli.ok("network", "connect", other, container);
+  await cli.ok("start", container);
+  assert.notEqual(await addressIn(cli, container, other), "");
+  await removeAll(cli, { containers: [container], networks: [other] });
+});
+
 story("prune takes the networks that nobody is in", async ({ cli }) => {
   const [one, two] = [await makeNetwork(cli, "n1"), await makeNetwork(cli, "n2")];
   const container = await cli.ok("run", "-d", "--network", one, ...SLEEPER);

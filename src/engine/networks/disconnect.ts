@@ -24,12 +24,28 @@ export async function disconnect(ctx: Context, network: NetworkRecord, ref: stri
     if (!isRunning(record) || attachment === undefined) return await ctx.store.put(wished);
     await ctx.store.put(wished);
     await failpoint("disconnect.row");
-    await ctx.network.disconnect(attachment, record.state.pid);
+    try {
+      await ctx.network.disconnect(attachment, record.state.pid);
+    } catch (error) {
+      await ctx.network.leave(record.id, { network: network.id, lost: true });
+      throw error;
+    }
     await failpoint("disconnect.detached");
     const after = withAttachments(wished, ctx.network.attachmentsOf(record.id));
     await ctx.store.put(after);
     await Promise.all([changeHosts(ctx, after, { remove: [attachment] }), changeNames(ctx, after, ctx.lives.of(record.id).task!.shim)]);
     publishNetwork(ctx, record, "disconnect", network.name);
+  });
+}
+
+/** The network is gone, and a container that did not run then still names it. @throws not-found: neither is so */
+export async function forgetNetwork(ctx: Context, network: string, ref: string): Promise<void> {
+  const { id } = ctx.store.find(ref);
+  await ctx.lives.of(id).lock.run(async () => {
+    const record = ctx.store.find(id);
+    const name = Object.keys(record.endpoints).find((one) => one === network || record.endpoints[one]!.networkId === network);
+    if (name === undefined) throw fail("not-found", `network ${network} not found`);
+    await ctx.store.put(withoutNetwork(record, { name }));
   });
 }
 
@@ -49,7 +65,7 @@ async function dropStray(ctx: Context, network: NetworkRecord, ref: string): Pro
   await ctx.network.leave(stray.container, { network: network.id, lost: true });
 }
 
-function withoutNetwork(record: ContainerRecord, { name }: NetworkRecord): ContainerRecord {
+function withoutNetwork(record: ContainerRecord, { name }: Pick<NetworkRecord, "name">): ContainerRecord {
   const { [name]: _, ...endpoints } = record.endpoints;
   const { [name]: __, ...networking } = record.networking;
   return { ...record, endpoints, networking };

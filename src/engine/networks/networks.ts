@@ -12,7 +12,7 @@ import { endpointOf } from "../containers/endpoints.ts";
 import type { Filters, Networks } from "../engine.ts";
 import { checkFilters, matchesLabels, untilFilter } from "../filters.ts";
 import { connect } from "./connect.ts";
-import { disconnect } from "./disconnect.ts";
+import { disconnect, forgetNetwork } from "./disconnect.ts";
 import { matchesNetwork, PREDEFINED } from "./match.ts";
 import { kindOf } from "#base/errors.ts";
 import { parseTime } from "#base/clock.ts";
@@ -50,7 +50,11 @@ export function openNetworks({ containers: ctx }: NetworkParts): Networks {
       return { deleted: gone.flat() };
     },
     connect: (ref, container, settings) => connect(ctx, network.get(ref), container, settings),
-    disconnect: (ref, container, options) => disconnect(ctx, network.get(ref), container, options),
+    async disconnect(ref, container, options) {
+      const found = network.list().find(({ id, name }) => id === ref || name === ref);
+      if (found === undefined && options.force) await forgetNetwork(ctx, ref, container);
+      else await disconnect(ctx, found ?? network.get(ref), container, options);
+    },
     members: (ref) =>
       network.attachments(network.get(ref).id).map((attachment) => {
         const record = ctx.store.get(attachment.container);
