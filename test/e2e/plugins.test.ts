@@ -55,7 +55,8 @@ story("a volume plugin keeps what containers write, mounted while they run", asy
   await cli.ok("run", "-d", "--name", "long", "--volume-driver", driver.name, "-v", "data:/d", "-v", "other:/o", "busybox", "sleep", "1000");
   assert.deepEqual(driver.mounted().sort(), ["data", "other"]);
   const mounts = await cli.ok("inspect", "-f", "{{range .Mounts}}{{.Name}} {{.Driver}} {{.Source}}\n{{end}}", "long");
-  assert.deepEqual(lines(mounts).sort(), ["data", "other"].map((name) => `${name} ${driver.name} ${driver.kept(name)}`));
+  const where = (name: string) => (peer === "gantry" ? driver.kept(name) : "");
+  assert.deepEqual(lines(mounts).sort(), ["data", "other"].map((name) => `${name} ${driver.name} ${where(name)}`));
   await cli.fails(1, /remove data: volume is in use/, "volume", "rm", "data");
   await cli.ok("rm", "-f", "long", "writes");
   assert.deepEqual(driver.mounted(), []);
@@ -167,7 +168,9 @@ story("an engine that is killed: what it had asked for is given back, what runs 
 story("a network plugin: its interface, addresses and routes; found by name; joined and left while running", async (scene) => {
   const { cli } = scene;
   await using driver = await openNetworks();
-  await cli.ok("network", "create", "-d", driver.name, "--ipam-driver", driver.name, "-o", "a=b", "net");
+  // dockerd asks again and again for another subnet when it is given one of the host's.
+  const subnet = peer === "gantry" ? [] : ["--subnet", `${driver.prefix}.0/24`];
+  await cli.ok("network", "create", "-d", driver.name, "--ipam-driver", driver.name, ...subnet, "-o", "a=b", "net");
   assert.equal(await cli.ok("network", "inspect", "-f", "{{.Driver}} {{.IPAM.Driver}} {{(index .IPAM.Config 0).Subnet}} {{(index .IPAM.Config 0).Gateway}}", "net"), `${driver.name} ${driver.name} ${driver.prefix}.0/24 ${driver.prefix}.1`);
   assert.ok(lines(await cli.ok("info", "-f", "{{join .Plugins.Network \"\\n\"}}")).includes(driver.name) || peer === "dockerd");
 
