@@ -125,6 +125,32 @@ describe("networking by version", () => {
     assert.equal(shown(51)["NetworkSettings"].IPAddress, "172.17.0.2");
     assert.ok(!("Storage" in shown(51)));
   });
+
+  const settings = { IPAMConfig: { IPv4Address: "10.0.0.9" }, Aliases: ["db"], Links: ["other:sql"], DriverOpts: { a: "b" }, GwPriority: 5 };
+  const endpoint = { ...record.endpoints["bridge"]!, address: "10.0.0.9", dnsNames: ["full", "db"] };
+  const inTwo: ContainerRecord = { ...record, hostConfig: { ...record.hostConfig, NetworkMode: "own" }, networking: { own: settings }, endpoints: { bridge: record.endpoints["bridge"]!, own: endpoint } };
+  const own = (json: object) => plain(json)["NetworkSettings"].Networks.own;
+  test("several networks, with what was asked for and what was given", () => {
+    const { IPAMConfig, Aliases, Links, DriverOpts, GwPriority, IPAddress, DNSNames } = own(inspectContainer(inTwo));
+    assert.deepEqual({ IPAMConfig, Aliases, Links, DriverOpts, GwPriority }, settings);
+    assert.deepEqual([IPAddress, DNSNames], ["10.0.0.9", ["full", "db"]]);
+  });
+  test("the list shows what was given", () => {
+    const { Aliases, Links, DNSNames, DriverOpts, IPAddress, GwPriority } = own(summarizeContainer(inTwo, 0));
+    assert.deepEqual([Aliases, Links, DNSNames, DriverOpts, IPAddress, GwPriority], [null, null, null, null, "10.0.0.9", 5]);
+  });
+  test("until 1.44 the aliases in networks of one's own hold the short id", () => {
+    const aliases = (version: number) => own(translate("container", inspectContainer(inTwo), version)).Aliases as string[];
+    assert.deepEqual([aliases(44), aliases(45)], [[...new Set(["db", record.id.slice(0, 12), record.config.Hostname])], ["db"]]);
+    assert.equal(plain(translate("container", inspectContainer(inTwo), 44))["NetworkSettings"].Networks.bridge.Aliases, null);
+  });
+  test("who left all networks is in none", () => assert.deepEqual(plain(inspectContainer({ ...record, networking: {}, endpoints: {} }))["NetworkSettings"].Networks, {}));
+  test("who is in the host's network has an endpoint while it runs", () => {
+    const none = { ...record.endpoints["bridge"]!, endpointId: "", address: "" };
+    const host = { ...record, hostConfig: { ...record.hostConfig, NetworkMode: "host" }, networking: {}, endpoints: { host: none } };
+    assert.match(plain(inspectContainer(host))["NetworkSettings"].Networks.host.EndpointID, /^[0-9a-f]{64}$/);
+    assert.equal(plain(inspectContainer({ ...host, state: { ...record.state, status: "exited" } }))["NetworkSettings"].Networks.host.EndpointID, "");
+  });
 });
 
 describe("status texts", () => {
