@@ -54,6 +54,7 @@ export function localVolumeRemove(root: string, name: string, aside: string): Pr
 /** RENAME_NOREPLACE */
 const NOREPLACE = 1;
 
+/** `from`: the former name, or a folder of `.making`. EEXIST: there is one. */
 export function localVolumeRename(root: string, from: string, to: string): Program {
   return [
     { op: "open", slot: 0, path: root, flags: O.RDONLY | O.DIRECTORY },
@@ -73,13 +74,20 @@ export function stageProgram(root: string, name: string): Program {
   ];
 }
 
-/** The staged folder, all of which is on the disk then, becomes the volume's. EEXIST: there is one. */
-export function publishProgram(root: string, staged: string, name: string): Program {
+/** What was staged is on the disk then. */
+export function syncProgram(root: string): Program {
   return [
     { op: "open", slot: 0, path: root, flags: O.RDONLY | O.DIRECTORY },
     { op: "syncfs", slot: 0 },
-    { op: "rename", fromDir: 0, fromPath: `${MAKING}/${staged}`, toDir: 0, path: name, flags: NOREPLACE },
-    { op: "fsync", slot: 0 },
+  ];
+}
+
+/** Removes a volume's folder in which there is nothing. ENOTEMPTY: there is something. */
+export function removeEmptyProgram(root: string, name: string): Program {
+  return [
+    { op: "open", slot: 0, path: root, flags: O.RDONLY | O.DIRECTORY },
+    { op: "unlink", dir: 0, path: `${name}/_data`, flags: AT.REMOVEDIR, tolerate: ERRNO["ENOENT"]! },
+    { op: "unlink", dir: 0, path: name, flags: AT.REMOVEDIR, tolerate: ERRNO["ENOENT"]! },
   ];
 }
 

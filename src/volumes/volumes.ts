@@ -10,7 +10,7 @@
  */
 export type { DriverVolume, VolumeDriver, VolumeDrivers, VolumeScope } from "./driver.ts";
 export { parseBind, parseVolumesFrom, type BindSpec } from "./bind.ts";
-export { checkVolumeName, cloneProgram, FILLED, localVolumeMake, localVolumePath, localVolumeRename, MAKING, pourProgram, publishProgram, quotaProgram, stageProgram, unstageProgram, volumeUsage } from "./local.ts";
+export { checkVolumeName, cloneProgram, FILLED, localVolumeMake, localVolumePath, localVolumeRename, MAKING, pourProgram, quotaProgram, removeEmptyProgram, stageProgram, syncProgram, unstageProgram, volumeUsage } from "./local.ts";
 export { localDriver, type LocalDriver, quotaFailure } from "./local-driver.ts";
 export { parseLocalOptions } from "./local-options.ts";
 export { copyInPlace, lookForContent, copyUpProgram, FIND_CONTENT, FULL, type CopyUp } from "./copy-up.ts";

@@ -88,8 +88,8 @@ async function clear(): Promise<void> {
 const points: readonly (readonly [point: string, road: () => Promise<unknown>, after: Readonly<Record<string, boolean>>])[] = [
   ["volumes.filled", () => createContainer("c", "filled"), {}],
   ["volumes.staged", async () => api("POST", "/gantry/volumes/source/clone", { Name: "copy" }), { source: true, copy: false }],
-  ["volumes.named", async () => api("POST", "/gantry/volumes/source/clone", { Name: "copy" }), { source: true, copy: false }],
-  ["volumes.named", async () => call(engine, "POST", "/gantry/volumes/copy/import", { body: tar(many.map(({ path, data }) => ({ path: path!.slice(4), data: data! }))) }), { source: true, copy: false }],
+  ["volumes.recorded", async () => api("POST", "/gantry/volumes/source/clone", { Name: "copy" }), { source: true, copy: true }],
+  ["volumes.named", async () => call(engine, "POST", "/gantry/volumes/copy/import", { body: tar(many.map(({ path, data }) => ({ path: path!.slice(4), data: data! }))) }), { source: true, copy: true }],
   ["volumes.renamed", async () => api("POST", "/gantry/volumes/source/rename?name=other"), { source: false, other: true }],
   ["volumes.removed", async () => api("DELETE", "/volumes/source"), { source: false }],
 ];

@@ -51,6 +51,7 @@ const FLAGS: Readonly<Record<string, (mount: MountRequest, on: boolean) => void>
   readonly: setReadOnly,
   ro: setReadOnly,
   "bind-nonrecursive": (mount, on) => void (bind(mount).NonRecursive = on),
+  "bind-create-src": (mount, on) => void (bind(mount).CreateMountpoint = on),
   /** Ours. */
   idmap: (mount, on) => {
     if (on) bind(mount).IDMapping = "match-user";

@@ -1,6 +1,6 @@
 /**
  * Volumes made of other things: a clone, a snapshot, an archive. The tree is made beside the volumes, written to the disk,
- * named and then recorded: a crash leaves the whole volume, or garbage that the next start removes.
+ * recorded and then named: a crash leaves the whole volume, or garbage that the next start removes.
  */
 import { fail } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
@@ -8,7 +8,7 @@ import { enterFolder } from "#core/inside.ts";
 import { fillTree } from "#core/layers/fill-tree.ts";
 import { ProgramError } from "#core/tasks/tasks.ts";
 import type { Op, Program } from "#linux/ops.ts";
-import { checkVolumeName, cloneProgram, MAKING, parseLocalOptions, publishProgram, quotaFailure, quotaProgram, stageProgram, unstageProgram } from "#volumes/volumes.ts";
+import { checkVolumeName, cloneProgram, localVolumeRename, MAKING, parseLocalOptions, quotaFailure, quotaProgram, stageProgram, syncProgram, unstageProgram } from "#volumes/volumes.ts";
 import type { VolumeRecord } from "../engine.ts";
 import { hold, newStage, publish, type VolumeContext } from "./context.ts";
 import { mount, unmount } from "./mounts.ts";
@@ -75,21 +75,34 @@ async function make(ctx: VolumeContext, wish: RecordWish, signal: AbortSignal, f
     const { size } = parseLocalOptions(wish.options ?? {});
     if (size > 0) await ctx.kernel.perform(quotaProgram(folder, size)).catch((error: unknown) => Promise.reject(quotaFailure(error)));
     await fillFolder(folder);
+    await performLong(ctx, syncProgram(ctx.root));
     signal.throwIfAborted();
     return await ctx.records.locked(name, async () => {
       refuseTaken();
-      await failpoint("volumes.staged");
-      await performLong(ctx, publishProgram(ctx.root, stage.name, name));
-      await failpoint("volumes.named");
-      const record = newRecord(ctx.root, wish);
-      await ctx.records.put(record);
-      publish(ctx, "create", record);
-      return record;
+      return await publishStaged(ctx, newRecord(ctx.root, wish), stage.name);
     });
   } catch (error) {
     await ctx.kernel.perform(unstageProgram(ctx.root, stage.name)).catch((problem: unknown) => ctx.log.warn("a half made volume was left until the next start", { volume: name, error: problem }));
     throw error;
   }
+}
+
+/** With the row it is a volume; whoever is killed then, the folder gets its name by the next engine (`recover`). */
+async function publishStaged(ctx: VolumeContext, record: VolumeRecord, staged: string): Promise<VolumeRecord> {
+  const movedFrom = `${MAKING}/${staged}`;
+  await failpoint("volumes.staged");
+  await ctx.records.put({ ...record, movedFrom });
+  await failpoint("volumes.recorded");
+  try {
+    await ctx.kernel.perform(localVolumeRename(ctx.root, movedFrom, record.name));
+  } catch (error) {
+    await ctx.records.delete(record.name);
+    throw error;
+  }
+  await failpoint("volumes.named");
+  await ctx.records.put(record);
+  publish(ctx, "create", record);
+  return record;
 }
 
 async function copyInto(ctx: VolumeContext, name: string, folder: string): Promise<void> {

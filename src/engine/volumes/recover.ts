@@ -1,5 +1,5 @@
 /** What the engine finds when it starts: volumes half renamed, half removed, about to be filled; folders that nobody names. */
-import { localVolumeMake, FILLED, localVolumeRename, MAKING, pourProgram, unstageProgram } from "#volumes/volumes.ts";
+import { localVolumeMake, FILLED, localVolumeRename, MAKING, pourProgram, removeEmptyProgram, unstageProgram } from "#volumes/volumes.ts";
 import type { VolumeContext } from "./context.ts";
 import { sweepPlugins } from "./plugin-mounts.ts";
 
@@ -7,21 +7,25 @@ const ENOENT = 2;
 
 /** Before anything is served. */
 export async function recover(ctx: VolumeContext): Promise<void> {
-  const { folders, filled } = await look(ctx);
+  const { folders, filled, making, known } = await look(ctx);
+  for (const name of making) folders.add(`${MAKING}/${name}`);
   for (const record of ctx.records.all()) {
     if (record.driver !== "local") continue;
     const { movedFrom, ...settled } = record;
     if (movedFrom !== undefined) {
-      if (!folders.has(record.name) && folders.has(movedFrom)) await ctx.kernel.perform(localVolumeRename(ctx.root, movedFrom, record.name));
-      folders.add(record.name);
+      if (!folders.has(record.name) && folders.has(movedFrom)) {
+        await ctx.kernel.perform(localVolumeRename(ctx.root, movedFrom, record.name));
+        folders.add(record.name);
+      }
       await ctx.records.put(settled);
     }
-    if (!folders.has(record.name)) await endRemoval(ctx, record.name);
+    if (!folders.has(record.name) && known) await endRemoval(ctx, record.name);
+    else if (!folders.has(record.name)) ctx.log.error("a volume's folder is missing: is its disk mounted?", { volume: record.name });
   }
   for (const name of filled) if (ctx.records.get(name) !== undefined) await ctx.kernel.perform(pourProgram(ctx.root, name));
 }
 
-/** Its folder is away, its row is not. */
+/** Its folder is away, its row is not: on a disk where we have removed something before. */
 async function endRemoval(ctx: VolumeContext, name: string): Promise<void> {
   if (ctx.usersOf(name).length > 0) {
     ctx.log.error("a volume's folder is missing: it is empty now", { volume: name });
@@ -44,8 +48,8 @@ export async function sweep(ctx: VolumeContext): Promise<void> {
   for (const name of folders) {
     await ctx.records.locked(name, async () => {
       if (ctx.records.get(name) !== undefined) return;
-      ctx.log.info("remove a volume's folder that has no record", { volume: name });
-      await quietly(`remove the folder of volume ${name}`, () => ctx.local.remove(name));
+      // Never made: nothing of ours is ever in a folder that has no record. What somebody else has put there is his.
+      await ctx.kernel.perform(removeEmptyProgram(ctx.root, name)).catch(() => ctx.log.warn("a folder that is no volume is left alone: `volume create` with its name makes it one", { folder: name }));
     });
   }
   for (const name of making) if (!ctx.making.has(name)) await quietly("remove a half made volume", () => ctx.kernel.perform(unstageProgram(ctx.root, name)));
@@ -58,7 +62,8 @@ export async function sweep(ctx: VolumeContext): Promise<void> {
   await quietly("mount volumes", () => ctx.local.reconcile());
 }
 
-type Look = { readonly folders: Set<string>; readonly filled: readonly string[]; readonly making: readonly string[] };
+/** `known`: it is a folder in which volumes were removed, and not an empty mount point. */
+type Look = { readonly known: boolean; readonly folders: Set<string>; readonly filled: readonly string[]; readonly making: readonly string[] };
 
 async function look({ kernel, root }: VolumeContext): Promise<Look> {
   const outputs = await kernel.perform([
@@ -67,7 +72,7 @@ async function look({ kernel, root }: VolumeContext): Promise<Look> {
     { op: "list", path: `${root}/${MAKING}`, tolerate: ENOENT },
   ]);
   const [all, filled, making] = [0, 1, 2].map((index) => namesOf(outputs.get(index)));
-  return { folders: new Set(all!.filter((name) => !name.startsWith("."))), filled: filled!, making: making! };
+  return { known: all!.includes(MAKING), folders: new Set(all!.filter((name) => !name.startsWith("."))), filled: filled!, making: making! };
 }
 
 /** Names in the output of the op `list`: for each a type byte, the name, a NUL. */

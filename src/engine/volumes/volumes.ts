@@ -7,8 +7,8 @@
  *     const folder = await volumes.mount("data", container);     // until unmount, by the same user
  *
  * A record is one row, `volumes/records.ts`. Of a volume of the driver `local` the row is written after its folder is there
- * and whole. A folder without a row is garbage (`sweep`); a row without a folder is a removal that was cut short, or a
- * renaming (`recover`). See docs/design/volumes.md.
+ * and whole. A row without a folder is a removal that was cut short, or a folder that is still under another name (`recover`);
+ * a folder without a row is empty, or not ours (`sweep`). See docs/design/volumes.md.
  */
 import type { Log } from "#base/log.ts";
 import type { Database } from "#base/sqlite.ts";
