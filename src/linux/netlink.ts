@@ -16,16 +16,21 @@ const HEADER = 16;
 export type Attribute = Buffer;
 
 export function attribute(type: number, value: Uint8Array): Attribute {
-  const length = 4 + value.length;
-  const out = Buffer.alloc(aligned(length));
-  out.writeUInt16LE(length, 0);
-  out.writeUInt16LE(type, 2);
+  const out = header(type, value.length);
   out.set(value, 4);
   return out;
 }
 
 export function nested(type: number, ...children: readonly Attribute[]): Attribute {
-  return attribute(type | NESTED, Buffer.concat(children));
+  let length = 0;
+  for (const child of children) length += child.length;
+  const out = header(type | NESTED, length);
+  let at = 4;
+  for (const child of children) {
+    out.set(child, at);
+    at += child.length;
+  }
+  return out;
 }
 
 /** NUL-terminated. */
@@ -34,32 +39,55 @@ export function text(type: number, value: string): Attribute {
 }
 
 export function u8(type: number, value: number): Attribute {
-  return attribute(type, Uint8Array.of(value));
+  const out = header(type, 1);
+  out[4] = value;
+  return out;
 }
 
 export function u16(type: number, value: number): Attribute {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16LE(value);
-  return attribute(type, bytes);
+  const out = header(type, 2);
+  out[4] = value;
+  out[5] = value >> 8;
+  return out;
 }
 
 export function u32(type: number, value: number): Attribute {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value >>> 0);
-  return attribute(type, bytes);
+  const out = header(type, 4);
+  out[4] = value;
+  out[5] = value >> 8;
+  out[6] = value >> 16;
+  out[7] = value >> 24;
+  return out;
 }
 
 /** Network byte order, as nf_tables wants its numbers. */
 export function be32(type: number, value: number): Attribute {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value >>> 0);
-  return attribute(type, bytes);
+  const out = header(type, 4);
+  out[4] = value >> 24;
+  out[5] = value >> 16;
+  out[6] = value >> 8;
+  out[7] = value;
+  return out;
 }
 
 export function be16(type: number, value: number): Attribute {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16BE(value);
-  return attribute(type, bytes);
+  const out = header(type, 2);
+  out[4] = value >> 8;
+  out[5] = value;
+  return out;
+}
+
+/** Room for a value of this length, zeros where it is padded. Bytes are set one by one: a rule has dozens of attributes, and calls cost. */
+function header(type: number, valueLength: number): Buffer {
+  const length = 4 + valueLength;
+  const end = aligned(length);
+  const out = Buffer.allocUnsafe(end);
+  out[0] = length;
+  out[1] = length >> 8;
+  out[2] = type;
+  out[3] = type >> 8;
+  for (let at = length; at < end; at++) out[at] = 0;
+  return out;
 }
 
 export type Message = { readonly type: number; readonly flags: number; readonly body: Buffer };

@@ -30,7 +30,7 @@ export function explainFailure(error: unknown, attachment: Attachment): Meaning 
   const { proto } = error.op;
   if (proto === ROUTE && error.code === EADDRINUSE) return { kind: "busy" };
   if (proto === ROUTE && ["ENODEV", "EINVAL", "ENETUNREACH", "EADDRNOTAVAIL"].includes(error.code)) return { kind: "missing" };
-  if (proto === NETFILTER && ["ENOENT", "EEXIST"].includes(error.code)) return { kind: "missing" };
+  if (proto === NETFILTER && ["ENOENT", "EEXIST", "ENOTEMPTY"].includes(error.code)) return { kind: "missing" };
   return undefined;
 }
 

@@ -37,7 +37,7 @@ export type PortOwner = {
 const MOST_HELD = 62;
 /** Of ports that the engine chooses and a process of the host turns out to have. */
 const TRIES = 12;
-const EEXIST_OR_ENOENT = new Set(["EEXIST", "ENOENT"]);
+const NOT_AS_IT_WAS = new Set(["EEXIST", "ENOENT", "ENOTEMPTY"]);
 
 /** @throws Docker's texts: a port that is allocated, or in use; invalid when no network of the container can publish. Then nothing has changed */
 export async function changePorts(state: State, container: string, change: PortChange, owner: PortOwner): Promise<void> {
@@ -109,7 +109,7 @@ async function tellKernel(state: State, { before, after, changed }: { before: At
   try {
     await kernel.perform([...hairpin, ...rules, ...forgetOps(changed)]);
   } catch (error) {
-    if (!(error instanceof ProgramError) || !EEXIST_OR_ENOENT.has(error.code)) throw error;
+    if (!(error instanceof ProgramError) || !NOT_AS_IT_WAS.has(error.code)) throw error;
     // Somebody has changed the table: all of it is made anew, from what memory says now.
     await applyRules(state);
   }

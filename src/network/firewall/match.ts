@@ -1,7 +1,7 @@
 /** Conditions of rules, as expressions. */
 import type { Attribute } from "#linux/netlink.ts";
 import { compare, ct, destinationType, lookup, mask, meta, payload, verdictOf } from "#linux/nftables-expressions.ts";
-import { maskOf, networkOf, parsePrefix, type Prefix } from "../addresses.ts";
+import { maskOf, type Prefix } from "../addresses.ts";
 import type { NumberedSet } from "./sets.ts";
 
 export type Version = 4 | 6;
@@ -71,9 +71,14 @@ export const established = () => [ct("state", 0), mask(0, u32(2 | 4)), compare(0
 /** Its destination was translated: it goes to something published. */
 export const translated = () => [ct("status", 0), mask(0, u32(32)), compare(0, "!=", u32(0))];
 
+/** As bytes: to read an IPv6 address for the first time takes Node ten milliseconds, and the engine starts here. */
+export const LOOPBACK: Readonly<Record<Version, Prefix>> = {
+  4: { address: Buffer.from([127, 0, 0, 0]), prefixLength: 8 },
+  6: { address: Buffer.from([...new Uint8Array(15), 1]), prefixLength: 128 },
+};
+
 /** Of a packet of that family. */
-export function within(side: "source" | "destination", text: string): Attribute[] {
-  const prefix = networkOf(parsePrefix(text)!);
+export function within(side: "source" | "destination", prefix: Prefix): Attribute[] {
   const version = prefix.address.length === 4 ? 4 : 6;
   return [...family(version), LOAD[`${side}${version}`][1](0), ...masked(prefix), compare(0, "==", prefix.address)];
 }

@@ -6,7 +6,7 @@
 import type { Attribute } from "#linux/netlink.ts";
 import type { Chain } from "#linux/nftables.ts";
 import { dnat, masquerade, reject, snat, verdict } from "#linux/nftables-expressions.ts";
-import { asToldBy, established, family, found, icmp6, isIn, protocol, toHost, translated, within, type Version } from "./match.ts";
+import { LOOPBACK, asToldBy, established, family, found, icmp6, isIn, protocol, toHost, translated, within, type Version } from "./match.ts";
 import { SETS } from "./sets.ts";
 
 export type Rule = readonly [comment: string, ...when: Attribute[]];
@@ -46,19 +46,19 @@ function rawRules(): Rule[] {
  */
 function insideRules(): Rule[] {
   return [
-    ["no loopback for containers", ...within("destination", "127.0.0.0/8"), verdict("drop")],
-    ["no loopback for containers", ...within("source", "127.0.0.0/8"), verdict("drop")],
+    ["no loopback for containers", ...within("destination", LOOPBACK[4]), verdict("drop")],
+    ["no loopback for containers", ...within("source", LOOPBACK[4]), verdict("drop")],
   ];
 }
 
 // --- the first packet of a connection --------------------------------------------------------------------------------
 
 function preroutingRules(): Rule[] {
-  return [["nothing of the loopback from outside", ...within("destination", "127.0.0.0/8"), verdict("return")], ...publishedRules()];
+  return [["nothing of the loopback from outside", ...within("destination", LOOPBACK[4]), verdict("return")], ...publishedRules()];
 }
 
 function outputRules(): Rule[] {
-  return [["::1 does not leave the host: the proxy's", ...within("destination", "::1/128"), verdict("return")], ...publishedRules()];
+  return [["::1 does not leave the host: the proxy's", ...within("destination", LOOPBACK[6]), verdict("return")], ...publishedRules()];
 }
 
 function publishedRules(): Rule[] {
@@ -135,7 +135,7 @@ const opened = (v: Version) => isIn(SETS[`open${v}`], "protocol", `destination${
 /** By the source, not the interface it came from: with br_netfilter, packets between neighbours have none here. */
 function postroutingRules(): Rule[] {
   return [
-    ["published, used from localhost", ...isIn(SETS.bridges, "oifname"), ...within("source", "127.0.0.0/8"), masquerade()],
+    ["published, used from localhost", ...isIn(SETS.bridges, "oifname"), ...within("source", LOOPBACK[4]), masquerade()],
     ...versions((v): Rule[] => [
       ["stays in its network", ...family(v), ...isIn(SETS[`homes${v}`], "oifname", `source${v}`), verdict({ goto: "home" })],
       ["leaves with the network's address", ...family(v), ...found(SETS[`leavingAs${v}`], [`source${v}`], (register) => snat(v === 4 ? "ip" : "ip6", register))],
