@@ -3,7 +3,7 @@ import type { Op } from "#linux/ops.ts";
 import { ROUTE, getLink, readLinks } from "#linux/rtnetlink.ts";
 import { interfaceOf } from "./endpoint.ts";
 import type { Attachment } from "./network.ts";
-import { limitOp, refuseUnenforceable } from "./rate.ts";
+import { limitOp, refuseIngressRate } from "./rate.ts";
 import type { State } from "./state.ts";
 
 const NEWNET = 0x40000000;
@@ -14,7 +14,7 @@ const OWN = 1;
 export async function changeRate(state: State, { container, pid, rate }: { container: string; pid: number; rate: Attachment["rate"] }, save: () => Promise<void>): Promise<void> {
   const before = state.attachments.of(container);
   const after = before.map(({ rate: _, ...one }): Attachment => (rate === undefined ? one : { ...one, rate }));
-  for (const one of after) if (one.driver === "macvlan" || one.driver === "ipvlan") refuseUnenforceable(one);
+  for (const one of after) if (one.driver === "macvlan" || one.driver === "ipvlan") refuseIngressRate(one);
   try {
     await limit(state, after, pid);
     for (const one of after) state.attachments.put(one);

@@ -8,7 +8,7 @@ import type { NetworkDriver, Place } from "./driver.ts";
 import { downOnParent, onParent, removeOp } from "./macvlan.ts";
 import { ensureParent, isolatedParent, refusal } from "./parent.ts";
 import type { Attachment, NetworkRecord } from "./network.ts";
-import { refuseUnenforceable } from "./rate.ts";
+import { refuseIngressRate } from "./rate.ts";
 
 const MODES = new Set(["l2", "l3", "l3s"]);
 const FLAGS = new Set(["bridge", "private", "vepa"]);
@@ -27,7 +27,7 @@ export const ipvlanDriver: NetworkDriver = {
   up: ({ parent = "" }, { kernel }) => ensureParent(kernel, "ipvlan", parent),
   down: downOnParent,
   attach(attachment, place) {
-    refuseUnenforceable(attachment);
+    refuseIngressRate(attachment);
     return [ipvlanOp(attachment, place)];
   },
   detach: ({ interface: name = "eth0" }) => ({ host: [], inside: [removeOp(name)] }),

@@ -8,7 +8,7 @@ import { parseMac } from "./addresses.ts";
 import type { NetworkDriver, Place } from "./driver.ts";
 import { ensureParent, isolatedParent, refusal, removeParent } from "./parent.ts";
 import type { Attachment, NetworkRecord } from "./network.ts";
-import { refuseUnenforceable } from "./rate.ts";
+import { refuseIngressRate } from "./rate.ts";
 
 const ENODEV = 19;
 const MODES = new Set(["bridge", "private", "passthru", "vepa"]);
@@ -25,7 +25,7 @@ export const macvlanDriver: NetworkDriver = {
   up: ({ parent = "" }, { kernel }) => ensureParent(kernel, "macvlan", parent),
   down: downOnParent,
   attach(attachment, place) {
-    refuseUnenforceable(attachment);
+    refuseIngressRate(attachment);
     return [macvlanOp(attachment, place)];
   },
   detach: ({ interface: name = "eth0" }) => ({ host: [], inside: [removeOp(name)] }),

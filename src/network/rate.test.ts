@@ -6,7 +6,7 @@ import { hostIndexOf, tokenBucket } from "./rate.ts";
 import { inOwnNetwork, openTestHost } from "../../test/fixtures/network-host.ts";
 
 inOwnNetwork(import.meta.url, () => {
-  const { inNamespace, start, withNetwork } = openTestHost();
+  const { inNamespace, ip, start, withNetwork } = openTestHost();
   const qdiscs = (text: string) => text.split("\n").filter((line) => line.startsWith("qdisc tbf"));
 
   test("the rate is that of what full packets carry; even a slow bucket lets a full packet through", () => {
@@ -22,7 +22,7 @@ inOwnNetwork(import.meta.url, () => {
       const a = await start(network, "a", { rate: { egress: 20e6, ingress: 10e6 } });
       const host = qdiscs(execFileSync("tc", ["qdisc", "show", "dev", a.attachment.hostInterface]).toString());
       assert.match(host.join(), /rate 1045[56]Kbit/);
-      assert.equal(execFileSync("cat", [`/sys/class/net/${a.attachment.hostInterface}/ifindex`]).toString().trim(), String(hostIndexOf(a.attachment)));
+      assert.equal((JSON.parse(ip("-j", "link", "show", a.attachment.hostInterface)) as { ifindex: number }[])[0]?.ifindex, hostIndexOf(a.attachment));
       assert.match(qdiscs(await inNamespace(a.pid, "tc", "qdisc", "show", "dev", "eth0")).join(), /rate 2091[01]Kbit/);
       const b = await start(network, "b", { rate: { egress: 20e6 } });
       assert.deepEqual(qdiscs(execFileSync("tc", ["qdisc", "show", "dev", b.attachment.hostInterface]).toString()), []);

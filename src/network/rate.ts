@@ -57,9 +57,8 @@ export function limitOp(index: number, { bits, mtu, name }: { bits: number | und
 export const hostIndexOf = ({ rate, hostInterface }: Pick<Attachment, "rate" | "hostInterface">): number =>
   rate?.ingress === undefined ? 0 : FAR + Number.parseInt(hostInterface.slice("veth".length), 16);
 
-/** What passes on an interface of the host's own passes none of ours: nothing can hold it, and no firewall of ours sees it. */
-export function refuseUnenforceable({ rate, egress, networkName, driver }: Attachment): void {
-  if (egress?.Default === "deny") throw fail("invalid", `egress: what a container sends cannot be limited in network ${networkName} (${driver})`);
+/** What comes in by an interface of the host's own is sent by none of ours: nothing can hold it. */
+export function refuseIngressRate({ rate, networkName, driver }: Attachment): void {
   if (rate?.ingress === undefined) return;
   throw fail("invalid", `network-rate: what comes to a container cannot be limited in network ${networkName} (${driver}); limit what it sends only (up=RATE)`);
 }
