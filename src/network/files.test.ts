@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hostnameFile, hostsFile, isOwnResolvConf, resolvConfFile, usesStub, type HostsRequest, type ResolvRequest } from "./files.ts";
+import { hostnameFile, hostsFile, isOwnResolvConf, resolvConfFile, usesStub, type HostsRequest, type ResolvRequest, withHosts, withoutHosts } from "./files.ts";
 
 const hosts = (some: Partial<HostsRequest>) =>
   hostsFile({ extraHosts: [], hostGateways: ["172.17.0.1"], addresses: ["172.17.0.2"], hostname: "abc", domainname: "", ...some });
@@ -25,6 +25,17 @@ for (const host of ["", "db", "db:", ":10.0.0.1", "db:10.0.0", "d b:10.0.0.1", "
 
 test("hosts: host-gateway needs a gateway", () => {
   assert.throws(() => hosts({ extraHosts: ["up:host-gateway"], hostGateways: [] }), /host-gateway/);
+});
+
+test("hosts: lines of an endpoint come and go; what somebody else has written stays", () => {
+  const names = { Hostname: "box", Domainname: "" };
+  const text = "127.0.0.1\tlocalhost\n10.0.0.2\tbox\n# mine\n10.0.0.22 other";
+  const more = withHosts(text, ["10.1.0.2", "fd00::2"], names);
+  assert.equal(more, `${text}\n10.1.0.2\tbox\nfd00::2\tbox\n`);
+  assert.equal(withHosts(more, ["10.1.0.2"], names), more, "once");
+  assert.equal(withoutHosts(more, ["10.0.0.2", "fd00::2"]), "127.0.0.1\tlocalhost\n# mine\n10.0.0.22 other\n10.1.0.2\tbox\n");
+  assert.equal(withoutHosts(text, []), text);
+  assert.equal(withHosts("", ["10.0.0.3"], { Hostname: "a", Domainname: "b.c" }), "10.0.0.3\ta.b.c a\n");
 });
 
 test("hostname is one line", () => assert.equal(hostnameFile("abc"), "abc\n"));
