@@ -115,8 +115,11 @@ story("a port that somebody has is told when the container is made, and again wh
   server.close();
   const free = await cli("create", "--name", "fourth", "-p", `127.0.0.1:${other}:80`, "busybox", "true");
   assert.equal(free.stderr, "");
-  const replacing = await cli("create", "--name", "fifth", "--label", "com.docker.compose.replace=first", "-p", `127.0.0.1:${port}:80`, "busybox", "true");
-  assert.equal(replacing.stderr, "", "who takes the place of the one that has it is not warned");
+  await cli.ok("rename", "first", "shop-first-1");
+  for (const labels of [["com.docker.compose.replace=shop-first-1"], ["com.docker.compose.project=shop", "com.docker.compose.replace=first-1"]]) {
+    const replacing = await cli("create", ...labels.flatMap((label) => ["--label", label]), "-p", `127.0.0.1:${port}:80`, "busybox", "true");
+    assert.equal(replacing.stderr, "", "who takes the place of the one that has it is not warned");
+  }
 }, { only: "gantry-engine" });
 
 story("run does not make what cannot start", async ({ cli }) => {

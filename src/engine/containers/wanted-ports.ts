@@ -3,8 +3,9 @@ import { fail } from "#base/errors.ts";
 import type { ContainerRecord } from "../engine.ts";
 import type { Context } from "./context.ts";
 
-/** Compose's, on a container that takes the place of this one, which is stopped before the new one is started. */
+/** Compose's, on a container that takes the place of another, which is stopped before the new one is started: its name, or what follows the project's. */
 const REPLACES = "com.docker.compose.replace";
+const PROJECT = "com.docker.compose.project";
 
 /** Sentences for people. Nothing when all is free. */
 export async function portWarnings(ctx: Context, record: ContainerRecord): Promise<string[]> {
@@ -25,6 +26,7 @@ async function busy(ctx: Context, { config, hostConfig }: ContainerRecord) {
     ctx.log.warn("look whether ports are free", { error });
     return [];
   });
-  const replaced = config.Labels[REPLACES];
-  return found.filter(({ holder }) => holder === undefined || holder.name !== replaced);
+  const { [REPLACES]: replaced, [PROJECT]: project } = config.Labels;
+  const old = replaced === undefined ? [] : [replaced, `${project}-${replaced}`, `${project}_${replaced}`];
+  return found.filter(({ holder }) => holder === undefined || !old.includes(holder.name));
 }
