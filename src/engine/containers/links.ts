@@ -45,6 +45,7 @@ export function linkedContainers({ store }: Pick<Context, "store">, { hostConfig
     const record = strict ? store.find(other) : store.all().find(({ name }) => `/${name}` === other);
     if (strict && !isRunning(record!)) throw fail("internal", `Cannot link to a non running container: ${other} AS ${path}`);
     const address = record?.endpoints["bridge"]?.address ?? "";
+    if (strict && address === "") throw fail("internal", `Cannot link to ${other}, as it does not belong to the default network`);
     return record === undefined || address === "" ? [] : [{ alias: path.replace(/^.*\//, ""), address, record }];
   });
 }
