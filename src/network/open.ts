@@ -221,8 +221,8 @@ async function bringUp(state: State): Promise<void> {
   const [first, view] = await Promise.all([firstIndex(state.kernel), viewHost(state.kernel)]);
   state.first = first;
   const up = async (network: NetworkRecord) => {
-    const driver = state.driverOf(network.driver);
     try {
+      const driver = state.driverOf(network.driver);
       state.indexes.set(network.id, await driver.up(network, driverHost(state, network, view)));
       // Somebody removes it, and may have looked for the interface before it was made again.
       if (state.networks.find(network.id) === undefined) await driver.down(network, driverHost(state, network));
