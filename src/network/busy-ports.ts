@@ -21,7 +21,7 @@ export async function busyPorts({ kernel, ports, attachments, where }: Parts, bi
   const wanted = parsePorts({ exposed: {}, bindings, publishAll: false }).flatMap(({ protocol, port, hostIp, hostPorts }): PublishedPort[] => {
     if (hostPorts === undefined || hostPorts.first !== hostPorts.last) return [];
     const ips = hostIp === "" ? where.defaults : [hostIp];
-    return ips.filter((ip) => where.by(ip) !== undefined).map((ip) => ({ protocol, port, hostIp: ip, hostPort: hostPorts.first, by: "kernel", chosen: false }));
+    return ips.filter((ip) => where.by(ip) !== undefined && where.by(ip) !== "route").map((ip) => ({ protocol, port, hostIp: ip, hostPort: hostPorts.first, by: "kernel", chosen: false }));
   });
   const held = wanted.filter((port) => !ports.isFree(port));
   const free = wanted.filter((port) => ports.isFree(port));

@@ -95,7 +95,7 @@ export function publishOps(attachment: Attachment, table: Table | undefined): Op
 
 /** Flows of UDP to these ports are translated anew: they know no connection that begins or ends. */
 export function forgetOps(ports: readonly PublishedPort[]): Op[] {
-  const udp = ports.filter((port) => port.by !== "proxy" && port.protocol === "udp");
+  const udp = ports.filter(({ by, protocol }) => by !== "proxy" && by !== "route" && protocol === "udp");
   return udp.map(
     ({ hostIp, hostPort }): Op => ({
       op: "netlink",

@@ -33,10 +33,10 @@ export function openHostPorts(range: { first: number; last: number }): HostPorts
   const isFree = (protocol: Protocol, port: number, ips: readonly string[]) =>
     ips.every((ip) => [...holders(protocol, port)].every((other) => !meets(ip, other)));
   const keep = (ports: readonly PublishedPort[]) => {
-    for (const { protocol, hostPort, hostIp } of ports) taken.set(`${protocol}/${hostPort}`, new Set(holders(protocol, hostPort)).add(hostIp));
+    for (const { protocol, hostPort, hostIp } of ports.filter(isOfHost)) taken.set(`${protocol}/${hostPort}`, new Set(holders(protocol, hostPort)).add(hostIp));
   };
   const release = (ports: readonly PublishedPort[]) => {
-    for (const { protocol, hostPort, hostIp } of ports) {
+    for (const { protocol, hostPort, hostIp } of ports.filter(isOfHost)) {
       const set = holders(protocol, hostPort);
       set.delete(hostIp);
       if (set.size === 0) taken.delete(`${protocol}/${hostPort}`);
@@ -67,8 +67,10 @@ export function openHostPorts(range: { first: number; last: number }): HostPorts
         for (const request of requests) {
           const ips = addressesOf(request, where);
           if (ips.length === 0) continue;
-          const hostPort = choose(request, ips);
-          const ports = ips.map((hostIp) => publishedPort(request, { hostIp, hostPort, chosen: request.hostPorts === undefined, where }));
+          const ofHost = ips.filter((ip) => where.by(ip) !== "route");
+          const hostPort = ofHost.length === 0 ? 0 : choose(request, ofHost);
+          const chosen = request.hostPorts === undefined;
+          const ports = ips.map((hostIp) => publishedPort(request, { hostIp, hostPort: ofHost.includes(hostIp) ? hostPort : 0, chosen, where }));
           keep(ports);
           got.push(...ports);
         }
@@ -91,6 +93,9 @@ function meets(one: string, other: string): boolean {
   if (isIPv4(one) !== isIPv4(other)) return false;
   return one === other || isAny(one) || isAny(other);
 }
+
+/** A routed network's ports are the container's own: no host port is taken, and the number is 0. */
+const isOfHost = ({ by }: PublishedPort) => by !== "route";
 
 const isAny = (ip: string) => ip === "0.0.0.0" || ip === "::";
 

@@ -149,11 +149,13 @@ function takePorts(book: Book, network: NetworkRecord, { endpointId, address6, r
 }
 
 /** How ports of the host lead to an endpoint in this network. */
-export function whereOf({ config, host }: Pick<Book, "config" | "host">, { publishAddress }: NetworkRecord, hasIpv6: boolean): Where {
+export function whereOf({ config, host }: Pick<Book, "config" | "host">, { publishAddress, gatewayMode4, gatewayMode6 }: NetworkRecord, hasIpv6: boolean): Where {
   const asked = publishAddress ?? config.publishAddress;
   const general = asked === "" || asked === "0.0.0.0";
   const proxy = config.userlandProxy ? "proxy" : undefined;
   const by = (hostIp: string) => {
+    const mode = isIPv4(hostIp) || !hasIpv6 ? gatewayMode4 : gatewayMode6;
+    if (mode === "routed" && config.iptables) return isIPv4(hostIp) || hasIpv6 ? "route" : undefined;
     if (isIPv4(hostIp)) return config.iptables ? "kernel" : proxy;
     if (!config.iptables || !config.ip6tables || !hasIpv6 || hostIp === "::1") return proxy;
     return hostIp === "::" && config.userlandProxy ? "both" : "kernel";

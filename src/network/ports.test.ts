@@ -98,3 +98,11 @@ test("without a way for IPv6 only IPv4 is published, and asking for IPv6 is refu
   assert.deepEqual(ports.take(requests("80"), four).map(({ hostIp }) => hostIp), ["0.0.0.0"]);
   assert.throws(() => ports.take(requests("81", "::1"), four), { kind: "invalid" });
 });
+
+test("a routed network's ports take none of the host's", () => {
+  const ports = openHostPorts({ first: 40000, last: 40000 });
+  const routed: Where = { ...both, by: (ip) => (ip.includes(":") ? "kernel" : "route") };
+  assert.deepEqual(ports.take(requests("80"), routed).map(({ hostIp, hostPort, by }) => [hostIp, hostPort, by]), [["0.0.0.0", 0, "route"], ["::", 80, "kernel"]]);
+  assert.throws(() => ports.take(requests("80", "::"), both), /port is already allocated/);
+  assert.equal(ports.take(requests("80", "0.0.0.0"), both)[0]?.hostPort, 80);
+});

@@ -136,6 +136,6 @@ export function endpointOf(attachment: Attachment, record?: ContainerRecord): En
 
 function portsOf(attachments: readonly Attachment[]): ContainerRecord["ports"] {
   const all: Record<string, { HostIp: string; HostPort: string }[]> = {};
-  for (const { port, protocol, hostIp, hostPort } of attachments.flatMap(({ ports }) => ports)) (all[`${port}/${protocol}`] ??= []).push({ HostIp: hostIp, HostPort: String(hostPort) });
+  for (const { port, protocol, hostIp, hostPort } of attachments.flatMap(({ ports }) => ports)) (all[`${port}/${protocol}`] ??= []).push({ HostIp: hostIp, HostPort: hostPort === 0 ? "" : String(hostPort) });
   return all;
 }
