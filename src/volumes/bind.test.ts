@@ -11,6 +11,8 @@ const good: [string, Partial<ReturnType<typeof parseBind>>][] = [
   ["name:/c:ro,nocopy", { readOnly: true, copy: false, mode: "ro,nocopy" }],
   ["/h:/c:rw,rslave,z", { readOnly: false, propagation: "rslave", mode: "rw,rslave,z" }],
   ["/h:/c:consistent", { type: "bind" }],
+  ["/h:/c:ro,U", { type: "bind", readOnly: true, idMap: true, mode: "ro,U" }],
+  ["name:/c", { idMap: false }],
 ];
 for (const [raw, expected] of good) {
   test(`-v ${raw}`, () => {

@@ -119,9 +119,12 @@ export function cloneProgram(from: string, to: string): Program {
   ];
 }
 
-/** Bytes and inodes, as the output of op 0. */
+/** Bytes and inodes, as the only output; of what is mounted there, if something is. */
 export function volumeUsage(path: string): Program {
-  return [{ op: "usage", path }];
+  return [
+    { op: "open", slot: 0, path, flags: O.PATH | O.DIRECTORY },
+    { op: "usage", dir: 0, path: "." },
+  ];
 }
 
 /** How much the volume may hold. @see native/volumes.c */

@@ -28,6 +28,20 @@ test("a volume of the image is anonymous, unless something is mounted there", ()
   assert.deepEqual(plan({ Tmpfs: { "/data": "" } }, { volumes: ["/data"] }), []);
 });
 
+test("parts of volumes, images, mapped owners", () => {
+  const [part, image, bind, short] = plan({
+    Binds: ["/h:/s:U"],
+    Mounts: [
+      { Type: "volume", Source: "nn", Target: "/p", ReadOnly: false, VolumeOptions: { Subpath: "a/b" } },
+      { Type: "image", Source: "bb", Target: "/i", ReadOnly: false, ImageOptions: { Subpath: "bin" } },
+      { Type: "bind", Source: "/h", Target: "/b", ReadOnly: false, BindOptions: { IDMapping: "match-user" } },
+    ],
+  }).toSorted((a, b) => ["/p", "/i", "/b", "/s"].indexOf(a.Destination) - ["/p", "/i", "/b", "/s"].indexOf(b.Destination));
+  assert.deepEqual([part!.SubPath, part!.copyUp, part!.Source], ["a/b", false, "/r/nn/_data"], "nothing is filled by a part");
+  assert.deepEqual([image!.Type, image!.Source, image!.SubPath, image!.RW], ["image", "bb", "bin", false]);
+  assert.deepEqual([bind!.IdMap, short!.IdMap], [true, true]);
+});
+
 test("a named volume is not anonymous; nocopy leaves it empty; --mount says the same in other words", () => {
   const [a, b, c, d] = plan({ Binds: ["nn:/a", "nn:/b:ro,nocopy"], Mounts: [{ Type: "volume", Source: "mm", Target: "/c", VolumeOptions: { NoCopy: true, Labels: { x: "y" } } }, { Type: "volume", Target: "/d" }] });
   assert.deepEqual([a!.Name, a!.Mode, a!.RW, a!.Anonymous, a!.copyUp], ["nn", "z", true, undefined, true]);

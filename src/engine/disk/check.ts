@@ -28,7 +28,8 @@ async function* problemsAbove({ core, containers, volumes }: DiskParts): AsyncGe
       yield { step: "snapshots", subject: `container ${name} (${id.slice(0, 12)})`, text: "it has no tree of its own" };
     }
   }
-  for (const { name, mountpoint } of volumes.list(new Map())) {
+  for (const { name, mountpoint, driver } of volumes.list(new Map())) {
+    if (driver !== "local") continue;
     const found = await lstat(mountpoint).catch(() => undefined);
     if (found?.isDirectory() === true || !volumes.list(new Map()).some((one) => one.name === name)) continue;
     yield { step: "snapshots", subject: `volume ${name}`, text: "its folder is missing" };

@@ -240,6 +240,13 @@ const REFUSED: readonly (readonly [unknown, string | RegExp, (Kind | undefined)?
   [C({ NetworkingConfig: { EndpointsConfig: { default: { Aliases: ["x"] } } } }), /network-scoped alias is supported only for containers in user defined networks/],
   [C({ NetworkingConfig: { EndpointsConfig: { default: { MacAddress: "zz" } } } }), /invalid MAC address zz/],
   [C({ NetworkingConfig: { EndpointsConfig: { bridge: {}, b: {} } } }), /^Container cannot be created with multiple network endpoints: /, "invalid", 43],
+  [M({ Type: "volume", Source: "vv", Target: "/x", VolumeOptions: { Subpath: "../y" } }), 'invalid mount config for type "volume": subpath must be a relative path within the volume'],
+  [M({ Type: "volume", Source: "vv", Target: "/x", VolumeOptions: { Subpath: "/y" } }), 'invalid mount config for type "volume": subpath must be a relative path within the volume'],
+  [M({ Type: "volume", Source: "", Target: "/x", VolumeOptions: { Subpath: "y" } }), 'invalid mount config for type "volume": must not set Subpath when using anonymous volumes'],
+  [M({ Type: "image", Source: "", Target: "/x" }), 'invalid mount config for type "image": field Source must not be empty'],
+  [M({ Type: "image", Source: "b", Target: "/x", ImageOptions: { Subpath: ".." } }), 'invalid mount config for type "image": subpath must be a relative path within the image'],
+  [M({ Type: "volume", Source: "vv", Target: "/x", ImageOptions: { Subpath: "a" } }), 'invalid mount config for type "volume": field ImageOptions must not be specified'],
+  [M({ Type: "bind", Source: "/b", Target: "/x", BindOptions: { IDMapping: "other" } }), /invalid IDMapping: other/],
   // Known to Docker, not acted on yet: refused by name.
   [H({ DeviceRequests: [{ Count: -1 }] }), /^HostConfig\.DeviceRequests: /, "not-implemented"],
   [H({ StorageOpt: { size: "1g" } }), /^HostConfig\.StorageOpt: /, "not-implemented"],
