@@ -2,6 +2,7 @@
  * Volumes made of other things: a clone, a snapshot, an archive. The tree is made beside the volumes, written to the disk,
  * recorded and then named: a crash leaves the whole volume, or garbage that the next start removes.
  */
+import { randomBytes } from "node:crypto";
 import { fail } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import { enterFolder } from "#core/inside.ts";
@@ -41,13 +42,15 @@ export function importArchive(ctx: VolumeContext, archive: AsyncIterable<Uint8Ar
 export async function exportVolume(ctx: VolumeContext, name: string, { signal }: { signal: AbortSignal }): Promise<AsyncIterable<Uint8Array>> {
   using undo = new DisposableStack();
   undo.use(hold(ctx, name));
-  const folder = await mount(ctx, name, EXPORTING);
-  undo.defer(() => void unmount(ctx, name, EXPORTING));
+  const user = newUser("exporting");
+  const folder = await mount(ctx, name, user);
+  undo.defer(() => void unmount(ctx, name, user));
   const reader = await ctx.kernel.read([...enterFolder(folder), limits, { op: "archive", path: ".", name: "." }], { signal });
   return relay(reader.bytes, undo.move());
 }
 
-const EXPORTING = "exporting";
+/** Several may read a volume at once. */
+const newUser = (what: string) => `${what}-${randomBytes(8).toString("hex")}`;
 const NOFILE = 7;
 /** Two a level of the tree. */
 const limits: Op = { op: "rlimit", resource: NOFILE, soft: 20_000, hard: 20_000 };
@@ -107,7 +110,7 @@ async function publishStaged(ctx: VolumeContext, record: VolumeRecord, staged: s
 
 async function copyInto(ctx: VolumeContext, name: string, folder: string): Promise<void> {
   using _ = hold(ctx, name);
-  const user = "copying";
+  const user = newUser("copying");
   const from = await mount(ctx, name, user);
   try {
     await performLong(ctx, cloneProgram(from, folder));
