@@ -26,6 +26,8 @@ const TYPE = { ipv4: 7, ipv6: 8, ether: 9, protocol: 12, port: 13, ifname: 41 } 
 const SIZE = { ipv4: 4, ipv6: 16, ether: 8, protocol: 4, port: 4, ifname: 16 } as const;
 const FLAG = { interval: 4, map: 8, timeout: 16, concatenation: 128 } as const;
 const TO_VERDICT = 0xffffff00;
+/** How often the kernel takes out elements whose life is over, in milliseconds. They match nothing before that either. */
+const SWEEP = 60_000;
 
 export type Table = { readonly family: keyof typeof FAMILY; readonly name: string };
 export type Field = keyof typeof TYPE;
@@ -108,6 +110,7 @@ export function newSet(table: Table, set: SetShape, id: number): Change {
     ...dataOf(set.data),
     ...(ranges ? [nested(9, nested(2, ...set.key.map((field) => nested(1, be32(1, SIZE[field])))))] : []),
     be32(10, id),
+    ...(set.timeout ? [be32(12, SWEEP)] : []),
     ...(set.key[0] === "ifname" ? [attribute(13, HOST_ORDER)] : []),
   ]);
 }

@@ -125,6 +125,21 @@ await inOwnNetwork(import.meta.url, async () => {
     far.runs("ip route del 127.0.0.1 via 198.51.100.1; ip address add 127.0.0.1/8 dev lo");
   });
 
+  attack("NET-05 who routes to a network finds what its gateway mode says: published ports, or all of them", async (scene) => {
+    const { cli } = scene;
+    const mode = "com.docker.network.bridge.gateway_mode_ipv4";
+    await cli.ok("network", "create", "--subnet", "10.50.51.0/24", "-o", `${mode}=routed`, "routed");
+    await cli.ok("network", "create", "--subnet", "10.50.52.0/24", "-o", `${mode}=nat-unprotected`, "bare");
+    const [routed, bare] = [await box(scene, "routed", "--network", "routed", "-p", "8080:80"), await box(scene, "bare", "--network", "bare", "-p", "8081:80")];
+    await Promise.all([routed.serves(80, 81), bare.serves(80, 81)]);
+    const seen = await Promise.all([
+      far.asks(routed.address, 80), far.asks(routed.address, 81, SOON), far.asks("198.51.100.1", 8080), far.asks(bare.address, 81), far.asks("198.51.100.1", 8081), routed.asks("198.51.100.2", 80), bare.asks("198.51.100.2", 80),
+    ]);
+    assert.deepEqual(seen, ["routed 198.51.100.2", "nothing", SHUT, "bare 198.51.100.2", "bare 198.51.100.2", `far ${routed.address}`, "far 198.51.100.1"]);
+    await cli.ok("rm", "-f", "routed", "bare");
+    await cli.ok("network", "rm", "routed", "bare");
+  });
+
   attack("NET-06 a container never takes a client for itself", async (scene) => {
     const a = await box(scene, "web", "-p", "8080:80");
     const b = await box(scene, "next");

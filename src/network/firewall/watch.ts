@@ -17,7 +17,7 @@ export type Watch = Disposable & {
   start(): void;
   /** We have replaced the table ourselves. */
   replaced(): void;
-  /** Looks at once; resolves when what was missing has been put back. */
+  /** Looks; resolves when what was missing has been put back. */
   look(): Promise<void>;
 };
 
@@ -34,6 +34,7 @@ export type WatchOptions = {
 
 /** Interfaces looked at in one turn: with more, a turn takes the next ones. */
 const BRIDGES_A_TURN = 16;
+const MOST_REST = 60;
 
 export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }: WatchOptions): Watch {
   let generation: number | undefined;
@@ -41,6 +42,10 @@ export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }
   let known: bigint | undefined;
   let turn = 0;
   let looking: Promise<void> | undefined;
+  /** Turns to let pass. */
+  let rest = 0;
+  let failures = 0;
+  let over = false;
 
   const missing = async (): Promise<"rules" | "bridges" | undefined> => {
     if (await bridgeIsGone()) return "bridges";
@@ -70,13 +75,18 @@ export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }
   };
 
   const look = async (): Promise<void> => {
+    if (--rest > 0) return;
     try {
       const what = await missing();
-      if (what === undefined) return;
+      if (what === undefined) failures = 0;
+      if (what === undefined || over) return;
       log.warn(`${what === "rules" ? "the firewall's rules were" : "a network's bridge was"} taken away: putting them back`);
       await restore(what);
       await missing();
     } catch (error) {
+      if (over) return;
+      // What cannot be put back is not tried, and told, every second.
+      rest = Math.min(2 ** ++failures, MOST_REST);
       log.error("look after the firewall", { error });
     }
   };
@@ -91,7 +101,10 @@ export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }
       known = undefined;
       if (timer !== undefined) void lookOnce();
     },
-    [Symbol.dispose]: () => clearInterval(timer),
+    [Symbol.dispose]() {
+      over = true;
+      clearInterval(timer);
+    },
   };
 }
 
