@@ -11,7 +11,8 @@ export type Prefix = { readonly address: Buffer; readonly prefixLength: number }
 /** undefined when it is no address. A zone ("%eth0") is none either. */
 export function parseAddress(text: string): Buffer | undefined {
   if (isIPv4(text)) return Buffer.from(text.split(".").map(Number));
-  if (!isIPv6(text) || text.includes("%")) return undefined;
+  // Asking Node about IPv6 takes ten milliseconds the first time: not for what cannot be.
+  if (!text.includes(":") || text.includes("%") || !isIPv6(text)) return undefined;
   return parseV6(text);
 }
 
