@@ -6,7 +6,7 @@ import type { NetworkCreateRequest } from "#spec/docker.ts";
 import { randomBytes } from "node:crypto";
 import { viewHost, type HostView } from "./bridge.ts";
 import type { NetworkRecord } from "./network.ts";
-import type { Prepared } from "./remote/open-remote.ts";
+import { isRemoteIpam, type Prepared } from "./remote/open-remote.ts";
 import type { Pools } from "./remote/pools.ts";
 import { settleNetwork } from "./settle.ts";
 import { applyNetworkRules, applyRules, bridgedNetworks, driverHost, type State } from "./state.ts";
@@ -42,6 +42,9 @@ async function makeNetwork(state: State, request: NetworkCreateRequest, pools: P
     driverOf: state.driverOf,
     mtu: 1500,
   });
+  if (pools === undefined && settled.configOnly !== true && isRemoteIpam(settled.ipam.driver)) {
+    throw fail("not-implemented", `create network ${settled.name}: the IPAM plugin ${settled.ipam.driver} is to be named by the network itself, not by the configuration it is made from`);
+  }
   const given: NetworkRecord = pools === undefined ? settled : { ...settled, ipam: { ...settled.ipam, pools: pools.given } };
   const network: NetworkRecord = view.links.some(({ name }) => name === settled.bridge) ? { ...given, adopted: true } : given;
   state.networks.reserve(network);

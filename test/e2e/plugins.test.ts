@@ -100,7 +100,7 @@ const misdeeds: readonly (readonly [Reply, RegExp])[] = [
   [{ status: 500, text: '{"Err":"out of order"}' }, /VolumeDriver\.\w+: out of order/],
 ];
 
-story("a volume plugin that misbehaves when a volume is made: the words of it, and no volume", async (scene) => {
+story("F-29: a volume plugin that misbehaves when a volume is made: the words of it, and no volume", async (scene) => {
   const { cli } = scene;
   await using driver = await openVolumes(scene);
   for (const [reply, words] of misdeeds) {
@@ -113,7 +113,7 @@ story("a volume plugin that misbehaves when a volume is made: the words of it, a
   await cli.ok("volume", "rm", "vol");
 }, once);
 
-story("one that misbehaves when it is to mount: the container does not start, another one does, nothing stays mounted", async (scene) => {
+story("F-29: one that misbehaves when it is to mount: the container does not start, another one does, nothing stays mounted", async (scene) => {
   const { cli } = scene;
   await using driver = await openVolumes(scene);
   await cli.ok("volume", "create", "-d", driver.name, "vol");
@@ -131,7 +131,7 @@ story("one that misbehaves when it is to mount: the container does not start, an
   await cli.ok("volume", "rm", "vol");
 }, once);
 
-story("one that hangs when it is met: other volumes are listed, made and used", async (scene) => {
+story("F-29: one that hangs when it is met: other volumes are listed, made and used", async (scene) => {
   const { cli } = scene;
   await using driver = await openVolumes(scene);
   await using hanging = await openPlugin(place(nameOne()), { Implements: ["VolumeDriver"], replies: { "Plugin.Activate": "hang" } });
@@ -163,6 +163,27 @@ story("an engine that is killed: what it had asked for is given back, what runs 
   await cli.ok("rm", "-f", "running", "ended", "asked");
   assert.deepEqual(driver.mounted(), []);
   await cli.ok("volume", "rm", "running", "ended", "asked");
+}, once);
+
+story("F-29: plugins that hang do not keep the engine from starting, nor what does not need them from running", async (scene) => {
+  const { cli, engine } = scene;
+  await using kept = await openVolumes(scene);
+  await using net = await openNetworks();
+  await cli.ok("volume", "create", "-d", kept.name, "vol");
+  await cli.ok("network", "create", "-d", net.name, "--ipam-driver", net.name, "net");
+  await cli.ok("run", "-d", "--name", "both", "-v", "vol:/v", "--network", "net", "busybox", "sleep", "1000");
+  const methods = [...Object.keys(kept.replies), ...Object.keys(net.replies), "Plugin.Activate", "NetworkDriver.RevokeExternalConnectivity"];
+  for (const method of methods) for (const { plugin } of [kept, net]) plugin.answer(method, "hang");
+  await engine.kill();
+  await engine.start();
+  assert.equal(await cli.ok("ps", "--format", "{{.Names}}"), "both");
+  await cli.ok("run", "--rm", "-v", "mine:/m", "busybox", "true");
+  await cli.ok("exec", "both", "touch", "/v/goes-on");
+  await cli.fails(1, /context deadline exceeded/, "network", "create", "-d", net.name, "other");
+  await cli.ok("rm", "-f", "both");
+  await cli.ok("network", "rm", "net");
+  await cli.fails(1, /context deadline exceeded/, "volume", "rm", "vol");
+  await cli.ok("volume", "rm", "-f", "vol", "mine");
 }, once);
 
 story("a network plugin: its interface, addresses and routes; found by name; joined and left while running", async (scene) => {
@@ -267,7 +288,7 @@ story("addresses of a plugin in a network of our own", async (scene) => {
   assert.deepEqual(driver.left(), []);
 }, ours);
 
-story("a network plugin that misbehaves: no network, no endpoint, no address stays behind, and its words", async (scene) => {
+story("F-29: a network plugin that misbehaves: no network, no endpoint, no address stays behind, and its words", async (scene) => {
   const { cli } = scene;
   await using driver = await openNetworks();
   const create = ["network", "create", "-d", driver.name, "--ipam-driver", driver.name, "net"];
