@@ -283,14 +283,21 @@ static int copy_bytes(int from, int to, off_t size) {
   return 0;
 }
 
+/* A tree that is in use: what was there a moment ago may be gone, or something else, or be met twice under one name. Then it is
+ * not copied, or not again. */
+static int is_gone(int err) { return err == ENOENT || err == ENOTDIR || err == ELOOP || err == ENXIO; }
+
 static int copy_regular(struct copy *c, const char *name, const struct stat *st) {
   int full, in, out, err;
   if (st->st_nlink > 1) {
     const char *known = known_link(c->links, st, c->path, c->path_len, name, &full);
-    if (known) return linkat(c->top, known, c->to, name, 0) ? -errno : 0;
+    if (known && linkat(c->top, known, c->to, name, 0) == 0) return 0;
+    if (known && errno != ENOENT) return errno == EEXIST ? 0 : -errno; /* ENOENT: that name was gone when it was to be copied */
   }
-  if ((in = openat(c->from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) < 0) return -errno;
-  if ((out = openat(c->to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0) return err = -errno, close(in), err;
+  if ((in = openat(c->from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) < 0) return is_gone(errno) ? 0 : -errno;
+  struct stat now;
+  if (fstat(in, &now) || !S_ISREG(now.st_mode)) return close(in), 0;
+  if ((out = openat(c->to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0) return err = errno == EEXIST ? 0 : -errno, close(in), err;
   err = copy_bytes(in, out, st->st_size);
   if (err == 0) err = copy_meta(in, out, st);
   close(in);
@@ -303,10 +310,10 @@ static int copy_special(struct copy *c, const char *name, const struct stat *st)
   const struct timespec times[2] = { st->st_atim, st->st_mtim };
   if (S_ISLNK(st->st_mode)) {
     ssize_t n = readlinkat(c->from, name, target, sizeof target - 1);
-    if (n < 0) return -errno;
+    if (n < 0) return errno == EINVAL || is_gone(errno) ? 0 : -errno;
     target[n] = 0;
-    if (symlinkat(target, c->to, name)) return -errno;
-  } else if (mknodat(c->to, name, st->st_mode, st->st_rdev)) return -errno;
+    if (symlinkat(target, c->to, name)) return errno == EEXIST ? 0 : -errno;
+  } else if (mknodat(c->to, name, st->st_mode, st->st_rdev)) return errno == EEXIST ? 0 : -errno;
   if (fchownat(c->to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW)) return -errno;
   if (!S_ISLNK(st->st_mode)) {
     int err = change_mode(c->to, name, st->st_mode & 07777);
@@ -321,7 +328,7 @@ static int copy_folder(struct copy *c, const char *name, const struct stat *st) 
   size_t n = strlen(name);
   if (c->depth >= 400 || c->path_len + n + 2 > PATH_MAX) return -ENAMETOOLONG;
   int in = open_dir(c->from, name), out, err;
-  if (in < 0) return in;
+  if (in < 0) return is_gone(-in) ? 0 : in;
   if (mkdirat(c->to, name, 0700) && errno != EEXIST) return err = -errno, close(in), err;
   if ((out = open_dir(c->to, name)) < 0) return close(in), out;
   memcpy(c->path + c->path_len, name, n);
@@ -337,7 +344,7 @@ static int copy_folder(struct copy *c, const char *name, const struct stat *st) 
 static int copy_entry(void *context, const struct entry *entry) {
   struct copy *c = context;
   struct stat st;
-  if (fstatat(c->from, entry->name, &st, AT_SYMLINK_NOFOLLOW)) return -errno;
+  if (fstatat(c->from, entry->name, &st, AT_SYMLINK_NOFOLLOW)) return is_gone(errno) ? 0 : -errno;
   if (S_ISDIR(st.st_mode)) return copy_folder(c, entry->name, &st);
   if (S_ISREG(st.st_mode)) return copy_regular(c, entry->name, &st);
   if (S_ISSOCK(st.st_mode)) return 0; /* belongs to a process that is not there */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tar, type Entry } from "../fixtures/tar.ts";
 import { attacks, type Scene } from "./attack.ts";
 import { call } from "./engine-call.ts";
 
@@ -60,6 +61,38 @@ attack("VOL-02 at the second start a container's link stands where something is 
     await cli("cp", secret, "twice:/run/secrets/");
   } finally {
     rmSync(secret);
+  }
+});
+
+attack("VOL-02 a container changes what is being cloned and exported", async (scene) => {
+  const { cli, engine, canary } = scene;
+  const script = `mkdir -p /v/a /v/b; echo own > /v/a/file; ln -s ${canary} /v/x; ln -s ${canary}/file /v/y; echo own > /v/b/y; touch /ready; inside race /v/a /v/x & inside race /v/b/y /v/y & while :; do echo own > /v/b/z; ln /v/b/z /v/b/w; rm -f /v/b/z /v/b/w; done`;
+  const racer = (await cli.ok("run", "-d", "--network", "none", "-v", "busy:/v", "box", "sh", "-c", script)).trim();
+  await cli.ok("exec", racer, "sh", "-c", "until [ -e /ready ]; do :; done");
+  for (let round = 0; round < ROUNDS; round++) {
+    const made = await engine.api("POST", "/gantry/volumes/busy/clone", { Name: `copy${round}` });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const { status, body } = await call(engine, "GET", `/gantry/volumes/copy${round}/export`);
+    assert.equal(status, 200);
+    assert.ok(!body.includes(`${SECRET}\n`), "copied from the host");
+    assert.ok(!(await call(engine, "GET", "/gantry/volumes/busy/export")).body.includes(`${SECRET}\n`), "exported from the host");
+  }
+  await cli.ok("rm", "-f", racer);
+});
+
+attack("VOL-02 an archive that leads out is made a volume", async ({ engine, canary }) => {
+  const archives: Entry[][] = [
+    [{ path: "x", link: canary }, { path: "x/file", data: "evil" }],
+    [{ path: "x", link: `../../../../../../..${canary}` }, { path: "x/dir/inner", data: "evil" }],
+    [{ path: `../../../../../..${canary}/file`, data: "evil" }],
+    [{ path: `${canary}/file`, data: "evil" }],
+    [{ path: ".", link: canary }, { path: "file", data: "evil" }],
+    [{ path: "_data", link: "/" }, { path: "../_data/x", data: "evil" }],
+  ];
+  for (const [index, entries] of archives.entries()) {
+    const { status } = await call(engine, "POST", `/gantry/volumes/evil${index}/import`, { body: tar(entries) });
+    assert.ok([201, 400].includes(status), `${index}: ${status}`);
+    assert.equal((await engine.api("GET", `/volumes/evil${index}`)).status, status === 201 ? 200 : 404, "whole or absent");
   }
 });
 
