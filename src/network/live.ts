@@ -44,7 +44,7 @@ export async function disconnect(state: State, attachment: Attachment, pid: numb
   await detach(state, attachment, pid, others);
   await applyMoved(state, movePorts(state, others, attachment), { attached: others });
   const rest = state.attachments.of(attachment.container).filter(({ endpointId }) => endpointId === attachment.endpointId);
-  const program = rest.flatMap((one) => withdrawOps(one, state.table));
+  const program = rest.flatMap((one) => [...withdrawOps(one, state.table), ...state.answers.forget(one)]);
   if (program.length > 0) await state.kernel.perform(program);
   await state.remote.leave(attachment, { network: state.networks.get(attachment.networkId), driver: state.driverOf(attachment.driver) });
   await forget(state, rest);
