@@ -185,6 +185,10 @@ stackStory("what the database holds survives down and up; down stops in order an
   await compose.ok("up", "-d");
   const second = await firstVisit(stack);
   assert.deepEqual([second.rows, second.visits], [2, 1]);
+  // In the foreground: what it prints, and that it ends, comes from logs and events.
+  const printed = await compose.ok("up", "--abort-on-container-exit", "--exit-code-from", "migration", "migration");
+  assert.match(printed, /migrated/);
+  assert.doesNotMatch(printed, /Exception/);
   await compose.ok("down", "-v");
   assert.deepEqual([...(await containers()), ...(await networks()), ...(await volumes())], []);
 });

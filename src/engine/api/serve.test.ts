@@ -93,6 +93,13 @@ describe("serve", () => {
     }
   });
 
+  test("docker-compose 1 is answered in the version that it knows, whatever it asks for", async () => {
+    const agent = { "User-Agent": "docker-compose/1.29.2 docker-py/5.0.3 Linux/6.1" };
+    assert.equal(JSON.parse((await ask("GET /v1.56/test/version", undefined, agent)).text).version, 41);
+    assert.equal(JSON.parse((await ask("GET /v1.30/test/version", undefined, agent)).text).version, 30);
+    assert.equal(JSON.parse((await ask("GET /v1.56/test/version", undefined, { "User-Agent": "docker-compose/5.5.1" })).text).version, 56);
+  });
+
   for (const [line, status, text] of [
     ["GET /test/version", 200, '{"version":56,"params":{}}\n'],
     ["GET /v1.24/test/version", 200, '{"version":24,"params":{}}\n'],

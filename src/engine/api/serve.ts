@@ -3,7 +3,7 @@ import { Failure, fail, messageOf } from "#base/errors.ts";
 import { compileRoutes, type Call } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
 import { type ApiCall, type ApiRoute, statusOf, writeAnswer, writeError } from "./answer.ts";
-import { NEWEST, parseVersion, splitVersion } from "./versions.ts";
+import { NEWEST, parseVersion, splitVersion, versionKnownTo } from "./versions.ts";
 
 export type ServeOptions = { routes: readonly ApiRoute[]; version: string; log: Log };
 
@@ -36,7 +36,7 @@ export function serving({ routes, version, log }: ServeOptions): Serving {
     const match = find(call.method, path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path);
     if (match === undefined) throw fail("not-found", "page not found");
     const { route, params } = match;
-    const apiVersion = parseVersion(given);
+    const apiVersion = Math.min(parseVersion(given), versionKnownTo(call.headers["user-agent"]));
     if (route.since !== undefined && apiVersion < route.since) {
       throw fail("invalid", `${call.method} ${path} requires API version 1.${route.since}, but the client asked for 1.${apiVersion}`);
     }

@@ -25,3 +25,11 @@ export function parseVersion(text: string | undefined): number {
   }
   return minor;
 }
+
+/**
+ * docker-compose 1 takes the newest version that an engine offers, and knows what was in 1.41: `id` of an event, the
+ * configuration of the container that an image came from. It is answered as it expects.
+ */
+export function versionKnownTo(agent: string | undefined): number {
+  return agent?.startsWith("docker-compose/1.") === true ? 41 : NEWEST;
+}

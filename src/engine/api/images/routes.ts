@@ -9,10 +9,7 @@ import { pull } from "../registries/routes.ts";
 import { sendBytes, sendProgress } from "../streaming.ts";
 import { inspectImage, summarizeImage } from "./inspect.ts";
 
-/**
- * docker-compose 1 speaks whatever version it is told, and yet looks for the volumes of a service's image in a field that
- * ended with 1.44: without it, it ends with KeyError 'ContainerConfig' when a container is made anew.
- */
+/** docker-compose 1 looks there for the volumes of a service's image, to keep them when a container is made anew. */
 function asOldComposeReads(image: { readonly Config?: unknown }, agent: string | undefined): object {
   return agent?.startsWith("docker-compose/1.") === true ? { ContainerConfig: image.Config ?? {} } : {};
 }
