@@ -62,6 +62,16 @@ test("the next server is asked when one refuses, is in trouble, or is silent", a
   await withHost(["127.0.0.2", "127.0.0.3"], { port }, async (asking) => assert.equal(read(await asking({ name: "none.example" })).rcode, 2));
 });
 
+test("a server that cannot be reached is as one that refuses, by UDP and by TCP", async () => {
+  await using good = await openServer(() => ({ answers: [A("192.0.2.3")] }));
+  for (const server of ["fe80::1%nosuch", "255.255.255.255"]) {
+    await withHost([server, "127.0.0.1"], { port: good.port }, async (asking) => {
+      assert.equal(read(await asking({ name: "far.example" })).answers[0]?.data, "192.0.2.3", server);
+      assert.equal(read(await asking({ name: "far.example", type: "AAAA" }, { tcp: true })).answers.length, 1, server);
+    });
+  }
+});
+
 test("by TCP as the asker did; what is cut is said to be, and not remembered", async () => {
   await using server = await openServer(({ tcp }) => (tcp ? { answers: Array.from({ length: 100 }, (_, index) => A(`192.0.2.${index}`)) } : { truncated: true, answers: [A("192.0.2.1")] }));
   await withHost(["127.0.0.1"], { port: server.port }, async (asking) => {

@@ -5,6 +5,9 @@ import type { Forwarder } from "./forward.ts";
 import { encodeName } from "./wire.ts";
 import { openZones } from "./zones.ts";
 
+/** A shim has room for so many; who is in more networks does not know the names of the last. */
+const MOST_ZONES = 64;
+
 export function openNames(options: NamesOptions): Names {
   const zones = openZones(options);
   const served = new Map<string, { readonly shim: Shim; readonly servers: readonly string[] }>();
@@ -19,7 +22,7 @@ export function openNames(options: NamesOptions): Names {
       await shim.names({
         open: wish.running ?? false,
         forward: !wish.internal,
-        zones: wish.attachments.filter(hasNames).map(({ networkId }) => zones.path(networkId)),
+        zones: wish.attachments.filter(hasNames).slice(0, MOST_ZONES).map(({ networkId }) => zones.path(networkId)),
         links: encodeLinks(wish),
       });
     },
