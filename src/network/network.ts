@@ -131,6 +131,8 @@ export type Attachment = {
 /** An interface of the host, by name and index, that becomes the container's; and routes out of it ("" : no next hop). */
 export type RemoteInterface = {
   readonly source: string;
+  /** What a number is put behind in the container; "": it has a name already. */
+  readonly prefix: string;
   readonly index: number;
   readonly changesMac: boolean;
   readonly routes: readonly { readonly destination: string; readonly nextHop: string }[];

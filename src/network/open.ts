@@ -14,6 +14,7 @@ import { attachPrograms, cutOffOp, withdrawOps } from "./endpoint.ts";
 import { explainFailure } from "./explain.ts";
 import { openAnswers } from "./firewall/answers.ts";
 import { tableFor } from "./firewall/firewall.ts";
+import { isWatched } from "./firewall/honest.ts";
 import { openWatch } from "./firewall/watch.ts";
 import { openForwarding } from "./forwarding.ts";
 import { openHostPorts } from "./host-ports.ts";
@@ -26,6 +27,7 @@ import { changeRate } from "./change-rate.ts";
 import { openProxies } from "./proxies.ts";
 import { reattachOps } from "./reattach.ts";
 import { openRemote } from "./remote/open-remote.ts";
+import { nameInterface } from "./remote/remote-driver.ts";
 import type { Remotes } from "./remote/remote.ts";
 import { DEFAULT_BRIDGE, type NetworkConfig } from "./records.ts";
 import { settleStored } from "./stored.ts";
@@ -195,7 +197,8 @@ function joinAndSave(state: State, book: Book, request: JoinRequest): Joined {
   const save = (one: Attachment) => Promise.all([state.store.putAttachments([one]), state.proxies.open(one), publishNames(state, [one])]).then(() => {});
   const reserve = (one: Attachment) => state.store.putAttachments([one]).then(() => {});
   const parts = { network: state.networks.get(attachment.networkId), driver: state.driverOf(attachment.driver), request, reserve };
-  const asked = state.remote.join(attachment, parts)?.then((one) => {
+  const asked = state.remote.join(attachment, parts)?.then((joined) => {
+    const one = nameInterface(joined, state.attachments.of(joined.container));
     state.attachments.put(one);
     return one;
   });

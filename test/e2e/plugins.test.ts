@@ -198,7 +198,7 @@ story("a network plugin: its interface, addresses and routes; found by name; joi
   await cli.ok("run", "-d", "--name", "one", "--network", "net", "-p", "8080:80", "busybox", "sh", "-c", "while true; do echo hello | nc -l -p 80; done");
   const [address, mac] = (await cli.ok("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.MacAddress}}{{end}}", "one")).split(" ");
   assert.equal(address, `${driver.prefix}.10`);
-  assert.equal(mac, "02:77:00:00:00:07");
+  assert.match(mac!, /^02:77(:[0-9a-f]{2}){4}$/);
   const seen = await cli.ok("exec", "one", "sh", "-c", "ip -o -4 address show plug0; ip route; cat /sys/class/net/plug0/address");
   assert.match(seen, new RegExp(`inet ${address}/24`));
   assert.match(seen, new RegExp(`default via ${driver.prefix}.1 dev plug0`));
@@ -216,9 +216,9 @@ story("a network plugin: its interface, addresses and routes; found by name; joi
 
   await cli.ok("run", "-d", "--name", "three", "busybox", "sleep", "1000");
   await cli.ok("network", "connect", "--ip", `${driver.prefix}.200`, "net", "three");
-  assert.match(await cli.ok("exec", "three", "ip", "-o", "-4", "address", "show", "plug1"), new RegExp(`inet ${driver.prefix}.200/24`));
+  assert.match(await cli.ok("exec", "three", "ip", "-o", "-4", "address", "show", "plug0"), new RegExp(`inet ${driver.prefix}.200/24`));
   await cli.ok("network", "disconnect", "net", "three");
-  await cli.fails(1, /plug1/, "exec", "three", "ip", "address", "show", "plug1");
+  await cli.fails(1, /plug0/, "exec", "three", "ip", "address", "show", "plug0");
   await cli.ok("restart", "-t", "0", "two");
   await cli.ok("rm", "-f", "one", "two", "three");
   await cli.ok("network", "rm", "net");

@@ -16,6 +16,8 @@ import { isUnanswered, type RemoteDriver, type RemoteEndpoint, type RemoteJoined
 
 const ENODEV = 19;
 
+const IFNAME = "com.docker.network.endpoint.ifname";
+
 export type RemoteDriverParts = { readonly remotes: Remotes; readonly kernel: Kernel; readonly log: Log };
 
 export function remoteDriver(name: string, { remotes, kernel, log }: RemoteDriverParts): NetworkDriver {
@@ -83,7 +85,7 @@ async function askJoin(plugin: RemoteDriver, asked: RemoteEndpoint, { attachment
   const link = await findLink(kernel, joined.source);
   if (joined.gateway !== "" || joined.gateway6 !== "") await plugin.programExternal(endpoint);
   undo.move();
-  return attached(addressed, joined, { link, mac: endpoint.mac });
+  return attached(addressed, joined, { link, mac: endpoint.mac, ownName: asked.options[IFNAME] !== undefined });
 }
 
 /** In the order in which Docker does it; what is refused does not keep the rest from being told, silence does. */
@@ -96,17 +98,23 @@ async function takeBack(plugin: RemoteDriver, network: string, endpoint: string,
   }
 }
 
-function attached(attachment: Attachment, joined: RemoteJoined, { link, mac }: { link: Link; mac: string }): Attachment {
-  const number = /^eth(\d+)$/.exec(attachment.interface ?? "eth0")?.[1];
+/** `ownName`: the user has asked for a name of the interface. */
+function attached(attachment: Attachment, joined: RemoteJoined, { link, mac, ownName }: { link: Link; mac: string; ownName: boolean }): Attachment {
   return {
     ...attachment,
     mac: mac === "" ? formatMac(link.mac) : mac,
     gateway: joined.gateway,
     gateway6: joined.gateway6,
-    // A name that the user asked for stands.
-    interface: number === undefined || joined.prefix === "" ? (attachment.interface ?? "eth0") : joined.prefix + number,
-    remote: { source: joined.source, index: link.index, changesMac: mac !== "", routes: joined.routes },
+    remote: { source: joined.source, prefix: ownName ? "" : joined.prefix, index: link.index, changesMac: mac !== "", routes: joined.routes },
   };
+}
+
+/** The first name of the plugin's prefix that no other interface of the container has. */
+export function nameInterface(attachment: Attachment, others: readonly Attachment[]): Attachment {
+  const prefix = attachment.remote?.prefix ?? "";
+  if (prefix === "") return attachment;
+  const taken = new Set(others.filter(({ endpointId }) => endpointId !== attachment.endpointId).map((one) => one.interface ?? "eth0"));
+  for (let number = 0; ; number++) if (!taken.has(prefix + number)) return { ...attachment, interface: prefix + number };
 }
 
 /** @throws internal when the plugin speaks of an interface that is not there */
