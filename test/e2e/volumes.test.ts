@@ -110,6 +110,11 @@ story("--mount makes a volume with options", async ({ cli }) => {
   assert.equal(await cli.ok("volume", "ls", "-q", "--filter", "driver=local"), "");
 });
 
+story("a container that could not be made leaves no volume", async ({ cli }) => {
+  await cli.fails(1, /missing required option: "device"/, "create", "-v", "/anonymous", "-v", "named:/n", "--mount", "type=volume,src=wrong,dst=/m,volume-opt=type=tmpfs", "busybox", "true");
+  assert.equal(await cli.ok("volume", "ls", "-q", "--filter", "driver=local"), "");
+}, { only: "gantry-engine" });
+
 story("a part of a volume, and images, are mounted", async ({ cli }) => {
   await cli.ok("run", "--rm", "-v", "parts:/p", "busybox", "sh", "-c", "mkdir -p /p/a/b; echo one > /p/a/b/file; ln -s a/b /p/link");
   const part = (path: string, more = "") => ["run", "--rm", "--mount", `type=volume,src=parts,dst=/m,volume-subpath=${path}${more}`, "busybox"];

@@ -36,6 +36,10 @@ export async function create(ctx: Context, request: CreateRequest, options: Crea
   await using undo = new AsyncDisposableStack();
   undo.defer(() => ctx.store.release(record.name, record.id));
   undo.defer(() => ctx.lives.drop(record.id));
+  const made: string[] = [];
+  undo.defer(async () => {
+    for (const name of made) await ctx.volumes.remove(name, { force: true }).catch(() => {});
+  });
   for (const { Name } of mounts) if (Name !== undefined) ctx.claimedVolumes.set(`${record.id} ${Name}`, Name);
   undo.defer(() => {
     for (const { Name } of mounts) ctx.claimedVolumes.delete(`${record.id} ${Name}`);
@@ -51,7 +55,7 @@ export async function create(ctx: Context, request: CreateRequest, options: Crea
       ctx.snapshots.prepare(record.snapshotKey, image.snapshot, { init: true }),
     ]);
     await failpoint("create.prepared");
-    if (toMake.length > 0) await ctx.store.put({ ...record, mounts: await makeMounts(ctx, record, mounts, { undo, lease }) });
+    if (toMake.length > 0) await ctx.store.put({ ...record, mounts: await makeMounts(ctx, record, mounts, { undo, lease, made }) });
   });
   undo.move();
   for (const { Name } of mounts) ctx.claimedVolumes.delete(`${record.id} ${Name}`);

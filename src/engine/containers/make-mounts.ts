@@ -8,24 +8,25 @@ import type { ContainerRecord, MountPoint } from "../engine.ts";
 import type { Context } from "./context.ts";
 import { pointOf, type PlannedMount } from "./mounts.ts";
 
-type Making = { readonly undo: AsyncDisposableStack; readonly lease: Lease };
+/** `made`: takes the names of volumes that were not there. They can be removed when the container has no record any more. */
+type Making = { readonly undo: AsyncDisposableStack; readonly lease: Lease; readonly made: string[] };
 
 /** The mounts as they are then: a volume that was there says where it is, and which driver it has. */
 export async function makeMounts(ctx: Context, record: ContainerRecord, mounts: readonly PlannedMount[], making: Making): Promise<MountPoint[]> {
-  const made: MountPoint[] = [];
+  const points: MountPoint[] = [];
   for (const [index, mount] of mounts.entries()) {
-    if (mount.wanted !== undefined) made.push(await makeVolume(ctx, mount, making));
-    else if (mount.Type === "image") made.push(await makeView(ctx, mount, { ...making, name: viewName(record.id, index) }));
-    else made.push(pointOf(mount));
+    if (mount.wanted !== undefined) points.push(await makeVolume(ctx, mount, making));
+    else if (mount.Type === "image") points.push(await makeView(ctx, mount, { ...making, name: viewName(record.id, index) }));
+    else points.push(pointOf(mount));
   }
   const image = readOnly(ctx.snapshots.mounts(record.snapshotKey));
   for (const { Name, copyUp, Destination } of mounts) if (Name !== undefined && copyUp) await fill(ctx, Name, image, Destination);
-  return made;
+  return points;
 }
 
-async function makeVolume(ctx: Context, mount: PlannedMount, { undo }: Making): Promise<MountPoint> {
+async function makeVolume(ctx: Context, mount: PlannedMount, making: Making): Promise<MountPoint> {
   const { record, made } = await ctx.volumes.ensure(mount.wanted!);
-  if (made) undo.defer(() => ctx.volumes.remove(record.name, { force: true }).catch(() => {}));
+  if (made) making.made.push(record.name);
   const { Driver: _, ...point } = pointOf(mount);
   return { ...point, Source: record.mountpoint, Driver: record.driver, RW: point.RW && record.snapshotOf === undefined };
 }
