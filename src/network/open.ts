@@ -159,6 +159,7 @@ async function openState({ kernel, db, execRoot, config, log, host, remotes }: N
     log,
     // One that is being made is not there yet.
     bridges: () => drivenNetworks(state).flatMap(({ driver, bridge }) => (driver === "bridge" ? [bridge] : [])),
+    limits: () => attachments.all().some(isWatched),
     restore: (missing) => state.inTurn(() => (missing === "rules" ? applyRules(state) : putBack(state))),
   });
   const state: State = {

@@ -13,7 +13,7 @@ import { compare, payload, verdict } from "#linux/nftables-expressions.ts";
 import { parseAddress, parseMac } from "../addresses.ts";
 import type { Attachment } from "../network.ts";
 import { etherType, icmp6, isIn, isNotIn } from "./match.ts";
-import type { Rule } from "./rules.ts";
+import type { Rule, RuledChain } from "./rules.ts";
 
 const SETS = {
   watched: { name: "watched", id: 1, key: ["ifname"] },
@@ -33,17 +33,12 @@ export function isWatched({ egress, driver = "bridge" }: Attachment): boolean {
 export function honestChanges(main: Table, attachments: readonly Attachment[]): Change[] {
   if (attachments.length === 0) return [];
   const table = honestTable(main);
-  const base = { type: "filter", hook: "prerouting", priority: -300 } as const;
-  const rules = { honest: honestRules(), prerouting: [["watched", ...isIn(SETS.watched, "iifname"), verdict({ goto: "honest" })]] as const };
+  const all = honestChains();
   return [
     newTable(table),
     ...Object.values(SETS).map((set) => newSet(table, set, set.id)),
-    newChain(table, { name: "honest" }),
-    newChain(table, { name: "prerouting", base }),
-    ...Object.entries(rules).flatMap(([chain, list]) => [
-      emptyChain(table, chain),
-      ...list.map(([comment, ...when]) => newRule(table, chain, { when, comment })),
-    ]),
+    ...all.map((chain) => newChain(table, chain)),
+    ...all.flatMap(({ name, rules }) => [emptyChain(table, name), ...rules.map(([comment, ...when]) => newRule(table, name, { when, comment }))]),
     ...attachments.flatMap((one) => elementsOf(one).flatMap(([set, elements]) => newElements(table, set, elements))),
   ];
 }
@@ -51,6 +46,14 @@ export function honestChanges(main: Table, attachments: readonly Attachment[]): 
 export function withdrawHonest(main: Table, attachment: Attachment): Change[] {
   if (!isWatched(attachment)) return [];
   return elementsOf(attachment).flatMap(([set, elements]) => deleteElements(honestTable(main), set, elements));
+}
+
+export function honestChains(): RuledChain[] {
+  const base = { type: "filter", hook: "prerouting", priority: -300 } as const;
+  return [
+    { name: "honest", rules: honestRules() },
+    { name: "prerouting", base, rules: [["watched", ...isIn(SETS.watched, "iifname"), verdict({ goto: "honest" })]] },
+  ];
 }
 
 const [IP, ARP, IP6] = [0x0800, 0x0806, 0x86dd];

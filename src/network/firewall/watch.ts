@@ -11,7 +11,8 @@ import type { Log } from "#base/log.ts";
 import type { Kernel } from "#linux/linux.ts";
 import { NETFILTER, askGeneration, askTable, dumpChains, readChains, readGeneration, readTableHandle, type Table } from "#linux/nftables.ts";
 import { access } from "node:fs/promises";
-import { chains } from "./rules.ts";
+import { honestChains } from "./honest.ts";
+import { chains, type RuledChain } from "./rules.ts";
 
 export type Watch = Disposable & {
   start(): void;
@@ -27,6 +28,8 @@ export type WatchOptions = {
   readonly log: Pick<Log, "warn" | "error">;
   /** Interfaces of the host that must be there. */
   readonly bridges: () => readonly string[];
+  /** Somebody is limited: the table that keeps him to his own name must be there, too. */
+  readonly limits: () => boolean;
   readonly restore: (missing: "rules" | "bridges") => Promise<void>;
   /** Milliseconds. */
   readonly every?: number;
@@ -36,7 +39,7 @@ export type WatchOptions = {
 const BRIDGES_A_TURN = 16;
 const MOST_REST = 60;
 
-export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }: WatchOptions): Watch {
+export function openWatch({ kernel, table, log, bridges, limits, restore, every = 1000 }: WatchOptions): Watch {
   let generation: number | undefined;
   /** The table that was made last by us. */
   let known: bigint | undefined;
@@ -65,9 +68,10 @@ export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }
     const now = readGeneration(await ask(kernel, askGeneration()));
     if (now !== undefined && now === generation) return false;
     const seen = readTableHandle(await ask(kernel, askTable(wanted)));
-    const ours = readChains(await ask(kernel, dumpChains())).filter(({ table, family }) => table === wanted.name && family === INET);
-    const uses = new Map(ours.map(({ name, use }) => [name, use]));
-    const whole = chains().every(({ name, rules }) => (uses.get(name) ?? -1) >= rules.length);
+    const ours = readChains(await ask(kernel, dumpChains())).filter(({ table }) => table === wanted.name);
+    const uses = new Map(ours.map(({ family, name, use }) => [`${family} ${name}`, use]));
+    const has = (family: number, all: readonly RuledChain[]) => all.every(({ name, rules }) => (uses.get(`${family} ${name}`) ?? -1) >= rules.length);
+    const whole = has(INET, chains()) && (!limits() || has(BRIDGE, honestChains()));
     if (seen === undefined || !whole || (known !== undefined && known !== seen)) return true;
     known = seen;
     generation = now;
@@ -108,7 +112,7 @@ export function openWatch({ kernel, table, log, bridges, restore, every = 1000 }
   };
 }
 
-const INET = 1;
+const [INET, BRIDGE] = [1, 7];
 const ENOENT = 2;
 
 async function ask(kernel: Pick<Kernel, "perform">, data: Buffer): Promise<Buffer> {
