@@ -45,13 +45,16 @@ export function openWatch({ kernel, table, log, bridges, limits, restore, every 
   let known: bigint | undefined;
   let turn = 0;
   let looking: Promise<void> | undefined;
-  /** Turns to let pass. */
+  /** Turns in which bridges are not looked for. */
   let rest = 0;
   let failures = 0;
   let over = false;
 
   const missing = async (): Promise<"rules" | "bridges" | undefined> => {
-    if (await bridgeIsGone()) return "bridges";
+    if (--rest <= 0) {
+      if (await bridgeIsGone()) return "bridges";
+      failures = 0;
+    }
     return table !== undefined && (await rulesAreGone(table)) ? "rules" : undefined;
   };
 
@@ -79,21 +82,22 @@ export function openWatch({ kernel, table, log, bridges, limits, restore, every 
   };
 
   const look = async (): Promise<void> => {
-    if (--rest > 0) return;
+    let what: "rules" | "bridges" | undefined;
     try {
-      const what = await missing();
-      if (what === undefined) failures = 0;
+      what = await missing();
       if (what === undefined || over) return;
       log.warn(`${what === "rules" ? "the firewall's rules were" : "a network's bridge was"} taken away: putting them back`);
       await restore(what);
-      await missing();
+      if ((await missing()) === "bridges") waitLonger();
     } catch (error) {
       if (over) return;
-      // What cannot be put back is not tried, and told, every second.
-      rest = Math.min(2 ** ++failures, MOST_REST);
+      if (what === "bridges") waitLonger();
       log.error("look after the firewall", { error });
     }
   };
+
+  /** A bridge that cannot be had is not tried, and told, every second. Rules are looked at all the same. */
+  const waitLonger = () => void (rest = Math.min(2 ** ++failures, MOST_REST));
 
   const lookOnce = () => (looking ??= look().finally(() => (looking = undefined)));
   let timer: ReturnType<typeof setInterval> | undefined;
