@@ -191,6 +191,9 @@ await inOwnNetwork(import.meta.url, async () => {
     const toMac = /link\/ether (\S+)/.exec(ip("link", "show", bridgeOfNetwork("10.50.9.1")))![1]!;
     const send = (name: string, from: Somebody, source: string) =>
       cli.ok("exec", name, "sh", "-c", `echo ${udpFrame({ mac: macOf(from), toMac, from: source, to: "198.51.100.2", port: 7000, text: `${name} ${source}` })} | frames eth0`);
+    // Also when somebody has taken that table away, and it has come back.
+    nft("delete", "table", "bridge", `gantry-${bridgeOf(scene)}`);
+    await until(() => nft("list", "ruleset").includes("table bridge "));
     await send("limited", limited, free.address);
     await send("limited", limited, "10.50.9.200");
     await send("free", free, "10.50.9.201");
