@@ -1,7 +1,7 @@
 /** Other bandwidth limits for a container that runs. */
 import type { Op } from "#linux/ops.ts";
 import { ROUTE, getLink, readLinks } from "#linux/rtnetlink.ts";
-import { interfaceOf } from "./endpoint.ts";
+import { interfaceOf } from "./drivers/endpoint.ts";
 import type { Attachment } from "./network.ts";
 import { limitOp, refuseIngressRate } from "./rate.ts";
 import type { State } from "./state.ts";

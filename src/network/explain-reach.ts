@@ -4,7 +4,7 @@
  */
 import type { EgressPolicy } from "#spec/docker.ts";
 import { gatewayOf } from "./gateway.ts";
-import { hostAndPort } from "./host-ports.ts";
+import { hostAndPort } from "./ports/host-ports.ts";
 import type { Attachment, GatewayMode, NetworkRecord, PublishedPort } from "./network.ts";
 
 /** One who, and whether; `where`: which addresses and ports; `because`: the option or rule that decides. */

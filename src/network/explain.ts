@@ -4,7 +4,7 @@ import { ProgramError } from "#linux/linux.ts";
 import { NETFILTER } from "#linux/nftables.ts";
 import { ROUTE } from "#linux/rtnetlink.ts";
 import { getSystemErrorMessage } from "node:util";
-import { hostAndPort } from "./host-ports.ts";
+import { hostAndPort } from "./ports/host-ports.ts";
 import { externalFailure } from "./join.ts";
 import type { Attachment, PublishedPort } from "./network.ts";
 

@@ -4,7 +4,7 @@
 import { fail } from "#base/errors.ts";
 import { createHash } from "node:crypto";
 import { isIP, isIPv4 } from "node:net";
-import { contains, parseAddress, parsePrefix } from "./addresses.ts";
+import { contains, parseAddress, parsePrefix } from "./ipam/addresses.ts";
 import { RESOLVER } from "./dns/dns.ts";
 
 export type HostsRequest = {

@@ -9,7 +9,7 @@ import { ProgramError, type Kernel } from "#linux/linux.ts";
 import type { Op } from "#linux/ops.ts";
 import { NETFILTER, dumpChains, dumpElements, readChains, readElements, type ChainSeen, type Table } from "#linux/nftables.ts";
 import { readFile } from "node:fs/promises";
-import { viewHost } from "./bridge.ts";
+import { viewHost } from "./drivers/bridge.ts";
 import type { Guarded } from "./firewall/firewall.ts";
 import type { NetworkRecord } from "./network.ts";
 

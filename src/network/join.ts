@@ -2,12 +2,12 @@
 import { fail, messageOf, type Failure } from "#base/errors.ts";
 import { isIPv4 } from "node:net";
 import { randomBytes } from "node:crypto";
-import { formatMac, parseAddress, parseMac } from "./addresses.ts";
-import type { AddressBook } from "./address-book.ts";
-import type { HostPorts, Where } from "./host-ports.ts";
+import { formatMac, parseAddress, parseMac } from "./ipam/addresses.ts";
+import type { AddressBook } from "./ipam/address-book.ts";
+import type { HostPorts, Where } from "./ports/host-ports.ts";
 import type { Attachment, JoinRequest, NetworkRecord } from "./network.ts";
 import type { HostFacts } from "./open.ts";
-import { parsePorts } from "./ports.ts";
+import { parsePorts } from "./ports/ports.ts";
 import type { NetworkConfig } from "./records.ts";
 
 /** All that a decision looks at and changes. */

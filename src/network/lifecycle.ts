@@ -4,7 +4,7 @@ import { fail, messageOf } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { NetworkCreateRequest } from "#spec/docker.ts";
 import { randomBytes } from "node:crypto";
-import { viewHost, type HostView } from "./bridge.ts";
+import { viewHost, type HostView } from "./drivers/bridge.ts";
 import type { NetworkRecord } from "./network.ts";
 import { isRemoteIpam, type Prepared } from "./remote/open-remote.ts";
 import type { Pools } from "./remote/pools.ts";

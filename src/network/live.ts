@@ -7,13 +7,13 @@ import { ProgramError } from "#linux/linux.ts";
 import { NETFILTER } from "#linux/nftables.ts";
 import type { Op, Program } from "#linux/ops.ts";
 import { ROUTE, getLink, readLinks, setBridgePort } from "#linux/rtnetlink.ts";
-import { interfaceOf, publishOps, routeChanges, sysctlOps, upMessages, withdrawOps } from "./endpoint.ts";
+import { interfaceOf, publishOps, routeChanges, sysctlOps, upMessages, withdrawOps } from "./drivers/endpoint.ts";
 import { republish } from "./firewall/firewall.ts";
 import { publisherOf } from "./gateway.ts";
 import { whereOf } from "./join.ts";
 import type { Attachment } from "./network.ts";
 import { hostRateOps, insideRateOps } from "./rate.ts";
-import { removeLink } from "./remove-link.ts";
+import { removeLink } from "./drivers/remove-link.ts";
 import { forget, type State } from "./state.ts";
 
 const NEWNET = 0x40000000;

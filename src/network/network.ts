@@ -21,8 +21,8 @@ import type { EgressPolicy, EndpointSettings, NetworkCreateRequest, PortBinding 
 import type { Failure } from "#base/errors.ts";
 import type { GivenPool } from "./remote/pools.ts";
 import type { Program } from "#linux/ops.ts";
-import type { BusyPort } from "./busy-ports.ts";
-import type { PortChange, PortOwner } from "./publishing.ts";
+import type { BusyPort } from "./ports/busy-ports.ts";
+import type { PortChange, PortOwner } from "./ports/publishing.ts";
 import type { Names } from "./dns/dns.ts";
 
 /** A network as stored. */
@@ -274,11 +274,11 @@ export type Network = AsyncDisposable & {
 };
 
 /** The same for every container with a network namespace of its own and no network: the loopback interface is up. */
-export { loopbackOps } from "./endpoint.ts";
+export { loopbackOps } from "./drivers/endpoint.ts";
 export { candidateOf, gatewayOf, publisherOf } from "./gateway.ts";
-export type { NetworkDriver } from "./driver.ts";
+export type { NetworkDriver } from "./drivers/driver.ts";
 export type { RemoteIpam, Remotes } from "./remote/remote.ts";
-export { heldSockets, type PortChange, type PortOwner } from "./publishing.ts";
+export { heldSockets, type PortChange, type PortOwner } from "./ports/publishing.ts";
 export { openNetwork } from "./open.ts";
 export { hasResolver } from "./dns/dns.ts";
 export { readHostFacts, readHostResolvConf } from "./host-facts.ts";

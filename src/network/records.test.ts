@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseAddress, parsePrefix } from "./addresses.ts";
+import { parseAddress, parsePrefix } from "./ipam/addresses.ts";
 import { bridgeNetwork, type NetworkConfig, type Surroundings } from "./records.ts";
 
 const CONFIG: NetworkConfig = {

@@ -1,9 +1,9 @@
 /** The networks that are always there, from the configuration. Pure. */
 import { fail } from "#base/errors.ts";
 import type { InterfaceAddress } from "#linux/rtnetlink.ts";
-import { contains, formatAddress, formatPrefix, networkOf, overlaps, parseAddress, parsePrefix, type Prefix } from "./addresses.ts";
+import { contains, formatAddress, formatPrefix, networkOf, overlaps, parseAddress, parsePrefix, type Prefix } from "./ipam/addresses.ts";
 import type { NetworkRecord, Subnet } from "./network.ts";
-import { DEFAULT_POOLS, chooseSubnet, firstAddress, localSubnet6, type Pool } from "./pools.ts";
+import { DEFAULT_POOLS, chooseSubnet, firstAddress, localSubnet6, type Pool } from "./ipam/pools.ts";
 
 /** The keys of daemon.json about the default network, under the names of the engine's configuration. */
 export type NetworkConfig = {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure, type Kind } from "#base/errors.ts";
 import type { NetworkCreateRequest } from "#spec/docker.ts";
-import { parsePrefix } from "./addresses.ts";
-import { driverOf } from "./drivers.ts";
+import { parsePrefix } from "./ipam/addresses.ts";
+import { driverOf } from "./drivers/drivers.ts";
 import type { NetworkRecord } from "./network.ts";
 import { settleNetwork, type Around } from "./settle.ts";
 

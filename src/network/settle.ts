@@ -4,12 +4,12 @@
  */
 import { fail } from "#base/errors.ts";
 import type { IpamConfig, NetworkCreateRequest } from "#spec/docker.ts";
-import { contains, formatAddress, formatPrefix, networkOf, overlaps, parseAddress, parsePrefix, toNumber, type Prefix } from "./addresses.ts";
-import { nobodys } from "./address-book.ts";
-import type { NetworkDriver } from "./driver.ts";
+import { contains, formatAddress, formatPrefix, networkOf, overlaps, parseAddress, parsePrefix, toNumber, type Prefix } from "./ipam/addresses.ts";
+import { nobodys } from "./ipam/address-book.ts";
+import type { NetworkDriver } from "./drivers/driver.ts";
 import type { NetworkRecord, Subnet } from "./network.ts";
 import { isRemoteIpam } from "./remote/open-remote.ts";
-import { DEFAULT_POOLS, chooseSubnet, firstAddress, localSubnet6, type Pool } from "./pools.ts";
+import { DEFAULT_POOLS, chooseSubnet, firstAddress, localSubnet6, type Pool } from "./ipam/pools.ts";
 
 export type Around = {
   readonly id: string;

@@ -2,8 +2,8 @@
 import { formatTime, nowNanos } from "#base/clock.ts";
 import type { Kernel } from "#linux/linux.ts";
 import { randomBytes } from "node:crypto";
-import { addressesOn, takenPrefixes, viewHost } from "./bridge.ts";
-import { parsePrefix } from "./addresses.ts";
+import { addressesOn, takenPrefixes, viewHost } from "./drivers/bridge.ts";
+import { parsePrefix } from "./ipam/addresses.ts";
 import type { NetworkRecord } from "./network.ts";
 import { bridgeNetwork, DEFAULT_BRIDGE, plainNetwork, type NetworkConfig } from "./records.ts";
 import type { NetworkStore } from "./store.ts";

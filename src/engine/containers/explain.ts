@@ -1,7 +1,7 @@
 /** What a container is made of, as it stands in the kernel; and what one would be made of. */
 import { readFile, readlink } from "node:fs/promises";
 import type { CreateRequest } from "#spec/docker.ts";
-import { formatAddress } from "#network/addresses.ts";
+import { formatAddress } from "#network/ipam/addresses.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
 import type { ContainerRecord } from "../engine.ts";
 import { ofImage, readAccounts } from "./accounts.ts";

@@ -1,5 +1,5 @@
 /** For tests: DNS messages written and read in full, with the words of a person. */
-import { formatAddress, parseAddress } from "../addresses.ts";
+import { formatAddress, parseAddress } from "../ipam/addresses.ts";
 import { encodeName } from "./wire.ts";
 
 const TYPES: Readonly<Record<string, number>> = { A: 1, CNAME: 5, SOA: 6, PTR: 12, MX: 15, TXT: 16, AAAA: 28, OPT: 41, ANY: 255 };

@@ -8,7 +8,7 @@ import { openStage, type Launched, type Stage } from "#linux/shim-fixture.ts";
 import { CLONE } from "#linux/constants.ts";
 import type { NamesTold, ShimEvent } from "#linux/shim.ts";
 import type { Program } from "#linux/ops.ts";
-import { loopbackOps } from "../endpoint.ts";
+import { loopbackOps } from "../drivers/endpoint.ts";
 import { resolverOp } from "./dns.ts";
 import { ask, read, type Question, type Told } from "./message-fixture.ts";
 import { buildZone, SUPERSEDED, type ZoneEndpoint } from "./zone.ts";

@@ -1,5 +1,5 @@
 /** Whom a container's forwarded queries go to. */
-import { contains, parseAddress, parsePrefix } from "../addresses.ts";
+import { contains, parseAddress, parsePrefix } from "../ipam/addresses.ts";
 
 /** Whom Docker asks when nobody is named. */
 const PUBLIC = ["8.8.8.8", "8.8.4.4"];

@@ -3,7 +3,7 @@
  * everything that is read here was written by strangers.
  */
 import { isIPv4 } from "node:net";
-import { formatAddress, parseAddress } from "../addresses.ts";
+import { formatAddress, parseAddress } from "../ipam/addresses.ts";
 
 export const TYPE = { A: 1, SOA: 6, AAAA: 28, OPT: 41 } as const;
 export const RCODE = { none: 0, serverFailure: 2, noSuchName: 3, refused: 5 } as const;

@@ -7,7 +7,7 @@
  *     entry:   u16 IPv4 addresses, u16 IPv6 addresses, u8 length of the name, u8 length of the target (0: none),
  *              name (lower case), target (of a PTR record), IPv4 addresses, IPv6 addresses
  */
-import { parseAddress } from "../addresses.ts";
+import { parseAddress } from "../ipam/addresses.ts";
 import type { Attachment } from "../network.ts";
 import { encodeName, reverseName } from "./wire.ts";
 

@@ -12,7 +12,7 @@
 import { ProgramError, type Kernel } from "#linux/linux.ts";
 import type { Op } from "#linux/ops.ts";
 import { NETFILTER, dumpElements, readElements, transaction, type Table } from "#linux/nftables.ts";
-import { contains, parseAddress, parsePrefix } from "../addresses.ts";
+import { contains, parseAddress, parsePrefix } from "../ipam/addresses.ts";
 import type { Attachment } from "../network.ts";
 import { answerElements, targetsFor, targetsOf } from "./egress.ts";
 import type { InSet } from "./elements.ts";

@@ -4,7 +4,7 @@
  */
 import type { EgressPolicy } from "#spec/docker.ts";
 import { parseEgress, type EgressTarget } from "#spec/egress.ts";
-import { parseAddress } from "../addresses.ts";
+import { parseAddress } from "../ipam/addresses.ts";
 import type { Attachment } from "../network.ts";
 import { portField, protocolField, type InSet } from "./elements.ts";
 import { fieldRanges, outermost, parseRange, type Range } from "./ranges.ts";

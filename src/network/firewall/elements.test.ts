@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseEgress } from "#spec/egress.ts";
-import { formatAddress, parseAddress } from "../addresses.ts";
+import { formatAddress, parseAddress } from "../ipam/addresses.ts";
 import type { Attachment, NetworkRecord } from "../network.ts";
 import { answerElements, targetsFor, targetsOf } from "./egress.ts";
 import { endpointElements, networkElements, type InSet } from "./elements.ts";

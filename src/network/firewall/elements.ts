@@ -1,6 +1,6 @@
 /** What networks and endpoints are to the firewall: elements of its sets. Pure. */
 import { interfaceName, type Element } from "#linux/nftables.ts";
-import { parseAddress } from "../addresses.ts";
+import { parseAddress } from "../ipam/addresses.ts";
 import type { Attachment, NetworkRecord, Protocol, PublishedPort } from "../network.ts";
 import { egressElements } from "./egress.ts";
 import type { Version } from "./match.ts";

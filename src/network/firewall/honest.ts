@@ -10,7 +10,7 @@ import {
   deleteElements, emptyChain, interfaceName, newChain, newElements, newRule, newSet, newTable, type Change, type Element, type Field, type Table,
 } from "#linux/nftables.ts";
 import { compare, payload, verdict } from "#linux/nftables-expressions.ts";
-import { parseAddress, parseMac } from "../addresses.ts";
+import { parseAddress, parseMac } from "../ipam/addresses.ts";
 import type { Attachment } from "../network.ts";
 import { etherType, icmp6, isIn, isNotIn } from "./match.ts";
 import type { Rule, RuledChain } from "./rules.ts";

@@ -1,7 +1,7 @@
 /** Conditions of rules, as expressions. */
 import type { Attribute } from "#linux/netlink.ts";
 import { compare, ct, destinationType, lookup, mask, meta, payload, verdictOf } from "#linux/nftables-expressions.ts";
-import { maskOf, type Prefix } from "../addresses.ts";
+import { maskOf, type Prefix } from "../ipam/addresses.ts";
 import type { NumberedSet } from "./sets.ts";
 
 export type Version = 4 | 6;

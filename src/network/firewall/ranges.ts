@@ -1,6 +1,6 @@
 /** Ranges of addresses as sets of nf_tables have them. Pure. */
 import type { Element } from "#linux/nftables.ts";
-import { parseAddress, parsePrefix, rangeOf, toAddress, toNumber, type Prefix } from "../addresses.ts";
+import { parseAddress, parsePrefix, rangeOf, toAddress, toNumber, type Prefix } from "../ipam/addresses.ts";
 
 /** First and last address, both in it. */
 export type Range = { readonly first: Buffer; readonly last: Buffer };

@@ -1,6 +1,6 @@
 /** What a plugin says of an endpoint, before anything is made of it. Pure. @throws internal */
 import { fail, type Failure } from "#base/errors.ts";
-import { formatAddress, parseAddress, parseMac, parsePrefix } from "../addresses.ts";
+import { formatAddress, parseAddress, parseMac, parsePrefix } from "../ipam/addresses.ts";
 import type { Attachment } from "../network.ts";
 import type { RemoteEndpoint, RemoteJoined } from "./remote.ts";
 

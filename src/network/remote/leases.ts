@@ -1,6 +1,6 @@
 /** Addresses of an endpoint that a plugin gives and takes back. */
 import { fail } from "#base/errors.ts";
-import { contains, parseAddress, parsePrefix } from "../addresses.ts";
+import { contains, parseAddress, parsePrefix } from "../ipam/addresses.ts";
 import type { Attachment, NetworkRecord } from "../network.ts";
 import { within, type GivenPool } from "./pools.ts";
 import { isUnanswered, type RemoteIpam } from "./remote.ts";

@@ -6,7 +6,7 @@ import { fail, messageOf } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import type { Kernel } from "#linux/linux.ts";
 import type { NetworkCreateRequest } from "#spec/docker.ts";
-import type { NetworkDriver } from "../driver.ts";
+import type { NetworkDriver } from "../drivers/driver.ts";
 import type { Attachment, JoinRequest, NetworkRecord } from "../network.ts";
 import { leaseAddresses, returnAddresses } from "./leases.ts";
 import { askPools, returnPools, type Pools } from "./pools.ts";

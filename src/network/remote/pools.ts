@@ -1,7 +1,7 @@
 /** Subnets of a network that a plugin gives, with the gateway's address and those that are somebody else's. */
 import { fail, messageOf } from "#base/errors.ts";
 import type { IpamConfig, NetworkCreateRequest } from "#spec/docker.ts";
-import { contains, formatAddress, formatPrefix, networkOf, parseAddress, parsePrefix, type Prefix } from "../addresses.ts";
+import { contains, formatAddress, formatPrefix, networkOf, parseAddress, parsePrefix, type Prefix } from "../ipam/addresses.ts";
 import { isUnanswered, type RemoteIpam, type RemotePool } from "./remote.ts";
 
 /** As kept with a network: what to give back. */

@@ -1,6 +1,6 @@
 /** Ports that a container exposes and publishes, as a plugin is told of them: publishing them is its matter. Pure. */
 import type { JoinRequest } from "../network.ts";
-import { parsePorts, parseSpec } from "../ports.ts";
+import { parsePorts, parseSpec } from "../ports/ports.ts";
 import type { RemoteEndpoint } from "./remote.ts";
 
 export function exposedPorts(request: JoinRequest | undefined): RemoteEndpoint["exposed"] {

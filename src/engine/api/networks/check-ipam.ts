@@ -1,6 +1,6 @@
 /** Whether the parts of each subnet fit together: range, gateway and auxiliary addresses. All that is wrong is told at once. */
 import { fail } from "#base/errors.ts";
-import { contains, formatPrefix, networkOf, overlaps, parseAddress, parsePrefix, type Prefix } from "#network/addresses.ts";
+import { contains, formatPrefix, networkOf, overlaps, parseAddress, parsePrefix, type Prefix } from "#network/ipam/addresses.ts";
 import type { IpamConfig } from "#spec/docker.ts";
 
 /** @throws invalid, with Docker's text */

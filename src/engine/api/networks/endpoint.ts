@@ -4,7 +4,7 @@
  */
 import { isIP } from "node:net";
 import { fail, type Failure } from "#base/errors.ts";
-import { contains, parseAddress, parsePrefix } from "#network/addresses.ts";
+import { contains, parseAddress, parsePrefix } from "#network/ipam/addresses.ts";
 import type { NetworkRecord } from "#network/network.ts";
 import type { EndpointSettings } from "#spec/docker.ts";
 import { int, list, nullable, record, string, struct } from "../decode.ts";

@@ -1,5 +1,5 @@
 /** A network as GET /networks lists it and GET /networks/{id} shows it, at the newest version. */
-import { contains, parseAddress, parsePrefix, rangeOf, toNumber } from "#network/addresses.ts";
+import { contains, parseAddress, parsePrefix, rangeOf, toNumber } from "#network/ipam/addresses.ts";
 import type { NetworkRecord, Subnet } from "#network/network.ts";
 import type { Networks } from "../../engine.ts";
 

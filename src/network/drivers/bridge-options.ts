@@ -1,7 +1,7 @@
 /** Options of a bridge network, with Docker's names: from text to what they stand for. Pure. */
 import { fail, type Failure } from "#base/errors.ts";
 import { isIP } from "node:net";
-import type { GatewayMode, NetworkRecord } from "./network.ts";
+import type { GatewayMode, NetworkRecord } from "../network.ts";
 
 const PREFIX = "com.docker.network.bridge.";
 const MTU = "com.docker.network.driver.mtu";

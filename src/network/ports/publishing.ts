@@ -10,14 +10,14 @@ import type { Op } from "#linux/ops.ts";
 import { ROUTE, setBridgePort } from "#linux/rtnetlink.ts";
 import type { PortSocket } from "#linux/shim.ts";
 import type { PortBinding } from "#spec/docker.ts";
-import { bindOp, forgetOps, isHeld, socketOf } from "./endpoint.ts";
-import { explainFailure } from "./explain.ts";
-import { republish } from "./firewall/firewall.ts";
-import { publisherOf } from "./gateway.ts";
-import { externalFailure, whereOf } from "./join.ts";
-import type { Attachment, PublishedPort } from "./network.ts";
+import { bindOp, forgetOps, isHeld, socketOf } from "../drivers/endpoint.ts";
+import { explainFailure } from "../explain.ts";
+import { republish } from "../firewall/firewall.ts";
+import { publisherOf } from "../gateway.ts";
+import { externalFailure, whereOf } from "../join.ts";
+import type { Attachment, PublishedPort } from "../network.ts";
 import { parsePorts } from "./ports.ts";
-import { applyRules, type State } from "./state.ts";
+import { applyRules, type State } from "../state.ts";
 
 export type PortChange = {
   /** "80/tcp" → what to publish it on, as in a container's PortBindings. */

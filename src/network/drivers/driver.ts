@@ -9,7 +9,7 @@ import type { Kernel } from "#linux/linux.ts";
 import type { HostView } from "./bridge.ts";
 import type { Program } from "#linux/ops.ts";
 import type { NetworkCreateRequest } from "#spec/docker.ts";
-import type { Attachment, JoinRequest, NetworkRecord } from "./network.ts";
+import type { Attachment, JoinRequest, NetworkRecord } from "../network.ts";
 
 export type NetworkDriver = {
   /**

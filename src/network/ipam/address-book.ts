@@ -4,7 +4,7 @@
  */
 import { fail } from "#base/errors.ts";
 import { contains, formatAddress, parseAddress, parsePrefix, rangeOf, toNumber, type Prefix } from "./addresses.ts";
-import type { Attachment, NetworkRecord, Subnet } from "./network.ts";
+import type { Attachment, NetworkRecord, Subnet } from "../network.ts";
 import { nextAddress, type AddressTurn } from "./pools.ts";
 
 export type AddressBook = {

@@ -4,11 +4,11 @@
  */
 import type { Op } from "#linux/ops.ts";
 import { ROUTE, deleteLink, macvlanData, newLink, type MacvlanMode } from "#linux/rtnetlink.ts";
-import { parseMac } from "./addresses.ts";
+import { parseMac } from "../ipam/addresses.ts";
 import type { NetworkDriver, Place } from "./driver.ts";
 import { ensureParent, isolatedParent, refusal, removeParent } from "./parent.ts";
-import type { Attachment, NetworkRecord } from "./network.ts";
-import { refuseIngressRate } from "./rate.ts";
+import type { Attachment, NetworkRecord } from "../network.ts";
+import { refuseIngressRate } from "../rate.ts";
 
 const ENODEV = 19;
 const MODES = new Set(["bridge", "private", "passthru", "vepa"]);

@@ -4,7 +4,7 @@
  */
 import { fail } from "#base/errors.ts";
 import { isIPv4 } from "node:net";
-import type { PublishedPort, Protocol } from "./network.ts";
+import type { PublishedPort, Protocol } from "../network.ts";
 import type { PortRequest } from "./ports.ts";
 
 export type HostPorts = {

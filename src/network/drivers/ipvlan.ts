@@ -7,8 +7,8 @@ import { ROUTE, ipvlanData, newLink, type IpvlanFlag, type IpvlanMode } from "#l
 import type { NetworkDriver, Place } from "./driver.ts";
 import { downOnParent, onParent, removeOp } from "./macvlan.ts";
 import { ensureParent, isolatedParent, refusal } from "./parent.ts";
-import type { Attachment, NetworkRecord } from "./network.ts";
-import { refuseIngressRate } from "./rate.ts";
+import type { Attachment, NetworkRecord } from "../network.ts";
+import { refuseIngressRate } from "../rate.ts";
 
 const MODES = new Set(["l2", "l3", "l3s"]);
 const FLAGS = new Set(["bridge", "private", "vepa"]);

@@ -6,8 +6,8 @@ import type { Op, Program } from "#linux/ops.ts";
 import { ROUTE, deleteAddress, deleteLink, dumpAddresses, dumpLinks, dumpRoutes, getLink, newAddress, newBridge, readAddresses, readLinks, readRoutes, setLink, type InterfaceAddress, type Link } from "#linux/rtnetlink.ts";
 import { createHash } from "node:crypto";
 import { fail } from "#base/errors.ts";
-import { contains, parseAddress, parsePrefix, type Prefix } from "./addresses.ts";
-import type { NetworkRecord } from "./network.ts";
+import { contains, parseAddress, parsePrefix, type Prefix } from "../ipam/addresses.ts";
+import type { NetworkRecord } from "../network.ts";
 
 /** The host's interfaces, addresses and routes, at one moment. */
 export type HostView = {

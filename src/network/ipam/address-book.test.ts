@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure, type Kind } from "#base/errors.ts";
 import { openAddressBook } from "./address-book.ts";
-import type { Attachment, NetworkRecord, Subnet } from "./network.ts";
+import type { Attachment, NetworkRecord, Subnet } from "../network.ts";
 
 function book(configs: readonly Subnet[]) {
   const network = { id: "n", name: "net", ipam: { driver: "default", configs } } as unknown as NetworkRecord;

@@ -5,8 +5,8 @@
 import { fail } from "#base/errors.ts";
 import type { PortBinding } from "#spec/docker.ts";
 import { asPrefix } from "#spec/egress.ts";
-import { formatAddress, parseAddress } from "./addresses.ts";
-import type { Protocol } from "./network.ts";
+import { formatAddress, parseAddress } from "../ipam/addresses.ts";
+import type { Protocol } from "../network.ts";
 
 /** One port of a container that wants a port of the host. */
 export type PortRequest = {

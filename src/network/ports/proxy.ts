@@ -4,7 +4,7 @@
  */
 import { createSocket, type Socket as Datagrams } from "node:dgram";
 import { BlockList, connect, createServer, isIPv6, type Server, type Socket } from "node:net";
-import type { Protocol } from "./network.ts";
+import type { Protocol } from "../network.ts";
 
 export type ProxyRoute = {
   readonly protocol: Protocol;

@@ -2,9 +2,9 @@
 import { ProgramError, type Kernel } from "#linux/linux.ts";
 import type { PortBinding } from "#spec/docker.ts";
 import { isIPv4 } from "node:net";
-import { bindOp } from "./endpoint.ts";
+import { bindOp } from "../drivers/endpoint.ts";
 import { hostAndPort, type HostPorts, type Where } from "./host-ports.ts";
-import type { Attachment, PublishedPort } from "./network.ts";
+import type { Attachment, PublishedPort } from "../network.ts";
 import { parsePorts } from "./ports.ts";
 
 export type BusyPort = {

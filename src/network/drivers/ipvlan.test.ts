@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ipvlanDriver } from "./ipvlan.ts";
-import type { NetworkRecord } from "./network.ts";
-import { inOwnNetwork, openTestHost } from "../../test/fixtures/network-host.ts";
-import { hasKind } from "../../test/fixtures/kernel-kinds.ts";
-import { networkDriverSuite, networkRequest } from "../../test/suites/network-driver.ts";
+import type { NetworkRecord } from "../network.ts";
+import { inOwnNetwork, openTestHost } from "../../../test/fixtures/network-host.ts";
+import { hasKind } from "../../../test/fixtures/kernel-kinds.ts";
+import { networkDriverSuite, networkRequest } from "../../../test/suites/network-driver.ts";
 
 const record = (options: Record<string, string>, more: Partial<NetworkRecord> = {}): NetworkRecord => ({
   id: "0123456789abcdef".repeat(4), name: "n", driver: "ipvlan", created: "", ipv4: true, ipv6: false, internal: false, ipam: { driver: "default", configs: [] },

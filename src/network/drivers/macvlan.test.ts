@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { macvlanDriver } from "./macvlan.ts";
-import type { NetworkRecord } from "./network.ts";
+import type { NetworkRecord } from "../network.ts";
 import { parseVlan } from "./parent.ts";
-import { inOwnNetwork, openTestHost } from "../../test/fixtures/network-host.ts";
-import { networkDriverSuite, networkRequest } from "../../test/suites/network-driver.ts";
-import { hasKind } from "../../test/fixtures/kernel-kinds.ts";
+import { inOwnNetwork, openTestHost } from "../../../test/fixtures/network-host.ts";
+import { networkDriverSuite, networkRequest } from "../../../test/suites/network-driver.ts";
+import { hasKind } from "../../../test/fixtures/kernel-kinds.ts";
 
 function makeWire(ip: (...args: string[]) => string): void {
   ip("link", "add", "wire", "up", "type", "veth", "peer", "name", "wire-end");

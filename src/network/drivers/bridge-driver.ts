@@ -1,13 +1,13 @@
 /** The driver "bridge": a bridge in the host, and for each endpoint a pair of interfaces between it and the container. */
 import type { Op } from "#linux/ops.ts";
 import { ROUTE, newVeth, setBridgePort } from "#linux/rtnetlink.ts";
-import { parseMac } from "./addresses.ts";
+import { parseMac } from "../ipam/addresses.ts";
 import { fail } from "#base/errors.ts";
 import { ensureBridge } from "./bridge.ts";
 import { parseBridgeOptions } from "./bridge-options.ts";
 import type { NetworkDriver, Place } from "./driver.ts";
-import { hostIndexOf } from "./rate.ts";
-import type { Attachment } from "./network.ts";
+import { hostIndexOf } from "../rate.ts";
+import type { Attachment } from "../network.ts";
 import { removeLink, removeLinkOp } from "./remove-link.ts";
 
 export const bridgeDriver: NetworkDriver = {

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import type { PortSocket } from "#linux/shim.ts";
-import type { Network, PortChange } from "./network.ts";
-import { inOwnNetwork, openTestHost } from "../../test/fixtures/network-host.ts";
+import type { Network, PortChange } from "../network.ts";
+import { inOwnNetwork, openTestHost } from "../../../test/fixtures/network-host.ts";
 
 inOwnNetwork(import.meta.url, () => {
   const { ask, askUdp, opened, outside, askFrom, serve, start, withNetwork, ip, nft } = openTestHost();

@@ -2,7 +2,7 @@
 import type { Op } from "#linux/ops.ts";
 import { ROUTE, setBridgePort, setLink } from "#linux/rtnetlink.ts";
 import type { HostView } from "./bridge.ts";
-import type { Attachment } from "./network.ts";
+import type { Attachment } from "../network.ts";
 
 const ENODEV = 19;
 

@@ -1,5 +1,5 @@
 /** The proxies of endpoints: open while the container runs and the engine lives. */
-import type { Attachment, PublishedPort } from "./network.ts";
+import type { Attachment, PublishedPort } from "../network.ts";
 import { openProxy, type Proxy } from "./proxy.ts";
 
 export type Proxies = {
