@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { containerSpec, type SpecInput } from "#engine/containers/spec.ts";
+import { containerSpec, type SpecInput } from "#engine/containers/spec/spec.ts";
 import { parseCgroupHost } from "#linux/cgroups.ts";
 import { describeProgram } from "#linux/describe.ts";
 import { compile, type HostFacts } from "#runtime/compile.ts";

@@ -8,15 +8,15 @@ import type { ContainerConfig, CreateRequest, HostConfig } from "#spec/docker.ts
 import type { ContainerRecord } from "../engine.ts";
 import { generateName, parseName } from "../names/names.ts";
 import { publish, type Context } from "./context.ts";
-import { networkOf, settleNetworking } from "./endpoints.ts";
+import { networkOf, settleNetworking } from "./networking/endpoints.ts";
 import { containerFolder, logFile } from "./folders.ts";
 import type { ResolvedImage } from "./images.ts";
-import { settleLinks } from "./links.ts";
-import { checkLogging } from "./logging.ts";
-import { commandLine, mergeConfig } from "./merge.ts";
-import { makeMounts } from "./make-mounts.ts";
-import { portWarnings, requirePorts } from "./wanted-ports.ts";
-import { checkSources, planMounts, pointOf, type PlannedMount } from "./mounts.ts";
+import { settleLinks } from "./networking/links.ts";
+import { checkLogging } from "./streams/logging.ts";
+import { commandLine, mergeConfig } from "./spec/merge.ts";
+import { makeMounts } from "./mounts/make-mounts.ts";
+import { portWarnings, requirePorts } from "./networking/wanted-ports.ts";
+import { checkSources, planMounts, pointOf, type PlannedMount } from "./mounts/mounts.ts";
 
 export type CreateOptions = { name?: string; platform?: string; freePorts?: boolean };
 

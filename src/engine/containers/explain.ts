@@ -4,12 +4,12 @@ import type { CreateRequest } from "#spec/docker.ts";
 import { formatAddress } from "#network/ipam/addresses.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
 import type { ContainerRecord } from "../engine.ts";
-import { ofImage, readAccounts } from "./accounts.ts";
+import { ofImage, readAccounts } from "./spec/accounts.ts";
 import { isRunning, type Context } from "./context.ts";
 import { planRecord, type CreateOptions } from "./create.ts";
-import { planProgram } from "./plan-start.ts";
-import { listProcesses } from "./ps.ts";
-import { joinNetworks } from "./endpoints.ts";
+import { planProgram } from "./run/plan-start.ts";
+import { listProcesses } from "./processes/ps.ts";
+import { joinNetworks } from "./networking/endpoints.ts";
 
 export type Explanation = {
   readonly id: string;

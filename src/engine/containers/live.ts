@@ -1,6 +1,6 @@
 /** What a container is beside its record, for as long as the engine runs. */
 import type { Task } from "#core/tasks/tasks.ts";
-import type { Waiting } from "./attach.ts";
+import type { Waiting } from "./streams/attach.ts";
 import { openLock, type Lock } from "./lock.ts";
 
 export type Exit = { readonly code: number; readonly error?: string };

@@ -6,9 +6,9 @@ import type { ContainerRecord } from "../engine.ts";
 import { isRestarting, isUp, publish, type Context } from "./context.ts";
 import { foldersRoot } from "./folders.ts";
 import type { Live } from "./live.ts";
-import { cancelRestart } from "./restarting.ts";
-import { killAndWait } from "./stop.ts";
-import { tell } from "./wait.ts";
+import { cancelRestart } from "./run/restarting.ts";
+import { killAndWait } from "./run/stop.ts";
+import { tell } from "./run/wait.ts";
 
 export async function remove(ctx: Context, ref: string, options: { force: boolean; volumes: boolean }): Promise<void> {
   const record = ctx.store.find(ref);

@@ -4,12 +4,12 @@ import { ProgramError } from "#linux/linux.ts";
 import type { Op } from "#linux/ops.ts";
 import type { ContainerConfig, HostConfig } from "#spec/docker.ts";
 import type { ContainerRecord } from "../engine.ts";
-import { parseDetachKeys } from "./detach-keys.ts";
+import { parseDetachKeys } from "./streams/detach-keys.ts";
 import { inet6Addresses, localAddresses } from "./explain.ts";
-import { checkLogging, logOf } from "./logging.ts";
-import { formatProcesses, type Around, type Process } from "./ps.ts";
-import { columnsOf } from "./ps-options.ts";
-import { startFailure } from "./start-failure.ts";
+import { checkLogging, logOf } from "./streams/logging.ts";
+import { formatProcesses, type Around, type Process } from "./processes/ps.ts";
+import { columnsOf } from "./processes/ps-options.ts";
+import { startFailure } from "./run/start-failure.ts";
 
 test("detach keys", () => {
   assert.deepEqual([...parseDetachKeys("")], [16, 17]);

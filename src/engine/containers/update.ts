@@ -4,8 +4,8 @@ import { cpus } from "node:os";
 import type { HostConfig } from "#spec/docker.ts";
 import type { ContainerRecord, ContainerUpdate } from "../engine.ts";
 import { isRunning, publish, type Context } from "./context.ts";
-import { mergePorts, refuseForeignNetwork, updateNetwork } from "./update-network.ts";
-import { checkResources, containerResources } from "./resources.ts";
+import { mergePorts, refuseForeignNetwork, updateNetwork } from "./networking/update-network.ts";
+import { checkResources, containerResources } from "./spec/resources.ts";
 
 /** @throws invalid, conflict, with Docker's texts; then nothing has changed */
 export async function update(ctx: Context, ref: string, change: ContainerUpdate): Promise<{ warnings: string[] }> {

@@ -11,7 +11,7 @@ import type { Lease } from "#core/leases/leases.ts";
 import type { Digest } from "#spec/digest.ts";
 import { type Descriptor, MEDIA, parseConfig, parseManifest } from "#spec/image.ts";
 import { isRunning, publish, type Context } from "../containers/context.ts";
-import { pause, unpause } from "../containers/pause.ts";
+import { pause, unpause } from "../containers/run/pause.ts";
 import type { ContainerRecord, Events } from "../engine.ts";
 import { completeTarget } from "../images/complete.ts";
 import { openDocuments } from "../images/documents.ts";

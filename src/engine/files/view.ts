@@ -5,7 +5,7 @@ import type { View, ViewMount } from "#core/tasks/tasks.ts";
 import type { Program } from "#linux/ops.ts";
 import { isRunning, type Context } from "../containers/context.ts";
 import type { Lock } from "../containers/lock.ts";
-import { isSpecial, mountVolumes, treeOf, unmountVolumes } from "../containers/use-mounts.ts";
+import { isSpecial, mountVolumes, treeOf, unmountVolumes } from "../containers/mounts/use-mounts.ts";
 import type { ContainerRecord } from "../engine.ts";
 
 /** `enter`: the beginning of a forked program. What does not run is not started before it is disposed. */

@@ -4,8 +4,8 @@ import { failpoint } from "#base/failpoint.ts";
 import { candidateOf, type Attachment, type NetworkRecord, publisherOf } from "#network/network.ts";
 import type { EndpointSettings } from "#spec/docker.ts";
 import { isRunning, publishNetwork, type Context } from "../containers/context.ts";
-import { changeNames } from "../containers/names.ts";
-import { emptyEndpoint, joinRequest, withAttachments } from "../containers/endpoints.ts";
+import { changeNames } from "../containers/networking/names.ts";
+import { emptyEndpoint, joinRequest, withAttachments } from "../containers/networking/endpoints.ts";
 import type { ContainerRecord } from "../engine.ts";
 import { changeHosts } from "./hosts.ts";
 

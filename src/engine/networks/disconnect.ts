@@ -6,8 +6,8 @@ import { fail, kindOf } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { NetworkRecord } from "#network/network.ts";
 import { isRunning, publishNetwork, type Context } from "../containers/context.ts";
-import { changeNames } from "../containers/names.ts";
-import { withAttachments } from "../containers/endpoints.ts";
+import { changeNames } from "../containers/networking/names.ts";
+import { withAttachments } from "../containers/networking/endpoints.ts";
 import type { ContainerRecord } from "../engine.ts";
 import { changeHosts } from "./hosts.ts";
 

@@ -8,7 +8,7 @@
  */
 import type { NetworkRecord } from "#network/network.ts";
 import { isRunning, type Context } from "../containers/context.ts";
-import { endpointOf } from "../containers/endpoints.ts";
+import { endpointOf } from "../containers/networking/endpoints.ts";
 import type { Filters, Networks } from "../engine.ts";
 import { checkFilters, matchesLabels, untilFilter } from "../filters.ts";
 import { connect } from "./connect.ts";
