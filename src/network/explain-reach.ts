@@ -103,13 +103,11 @@ const of = (network: NetworkRecord) => `network ${network.name}`;
 // --- what can reach it -----------------------------------------------------------------------------------------------
 
 function intoFindings(way: Way): Finding[] {
-  const { endpoint, network, peers } = way;
+  const { endpoint, network } = way;
   if (network.driver !== "bridge") return [...peersFinding(way, "from"), ...otherDriver(way)];
-  const limited = peers.filter(({ egress }) => egress?.Default === "deny");
   const isolated = modesOf(endpoint, network).every(([, mode]) => mode === "isolated");
   return [
     ...peersFinding(way, "from"),
-    ...(limited.length > 0 && network.icc ? [{ who: named(limited), reachable: true, where: "only if their own policies say so", because: "they have an egress policy (--egress deny)" }] : []),
     isolated
       ? { who: "the host", reachable: false, where: "nothing in " + of(network), because: "its gateway mode is isolated: the host has no address there" }
       : { who: "the host", reachable: true, where: every(endpoint), because: `the host has an address in ${of(network)} (interface ${network.bridge})` },
@@ -144,12 +142,11 @@ function trustedFinding({ endpoint, network }: Way): Finding[] {
   return [{ who: `what comes in by ${interfaces.join(", ")}`, reachable: true, where: `${open.join(", ")} of ${addressesOf(endpoint).join(" and ")}`, because: `trusted_host_interfaces of ${of(network)}` }];
 }
 
-/** Who is in the same network; those with a policy of their own are told apart. */
+/** Who is in the same network. An egress policy says nothing of them: what stays in a network is a matter of `icc`. */
 function peersFinding({ endpoint, network, peers }: Way, way: "from" | "to"): Finding[] {
-  const free = way === "from" ? peers.filter(({ egress }) => egress?.Default !== "deny") : peers;
-  if (free.length === 0) return peers.length > 0 ? [] : [{ who: `containers of ${of(network)}`, reachable: network.icc, where: "there are none now", because: betweenReason(network) }];
+  if (peers.length === 0) return [{ who: `containers of ${of(network)}`, reachable: network.icc, where: "there are none now", because: betweenReason(network) }];
   const where = way === "from" ? every(endpoint) : "every port of their addresses";
-  return [{ who: named(free), reachable: isBetween(network), where: isBetween(network) ? where : "nothing", because: betweenReason(network) }];
+  return [{ who: named(peers), reachable: isBetween(network), where: isBetween(network) ? where : "nothing", because: betweenReason(network) }];
 }
 
 const named = (peers: readonly Attachment[]) => {
@@ -199,7 +196,7 @@ function portFinding(published: PublishedPort, network: NetworkRecord): Finding 
 
 function peerFindings(way: Way): Finding[] {
   const { endpoint, network } = way;
-  if (endpoint.egress?.Default === "deny") return [];
+  if (endpoint.egress?.Default === "deny") return peersFinding(way, "to");
   const isolated = network.driver === "bridge" && modesOf(endpoint, network).every(([, mode]) => mode === "isolated");
   const where = network.internal ? `its address in ${of(network)}, and no other` : "every address of it";
   const host = { who: "the host", reachable: true, where, because: "nothing of the engine's is between; the host's own firewall decides" };
@@ -235,6 +232,6 @@ function outFinding({ endpoint, network }: Way, family: 4 | 6): Finding {
 function policyFindings({ Allow }: EgressPolicy): Finding[] {
   return [
     ...Allow.map((target): Finding => ({ who: target, reachable: true, where: "as written", because: "--egress-allow" })),
-    { who: "everything else", reachable: false, where: "neighbours in its networks and the host too", because: "--egress deny" },
+    { who: "everything else", reachable: false, where: "the host too", because: "--egress deny" },
   ];
 }
