@@ -128,8 +128,9 @@ attack("VOL-03 nobody uses the mount that a killed engine left: it goes at the s
   const { cli, engine, canary } = scene;
   await cli.ok(...bound(canary));
   await cli.ok("run", "-d", "--name", "user", "-v", "bound:/m", "box", "sleep", "1000");
+  const { body } = await engine.api("GET", "/containers/user/json");
   await engine.kill();
-  execFileSync("kill", ["-9", String((await pidOf(scene)) ?? 0)], { stdio: "ignore" });
+  process.kill((body as { State: { Pid: number } }).State.Pid, "SIGKILL");
   await engine.start();
   await cli("wait", "user");
   await until(() => mountsOf(volumeFolder(scene, "bound")).length === 0);
@@ -141,11 +142,6 @@ attack("VOL-03 nobody uses the mount that a killed engine left: it goes at the s
   await cli.ok("rm", "-f", "user");
   assert.equal(mountsOf(volumeFolder(scene, "bound")).length, 0, "the last user has gone");
 });
-
-async function pidOf({ engine }: Scene): Promise<number | undefined> {
-  const found = execFileSync("sh", ["-c", `grep -l 'sleep' /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3`], { encoding: "utf8" }).split("\n").filter(Boolean).map(Number);
-  return found.find((pid) => existsSync(`/proc/${pid}/mountinfo`) && readFileSync(`/proc/${pid}/mountinfo`, "utf8").includes(engine.place.dataRoot));
-}
 
 async function until(test: () => boolean): Promise<void> {
   const deadline = Date.now() + 10_000;
