@@ -25,7 +25,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Types only: the engine is handed its kernel, and linux plans cgroups from OCI's resources. */
-const allowedTypes: Readonly<Record<string, readonly string[]>> = { engine: ["linux", "runtime"], linux: ["spec"], console: ["spec"] };
+const allowedTypes: Readonly<Record<string, readonly string[]>> = { engine: ["linux", "runtime"], builder: ["linux"], linux: ["spec"], console: ["spec"] };
 
 /** Only these folders of a layer may see one of the layers it may import. */
 const narrowed: readonly { from: string; to: string; only: string }[] = [{ from: "core", to: "runtime", only: "core/tasks" }];

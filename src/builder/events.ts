@@ -1,0 +1,42 @@
+/** What a build tells while it goes on: BuildKit's model of vertices, which every door shows in its own way. */
+
+/** Times are Unix nanoseconds. */
+export type BuildEvent =
+  /** Once, when the graph is known: steps in the order of the Dockerfile that the target needs. */
+  | { readonly kind: "plan"; readonly vertices: readonly PlannedVertex[] }
+  /** Told again when it changes; what is not said is not so yet. */
+  | ({ readonly kind: "vertex" } & Vertex)
+  | { readonly kind: "log"; readonly vertex: string; readonly stream: 1 | 2; readonly data: Uint8Array; readonly time: bigint }
+  /** Progress of something within a vertex: bytes sent, a layer pulled. */
+  | { readonly kind: "status"; readonly vertex: string; readonly id: string; readonly name: string; readonly current: number; readonly total: number; readonly started: bigint; readonly completed?: bigint }
+  | { readonly kind: "warning"; readonly vertex: string; readonly warning: BuildWarning };
+
+export type Vertex = {
+  /** "sha256:…", made of the step's definition. */
+  readonly id: string;
+  /** "[build 2/5] RUN npm ci" */
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly started?: bigint;
+  readonly completed?: bigint;
+  readonly cached?: boolean;
+  readonly error?: string;
+};
+
+export type PlannedVertex = {
+  readonly id: string;
+  readonly name: string;
+  /** The Dockerfile's text of the instruction, on one line, as the classic builder prints it; undefined for what has none. */
+  readonly instruction?: string;
+  readonly stage?: string;
+};
+
+/** What lint has to say. Ranges are lines of the Dockerfile, from 1, both ends included. */
+export type BuildWarning = {
+  readonly rule: string;
+  readonly detail: string;
+  readonly description: string;
+  readonly url: string;
+  readonly file: string;
+  readonly ranges: readonly { readonly start: number; readonly end: number }[];
+};

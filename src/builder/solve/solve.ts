@@ -1,0 +1,65 @@
+/**
+ * The solver: finds in the cache, or has made, what steps result in. Independent steps at once; what does not lead to a
+ * target is not touched; the same step asked for twice, by one build or two, is made once; whoever waits for it may go
+ * away, and it is given up when nobody waits any more.
+ */
+import type { Lease } from "#core/leases/leases.ts";
+import type { Digest } from "#spec/digest.ts";
+import type { BuildClient, RunDefaults } from "../builder.ts";
+import type { BuildEvent } from "../events.ts";
+import type { ExecOp, FileOp, GitOp, Graph, HttpOp, ImageOp } from "../graph.ts";
+import type { FileTree, LayerTree, Tree } from "../tree.ts";
+
+export type Solver = {
+  /** The targets' trees, in their order; held by the lease. @throws a step's failure with facts.step (its index) */
+  solve(graph: Graph, targets: readonly number[], options: SolveOptions): Promise<Solved>;
+};
+
+export type Solved = {
+  readonly trees: readonly Tree[];
+  /** Of each step that was looked at: its key, whether it was found, and its result. */
+  readonly steps: ReadonlyMap<number, { readonly key: Digest; readonly cached: boolean; readonly tree: Tree; readonly created: bigint }>;
+};
+
+export type SolveOptions = {
+  readonly lease: Lease;
+  readonly client: BuildClient;
+  readonly run: RunDefaults;
+  readonly entitlements: readonly string[];
+  readonly signal: AbortSignal;
+  readonly report: (event: BuildEvent) => void;
+  readonly debugOnFail?: boolean;
+};
+
+/** What a performer is told besides its op and its inputs' trees (in the order of the step's `inputs`). */
+export type StepContext = {
+  readonly lease: Lease;
+  readonly client: BuildClient;
+  readonly run: RunDefaults;
+  readonly entitlements: readonly string[];
+  readonly signal: AbortSignal;
+  readonly log: (stream: 1 | 2, data: Uint8Array) => void;
+  readonly progress: (status: { readonly id: string; readonly name: string; readonly current: number; readonly total: number }) => void;
+  readonly debugOnFail?: boolean;
+};
+
+/** Who makes what steps result in. A result is whole or absent, durable when it resolves, and held by the lease. */
+export type Performers = {
+  /** Unpacks the image's layers if they are not there yet. */
+  image(op: ImageOp, context: StepContext): Promise<LayerTree>;
+  /** Adds one layer. @throws step-failed: facts.exitCode */
+  exec(op: ExecOp, inputs: readonly Tree[], context: StepContext): Promise<LayerTree>;
+  file(op: FileOp, inputs: readonly Tree[], context: StepContext): Promise<LayerTree>;
+  /** `upper`'s own topmost layer on top of `base` (--link). */
+  merge(base: LayerTree, upper: LayerTree, context: StepContext): Promise<LayerTree>;
+  git(op: GitOp, context: StepContext): Promise<FileTree>;
+  /** The key first (a commit; an entity tag or a digest), so that nothing is fetched that is known. */
+  gitKey(op: GitOp, context: StepContext): Promise<string>;
+  http(op: HttpOp, context: StepContext): Promise<FileTree>;
+  httpKey(op: HttpOp, context: StepContext): Promise<string>;
+  /**
+   * Digest of what `patterns` select of a tree, by names, kinds, modes, owners and bytes, never by times: the key of COPY
+   * and of bind mounts. Quick for FileTrees; a LayerTree's files are read.
+   */
+  selection(tree: Tree, sources: readonly string[], options: { readonly exclude: readonly string[]; readonly signal: AbortSignal }): Promise<Digest>;
+};
