@@ -75,7 +75,17 @@ export type ExecOp = {
 export type ExecMount = { readonly target: string } & (
   /** `rw`: what is written is forgotten when the step ends. */
   | { readonly type: "bind"; readonly from: number; readonly source: string; readonly rw: boolean }
-  | { readonly type: "cache"; readonly id: string; readonly from?: number; readonly source: string; readonly readOnly: boolean; readonly sharing: "shared" | "private" | "locked"; readonly mode: number; readonly uid: number; readonly gid: number }
+  | {
+      readonly type: "cache";
+      readonly id: string;
+      readonly from?: number;
+      readonly source: string;
+      readonly readOnly: boolean;
+      readonly sharing: "shared" | "private" | "locked";
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    }
   | { readonly type: "tmpfs"; readonly size: number }
   /** `env`: given as a variable of that name; `target` "" then: no file. */
   | { readonly type: "secret"; readonly id: string; readonly required: boolean; readonly mode: number; readonly uid: number; readonly gid: number; readonly env?: string }
