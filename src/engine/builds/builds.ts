@@ -1,0 +1,11 @@
+/**
+ * Builds as a resource of the engine: the builder with everything it is handed (base images, RUN in containers, names of
+ * images, pushes). Loaded with the first request that is about builds.
+ */
+import type { Builder } from "#builder/builder.ts";
+import type { Contexts } from "#builder/contexts/contexts.ts";
+
+export type Builds = Builder & {
+  /** For the doors: how a client's files come in. */
+  readonly contexts: Contexts;
+};
