@@ -9,7 +9,9 @@ export type LayerTree = { readonly kind: "layers"; readonly snapshot: string | u
 
 /**
  * Files of a context, a repository or a download: an index, and bytes that the pool (contexts/pool.ts) keeps by digest.
- * Immutable: two builds may have two states of one folder at the same time. Sorted by path; directories are entries too.
+ * Immutable: two builds may have two states of one folder at the same time. Sorted by path, name by name, so that what is
+ * in a directory follows it at once; directories are entries too, and every entry's is there. A folder that did not change
+ * is the same object again, so what is derived of a tree can be remembered by it (a WeakMap).
  */
 export type FileTree = {
   readonly kind: "files";
@@ -31,16 +33,23 @@ export type FileEntry = {
   readonly size: number;
   /** Of a file: where its bytes are in the pool. */
   readonly digest?: Digest;
-  /** Of a symlink what it says; of a hardlink the path of the file in this tree. */
+  /** Of a symlink what it says; of a hardlink the path of the file in this tree, which comes before it and is a file. */
   readonly link?: string;
   readonly device?: { readonly major: number; readonly minor: number };
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
 };
 
-/** Bytes by digest, on the data root's disk, that contexts are made of. What no index leads to goes at a collection. */
+/**
+ * Bytes by digest, on the data root's disk, that contexts are made of. They lie back to back in a few large files: making
+ * a file is what costs, and 5,000 of them would cost as much again when they are copied. What no index leads to goes at a
+ * collection; what of a tree is held (Contexts.hold), or can still be reached in memory, does not.
+ */
 export type FilePool = {
-  /** The file's path: for programs of `cell`, and for reading it. */
-  path(digest: Digest): string;
+  /** Where a file's bytes are: for programs of `cell`. @throws not-found when the pool does not have it (any more) */
+  place(digest: Digest): FilePlace;
   /** A small file's bytes, as of a Dockerfile. @throws invalid when it is longer than limit */
   read(entry: FileEntry, limit: number): Promise<Buffer>;
 };
+
+/** `length` bytes from `offset` on of the file at `path`. Nobody writes there any more. */
+export type FilePlace = { readonly path: string; readonly offset: number; readonly length: number };

@@ -5,7 +5,8 @@
  *     const tree = await contexts.fromArchive(body, { signal });                  // POST /build; a URL of an archive
  *     const sync = contexts.begin({ key: "SHARED-KEY/context" });                 // BuildKit's file sync: see receive.ts
  */
-import type { FilePool, FileEntry, FileTree } from "../tree.ts";
+import type { Digest } from "#spec/digest.ts";
+import type { FileEntry, FilePool, FileTree } from "../tree.ts";
 
 export type Contexts = {
   readonly pool: FilePool;
@@ -13,20 +14,49 @@ export type Contexts = {
   fromArchive(archive: AsyncIterable<Uint8Array>, options: { readonly signal: AbortSignal }): Promise<FileTree>;
   /** One file, as of `-f -` or a URL of a text. */
   fromFile(name: string, bytes: AsyncIterable<Uint8Array>, options: { readonly signal: AbortSignal; readonly mode?: number; readonly mtime?: bigint }): Promise<FileTree>;
+  /**
+   * `key`: whose folder it is, and what of it was asked for (a digest of include and exclude): what is compared with the
+   * last exchange of the same key. Two at once do not disturb one another.
+   */
   begin(options: { readonly key: string; readonly signal: AbortSignal }): Promise<ContextSync>;
   /** What of the tree these select; include empty: everything. Lines of a .dockerignore as `exclude`, with Docker's matching. */
   filter(tree: FileTree, options: { readonly include?: readonly string[]; readonly exclude?: readonly string[] }): FileTree;
   /** Keeps what is handed out from collection: until disposed. */
   hold(tree: FileTree): Disposable;
+  /**
+   * For records that outlive the engine (the cache's, of repositories and downloads): writes the tree's index, to be found
+   * by its digest. Room is limited: what was not used longest goes first, so `recall` may be undefined at any time.
+   */
+  keep(tree: FileTree): Promise<void>;
+  recall(digest: Digest): Promise<FileTree | undefined>;
+  /** No record needs them any more. */
+  forget(digests: readonly Digest[]): Promise<void>;
+  /** Of the pool on the disk. */
+  usage(): Promise<{ readonly bytes: number; readonly files: number; readonly contexts: number }>;
+  /** Frees what nothing leads to; `all`: also what is only remembered to send less. Resolves to the bytes that were freed. */
+  collect(options?: { readonly all?: boolean }): Promise<{ readonly bytes: number }>;
+};
+
+export type ContextsParts = {
+  /** A folder of its own in the data root: "<data root>/build". */
+  readonly root: string;
+  /** Bytes that the pool may have; what is held may be more. */
+  readonly limit?: number;
+  /** Makes everything written so far durable. */
+  readonly sync: () => Promise<void>;
 };
 
 /** One exchange with a client that tells its files' names and times first. */
 export type ContextSync = AsyncDisposable & {
-  /** Tells an entry, in the order of paths; true: its bytes are needed, by `id` (its place, from 0). @throws invalid for hostile names */
+  /**
+   * Tells an entry, each directory before what is in it; true: its bytes are needed, by `id` (its place, from 0). An
+   * entry's digest is not looked at, and its parents must have been told. @throws invalid for hostile names
+   */
   entry(entry: FileEntry): boolean;
-  data(id: number, chunk: Uint8Array): Promise<void>;
+  /** A piece of a file's bytes, copied if need be; pieces of several files may come mixed. Undefined: go on at once. */
+  data(id: number, chunk: Uint8Array): Promise<void> | undefined;
   /** All of one file's bytes came. */
-  end(id: number): Promise<void>;
+  end(id: number): Promise<void> | undefined;
   /** Everything came: the tree; remembered for the next time. */
   finish(): Promise<FileTree>;
 };
