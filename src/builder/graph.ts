@@ -33,7 +33,7 @@ export type ScratchOp = { readonly kind: "scratch" };
 /** An image that was resolved while planning. Its layers are unpacked when first needed. */
 export type ImageOp = { readonly kind: "image"; readonly reference: string; readonly manifest: Digest; readonly layers: readonly Layer[]; readonly chain: string };
 
-/** A folder of the client. */
+/** A folder of the client. `include` as of fsutil's follow paths: wildcards, and links of the folder are followed; none: everything. */
 export type LocalOp = { readonly kind: "local"; readonly name: string; readonly include: readonly string[]; readonly exclude: readonly string[] };
 
 export type GitOp = {
@@ -61,13 +61,15 @@ export type ExecOp = {
   readonly base: number;
   readonly args: readonly string[];
   readonly env: readonly string[];
+  /** HTTP_PROXY=… and the like, of --build-arg: the command has them, keys and history have not. */
+  readonly proxies: readonly string[];
   readonly cwd: string;
   readonly user: string;
   readonly hostname: string;
   readonly network: "default" | "none" | "host" | string;
   readonly security: "sandbox" | "insecure";
   readonly mounts: readonly ExecMount[];
-  readonly devices: readonly string[];
+  readonly devices: readonly { readonly name: string; readonly required: boolean }[];
   /** Files of heredocs: mounted read-only at these paths while it runs. */
   readonly files: Readonly<Record<string, string>>;
 };
@@ -97,15 +99,15 @@ export type FileOp = { readonly kind: "file"; readonly base: number; readonly ac
 
 export type FileAction =
   | { readonly action: "mkdir"; readonly path: string; readonly mode: number; readonly owner?: string; readonly parents: boolean }
-  /** A heredoc's file. */
-  | { readonly action: "mkfile"; readonly path: string; readonly data: string; readonly mode: number; readonly owner?: string }
+  /** A heredoc's file: at `path`, or in it under its name if `path` is a directory or ends in a slash. */
+  | { readonly action: "mkfile"; readonly path: string; readonly name: string; readonly data: string; readonly mode: number | string; readonly owner?: string }
   | CopyAction;
 
 /** COPY and ADD, by Docker's rules of what goes where. */
 export type CopyAction = {
   readonly action: "copy";
   readonly from: number;
-  /** With wildcards; relative to the source's root, which they do not leave. */
+  /** With wildcards; relative to the source's root, which they do not leave; ".": all of it. With `parents`, "a/./b/c" keeps "b/c". */
   readonly sources: readonly string[];
   /** As written after expansion, made absolute by WORKDIR; a slash at the end means a directory. */
   readonly destination: string;

@@ -1,6 +1,14 @@
 /**
  * From a Dockerfile to a graph: ARG scopes, platforms, stages by name, ONBUILD, every instruction's meaning. Looks up
  * nothing but what it is handed: base images' configurations.
+ *
+ *     const { graph, images } = await planBuild({ dockerfile, request, images, host, ignore, signal });
+ *     showText(plan)                                     // show-text.ts: --dry-run; showSvg(plan): the same as a picture
+ *     explainStep(graph, index)                          // explain.ts: what a step's key is made of, in words
+ *
+ * What does not lead to the target is not in the graph; what is equal is one step, whichever stages and platforms ask for
+ * it. Failures are `invalid` with BuildKit's texts; facts: `lines` of the Dockerfile. The size of a plan is bounded
+ * (MAX_PLAN bytes of operations and history), whatever expansion makes of a small file.
  */
 import type { Layer } from "#core/layers/layers.ts";
 import type { Digest } from "#spec/digest.ts";
@@ -8,13 +16,34 @@ import type { Platform } from "#spec/platform.ts";
 import type { BuildRequest } from "../builder.ts";
 import type { Dockerfile } from "../dockerfile/dockerfile.ts";
 import type { BuildWarning } from "../events.ts";
-import type { Graph } from "../graph.ts";
+import type { GitOp, Graph, HttpOp } from "../graph.ts";
+
+export { planBuild } from "./plan-build.ts";
+
+/** Bytes of all operations and of all history together. */
+export const MAX_PLAN = 64 * 2 ** 20;
 
 export type Plan = {
   readonly graph: Graph;
   /** One a platform. */
   readonly images: readonly PlannedImage[];
   readonly warnings: readonly BuildWarning[];
+  /** Every instruction that the target needs, in the order of the Dockerfile; also those that make no step. Of the first platform. */
+  readonly instructions: readonly PlannedInstruction[];
+  /** Names of --build-arg that no ARG took, sorted. */
+  readonly unusedArgs: readonly string[];
+};
+
+export type PlannedInstruction = {
+  /** On one line: "COPY . /src"; a FROM is one, too. */
+  readonly text: string;
+  /** "" for the only stage, if it has no name. */
+  readonly stage: string;
+  readonly lines: readonly [number, number];
+  /** The base's ONBUILD triggers stand after its FROM. */
+  readonly onBuild: boolean;
+  /** The state after it: a step of the graph. */
+  readonly step: number;
 };
 
 export type PlannedImage = {
@@ -26,10 +55,12 @@ export type PlannedImage = {
   readonly author: string;
   /** The base's entries as they are, then one an instruction; `step`: the one whose layer it is, none: an empty layer. */
   readonly baseHistory: readonly Readonly<Record<string, unknown>>[];
-  readonly history: readonly { readonly createdBy: string; readonly comment: string; readonly step?: number; readonly instruction?: string }[];
+  readonly history: readonly PlannedHistory[];
   readonly base?: { readonly name: string; readonly digest: Digest };
   readonly sourceDateEpoch?: number;
 };
+
+export type PlannedHistory = { readonly createdBy: string; readonly comment: string; readonly step?: number; readonly instruction?: string };
 
 /** Images that a build starts from, found here or in their registries (implemented by engine/builds). */
 export type BaseImages = {
@@ -58,5 +89,9 @@ export type PlanInput = {
   readonly host: Platform;
   /** Of .dockerignore (or NAME.dockerignore): what COPY from the main context never sees. */
   readonly ignore: readonly string[];
+  /** The same of a named context that is a folder of the client. */
+  readonly ignoreOf?: (name: string) => Promise<readonly string[]>;
+  /** The main context, if it is no folder of the client. An HttpOp's file is unpacked. */
+  readonly remote?: GitOp | HttpOp;
   readonly signal: AbortSignal;
 };
