@@ -1,0 +1,129 @@
+/** Calls that are made of us: methods by path, each handed the messages as they come. */
+import { fail, messageOf } from "#base/errors.ts";
+import type { Headers, Stream, StreamEvents } from "../h2/connection.ts";
+import { HEADROOM, readMessages, sealMessage } from "./messages.ts";
+import { trailersOf } from "./status.ts";
+
+export type Incoming = {
+  /** All values of a metadata key. */
+  values(name: string): string[];
+  readonly metadata: Headers;
+  /**
+   * Messages as they come; ends when the caller has said everything. `take` may return a promise: the caller is held back
+   * until it resolves. The bytes are a view that must be copied to be kept.
+   */
+  receive(take: (message: Buffer) => Promise<void> | void): Promise<void>;
+  /** Headers of the answer; else sent with the first message, without metadata. */
+  head(metadata?: Headers): void;
+  /** False: wait for `room`. A sealed message (messages.ts), or several one after another. */
+  send(messages: Buffer): boolean;
+  room(): Promise<void>;
+  /** Aborted when the caller has gone away. */
+  readonly signal: AbortSignal;
+};
+
+export type Method = (call: Incoming) => Promise<void>;
+
+/** What a connection's `accept` is to be. */
+export function serveMethods(methods: ReadonlyMap<string, Method>): (stream: Stream, headers: Headers) => StreamEvents {
+  return (stream, headers) => {
+    const path = headers.find(([name]) => name === ":path")?.[1] ?? "";
+    const { call, events, finish } = openIncoming(stream, headers);
+    const method = methods.get(path);
+    const run = method === undefined ? Promise.reject(fail("not-implemented", `unknown method ${path}`)) : method(call);
+    run.then(() => finish(), finish);
+    return events;
+  };
+}
+
+/** A method of one message each way. */
+export function unary(answer: (request: Buffer) => Promise<Buffer>): Method {
+  return async (call) => {
+    let request: Buffer = Buffer.alloc(0);
+    await call.receive((message) => void (request = Buffer.from(message)));
+    call.send(await answer(request));
+  };
+}
+
+/** An empty message. */
+export const nothing = (): Buffer => sealMessage(Buffer.alloc(HEADROOM));
+
+type Open = { readonly call: Incoming; readonly events: StreamEvents; finish(error?: unknown): void };
+
+function openIncoming(stream: Stream, headers: Headers): Open {
+  const gone = new AbortController();
+  const ended = Promise.withResolvers<void>();
+  ended.promise.catch(() => {});
+  let headed = false;
+  let take: ((message: Buffer) => Promise<void> | void) | undefined;
+  let early: Buffer[] = [];
+  let busy: Promise<void> | undefined;
+
+  const broken = (error: unknown) => {
+    ended.reject(error);
+    gone.abort(error);
+  };
+  const deliver = (chunk: Buffer) => {
+    try {
+      give(chunk);
+    } catch (error) {
+      return broken(error);
+    }
+    if (busy === undefined) stream.took(chunk.length);
+    else chain(() => stream.took(chunk.length));
+  };
+  const give = readMessages((message) => {
+    if (busy !== undefined) {
+      // It waits for the one before it: what it is a view of may be gone by then.
+      const kept = Buffer.from(message);
+      chain(() => take!(kept));
+      return;
+    }
+    const pending = take!(message);
+    if (pending !== undefined) chain(() => pending);
+  });
+  const chain = (act: () => Promise<void> | void) => {
+    const next: Promise<void> = (busy ?? Promise.resolve()).then(act).catch(broken).finally(() => {
+      if (busy === next) busy = undefined;
+    });
+    busy = next;
+  };
+  const head = (metadata: Headers = []) => {
+    if (headed) return;
+    headed = true;
+    stream.headers([[":status", "200"], ["content-type", "application/grpc"], ...metadata]);
+  };
+  return {
+    events: {
+      headers: () => {},
+      data: (chunk) => (take === undefined ? void early.push(chunk) : deliver(chunk)),
+      end: () => void (busy ?? Promise.resolve()).then(() => ended.resolve()),
+      failed: (error) => broken(fail("cancelled", messageOf(error), { cause: error })),
+    },
+    finish(error) {
+      if (gone.signal.aborted) return;
+      if (headed) stream.end(trailersOf(error));
+      else if (error === undefined) {
+        head();
+        stream.end(trailersOf());
+      } else stream.end([[":status", "200"], ["content-type", "application/grpc"], ...trailersOf(error)]);
+    },
+    call: {
+      metadata: headers,
+      values: (name) => headers.filter((each) => each[0] === name).map((each) => each[1]),
+      signal: gone.signal,
+      head,
+      room: () => stream.room(),
+      send(messages) {
+        head();
+        return stream.write(messages);
+      },
+      receive(taker) {
+        take = taker;
+        for (const chunk of early) deliver(chunk);
+        early = [];
+        return ended.promise;
+      },
+    },
+  };
+}
