@@ -2,7 +2,7 @@
  * Services that a client offers to the builder while it builds, on the connection of its session.
  * Field numbers as in moby/buildkit's session/ and tonistiigi/fsutil's types/.
  */
-import { bytes, int32, int64, map, message, sub, text, uint32 } from "#base/protobuf.ts";
+import { bigint64, bytes, int32, int64, map, message, sub, text, uint32 } from "#base/protobuf.ts";
 
 export const METHODS = {
   health: "/grpc.health.v1.Health/Check",
@@ -43,7 +43,7 @@ export const stat = message("fsutil.types.Stat", {
   uid: uint32(3),
   gid: uint32(4),
   size: int64(5),
-  modTime: int64(6),
+  modTime: bigint64(6),
   linkname: text(7),
   devmajor: int64(8),
   devminor: int64(9),
