@@ -1,0 +1,56 @@
+/** Messages on a stream: one byte that says whether it is compressed, four of its length, and the message. */
+import type { Duplex } from "node:stream";
+import { fail } from "../errors.ts";
+
+export const HEADROOM = 5;
+
+/** Fills in the five bytes that were left free before a message. */
+export function frame(message: Buffer): Buffer {
+  message[0] = 0;
+  message.writeUInt32BE(message.length - HEADROOM, 1);
+  return message;
+}
+
+/** The messages of a stream. Ending it early leaves the stream as it is. @throws exhausted before a message that is too long is read */
+export async function* readFrames(stream: Duplex, limit: number): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = [];
+  let have = 0;
+  let need = HEADROOM;
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    parts.push(chunk);
+    have += chunk.length;
+    if (have < need) continue;
+    let rest = parts.length === 1 ? parts[0]! : Buffer.concat(parts, have);
+    for (;;) {
+      need = rest.length < HEADROOM ? HEADROOM : HEADROOM + lengthOf(rest, limit);
+      if (rest.length < need) break;
+      yield rest.subarray(HEADROOM, need);
+      rest = rest.subarray(need);
+    }
+    parts = rest.length === 0 ? [] : [rest];
+    have = rest.length;
+  }
+  if (have > 0) throw fail("invalid", "read a message: the stream ended within it");
+}
+
+function lengthOf(head: Buffer, limit: number): number {
+  if (head[0] !== 0) throw fail("not-implemented", "read a message: it is compressed, which was not agreed upon");
+  const length = head.readUInt32BE(1);
+  if (length > limit) throw fail("exhausted", `read a message: it has ${length} bytes, more than the limit of ${limit}`);
+  return length;
+}
+
+/** Writes and waits for room, or for the end of the stream. False: it takes no more. */
+export function writeFrame(stream: Duplex, message: Buffer): Promise<boolean> | boolean {
+  if (stream.destroyed || stream.writableEnded) return false;
+  if (stream.write(frame(message))) return true;
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off("drain", done);
+      stream.off("close", done);
+      resolve(!stream.destroyed);
+    };
+    stream.on("drain", done);
+    stream.on("close", done);
+  });
+}
