@@ -47,9 +47,15 @@ export type ContainerFacts = {
  * gets something else of the same tree, or nothing.
  */
 export type BindTree = {
-  readonly from: { readonly kind: "folder"; readonly path: string } | { readonly kind: "image"; readonly root: RootMount };
+  readonly from:
+    | { readonly kind: "folder"; readonly path: string }
+    | { readonly kind: "image"; readonly root: RootMount }
+    /** One file, which is in memory only: a secret, a script. */
+    | { readonly kind: "data"; readonly data: Uint8Array; readonly mode: number; readonly uid: number; readonly gid: number };
   /** Relative; links are followed as long as they stay below. "": all of it. */
   readonly subpath: string;
+  /** Links in the subpath that say "/…" or lead above mean the tree's own root, as in a container that has it as such. */
+  readonly linksInside?: boolean;
   /** Maps of ids, "on-disk seen count" a line: what is another's on the disk is one's own in the container. */
   readonly ids?: { readonly uids: string; readonly gids: string };
   readonly type: PathKind;

@@ -36,10 +36,10 @@ export function readFilesProgram(open: Program, paths: readonly string[], max: n
 }
 
 /** What is at a path inside a folder, or inside the tree that `root` opens in slot 0; the last output is `stat`'s. */
-export function lookInside(from: { readonly path: string } | { readonly root: Program }, subpath: string): Program {
+export function lookInside(from: { readonly path: string } | { readonly root: Program }, subpath: string, { linksInside = false } = {}): Program {
   if ("path" in from && subpath === "") return [{ op: "stat", path: from.path }];
   const open: Program = "root" in from ? from.root : [{ op: "open", slot: 0, path: from.path, flags: O.PATH }];
-  return [...open, { op: "stat", dir: 0, path: subpath, resolve: RESOLVE.BENEATH | RESOLVE.NO_MAGICLINKS, note: FIND_SUBPATH }];
+  return [...open, { op: "stat", dir: 0, path: subpath, resolve: (linksInside ? RESOLVE.IN_ROOT : RESOLVE.BENEATH) | RESOLVE.NO_MAGICLINKS, note: FIND_SUBPATH }];
 }
 
 /** The tree that a running process has as its root, in slot 0. */

@@ -48,9 +48,11 @@ export async function treeOf(ctx: Context, mount: MountPoint, user: Ids = { uid:
 type Found = Ids & { readonly directory: boolean };
 const DIRECTORY = 0o040000;
 
+type Source = Exclude<BindTree["from"], { kind: "data" }>;
+
 /** Where it leads may change until it is mounted: that is found anew then, in the same way. */
-async function look(ctx: Context, from: BindTree["from"], { subpath, shown }: { subpath: string; shown: string }): Promise<Found> {
-  const program = lookInside(from.kind === "image" ? { root: ctx.tasks.openRoot(from.root, 0) } : { path: from.path }, subpath);
+export async function look(ctx: Pick<Context, "tasks" | "kernel">, from: Source, { subpath, shown, linksInside = false }: { subpath: string; shown: string; linksInside?: boolean }): Promise<Found> {
+  const program = lookInside(from.kind === "image" ? { root: ctx.tasks.openRoot(from.root, 0) } : { path: from.path }, subpath, { linksInside });
   try {
     const output = [...(await ctx.kernel.perform(program, { forked: "if needed" })).values()].at(-1)!;
     const [mode, uid, gid] = [0, 8, 16].map((at) => Number(output.readBigUInt64LE(at)));

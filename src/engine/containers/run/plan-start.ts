@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { fail } from "#base/errors.ts";
-import { hostFolderProgram, TASK_SLOTS, type TaskNetwork, type TaskWish } from "#core/tasks/tasks.ts";
+import { type BindTree, hostFolderProgram, TASK_SLOTS, type TaskNetwork, type TaskWish } from "#core/tasks/tasks.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
 import type { Program } from "#linux/ops.ts";
 import { type Attachment, hostnameFile, hostsFile, loopbackOps } from "#network/network.ts";
@@ -35,12 +35,14 @@ type Parts = {
   readonly files: Readonly<Record<string, string>>;
   readonly attachments: readonly Attachment[];
   readonly root: Mounts;
+  /** Binds besides those that the record's mounts say. */
+  readonly trees?: Readonly<Record<string, BindTree>>;
 };
 
-export async function planProgram(ctx: Context, record: ContainerRecord, { accounts, files, attachments, root }: Parts): Promise<Program> {
+export async function planProgram(ctx: Context, record: ContainerRecord, { accounts, files, attachments, root, trees: more = {} }: Parts): Promise<Program> {
   const input = await specInput(ctx, record, accounts);
   const spec = containerSpec(input);
-  const trees = await bindTrees(ctx, record, input.user);
+  const trees = { ...(await bindTrees(ctx, record, input.user)), ...more };
   const network = taskNetwork(ctx, spec, attachments);
   const log = logOf(record);
   const wish: TaskWish = {
@@ -125,7 +127,7 @@ function withNamesOfOther(ctx: Context, record: ContainerRecord): ContainerRecor
 }
 
 /** hostname, hosts and resolv.conf, unless they are another container's. */
-async function nameFiles(ctx: Context, record: ContainerRecord, attachments: readonly Attachment[]): Promise<Record<string, string>> {
+export async function nameFiles(ctx: Context, record: ContainerRecord, attachments: readonly Attachment[]): Promise<Record<string, string>> {
   const { config, hostConfig } = record;
   if (otherOf(hostConfig.NetworkMode) !== undefined) return {};
   const mode = hostConfig.NetworkMode === "host" ? "host" : "own";

@@ -116,7 +116,7 @@ async function abandon(ctx: Context, live: Live, task: Task): Promise<void> {
 }
 
 /** To name the op in an error. */
-function programsOf(program: Program): { init?: Program; parent?: Program } {
+export function programsOf(program: Program): { init?: Program; parent?: Program } {
   const shim = program.find((op) => op.op === "shim");
   if (shim === undefined || shim.op !== "shim") return {};
   return { init: shim.init as Program, parent: shim.parent as Program };

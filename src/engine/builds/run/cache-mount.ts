@@ -1,0 +1,46 @@
+/** A cache as a step's mount: its volume, filled or given an owner when it is new. */
+import type { ExecMount } from "#builder/graph.ts";
+import type { Tree } from "#builder/tree.ts";
+import { fail } from "#base/errors.ts";
+import { ProgramError } from "#core/tasks/tasks.ts";
+import { relative, see } from "./binds.ts";
+import { settleProgram, SETTLED } from "./caches.ts";
+import type { ExecParts } from "./exec.ts";
+import { type Mounted, type MountWish, point } from "./mounts.ts";
+
+type Cache = Extract<ExecMount, { type: "cache" }>;
+
+export async function cacheMount(parts: ExecParts, wish: MountWish, mount: Cache): Promise<Mounted> {
+  const { id, target, from, source, sharing, readOnly } = mount;
+  const seed = from === undefined ? "" : `${identityOf(wish.inputs[from])} ${source}`;
+  const { record, made } = wish.held.use(await parts.caches.take({ id: id || target, seed, sharing, user: wish.id, signal: wish.context.signal }));
+  if (from === undefined) await settle(parts, record.mountpoint, mount);
+  else if (made) await fill(parts, wish, { volume: record.name, from, source });
+  return {
+    point: point(target, { Type: "volume", Name: record.name, Source: record.mountpoint, Driver: record.driver, RW: !readOnly }),
+    place: { path: target, type: "directory" },
+  };
+}
+
+const identityOf = (tree: Tree | undefined): string => (tree === undefined ? "" : tree.kind === "files" ? tree.digest : (tree.snapshot ?? "scratch"));
+
+async function settle({ containers }: ExecParts, folder: string, mount: Cache): Promise<void> {
+  try {
+    await containers.kernel.perform(settleProgram(folder, mount));
+  } catch (error) {
+    if (!(error instanceof ProgramError && error.op?.note === SETTLED && error.code === "ENOTEMPTY")) throw error;
+  }
+}
+
+/** The source is found inside the tree: links of it stay in it (BLD-01, BLD-11). */
+async function fill(parts: ExecParts, wish: MountWish, { volume, from, source }: { volume: string; from: number; source: string }): Promise<void> {
+  const { tasks, volumes } = parts.containers;
+  const seen = await see(parts, wish, { from, source });
+  const root = seen.kind === "image" ? seen.root : ({ type: "bind", source: seen.path, readOnly: true } as const);
+  try {
+    await volumes.fill(volume, { openRoot: tasks.openRoot(root, 0), destination: `/${relative(source)}` });
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    throw fail("not-found", `RUN --mount=type=cache: ${JSON.stringify(source)}: not found`, { cause: error });
+  }
+}

@@ -1,0 +1,58 @@
+/** RUN, from the op to the layer. */
+import { Failure, fail } from "#base/errors.ts";
+import type { ExecOp } from "#builder/graph.ts";
+import type { StepContext } from "#builder/solve/solve.ts";
+import type { LayerTree, Tree } from "#builder/tree.ts";
+import { removeFolderProgram } from "#core/tasks/tasks.ts";
+import { foldersRoot } from "../../containers/folders.ts";
+import type { ContainerRecord } from "../../engine.ts";
+import type { Caches } from "./caches.ts";
+import type { Trees } from "./trees.ts";
+import { checkEntitled } from "./entitled.ts";
+import { exitFailure, notStarted } from "./failure.ts";
+import { mountAll } from "./mounts.ts";
+import { relayOutput } from "./output.ts";
+import type { RunParts } from "./run.ts";
+import { newStepId, stepRecord } from "./step.ts";
+import { runTask } from "./task.ts";
+
+export type ExecParts = RunParts & { readonly caches: Caches; readonly trees: Trees };
+
+export async function exec(parts: ExecParts, op: ExecOp, inputs: readonly Tree[], context: StepContext): Promise<LayerTree> {
+  checkEntitled(op, context, parts.allowed());
+  const base = layersOf(inputs[op.base]);
+  const id = newStepId();
+  await using held = new AsyncDisposableStack();
+  held.defer(() => removeFolder(parts, id));
+  const draft = held.use(await parts.drafts.begin(base, { init: true }));
+  const mounts = await mountAll(parts, { id, op, inputs, base, context, root: draft.mounts, held });
+  const record = stepRecord(parts.containers, id, op, mounts, context);
+  const { signal } = context;
+  const wish = { record, root: mounts.root, base: base.snapshot, trees: mounts.trees, signal };
+  const ended = await started(record, context, () => runTask(parts.containers, { ...wish, streams: (stream) => relayOutput(stream, context.log) }));
+  if (ended.code !== 0) throw exitFailure(op.args, ended);
+  return await draft.commit(context.lease, { signal });
+}
+
+/** Files that tell of names, and layers that are not the step's result. */
+async function removeFolder({ containers }: ExecParts, id: string): Promise<void> {
+  await containers.kernel.perform(removeFolderProgram(foldersRoot(containers), id)).catch((error: unknown) => containers.log.error("remove what a build step had", { step: id, error }));
+}
+
+function layersOf(tree: Tree | undefined): LayerTree {
+  if (tree?.kind === "layers") return tree;
+  throw fail("invalid", "RUN: it is on top of files that are no root file system");
+}
+
+/** What went wrong before anything ran is told where the step's output goes. */
+async function started<T>(record: ContainerRecord, { signal, log }: StepContext, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof Failure && error.facts["exitCode"] === undefined) throw error;
+    const failure = notStarted(error, record);
+    log(2, Buffer.from(`${String(failure.facts["classic"])}\n`));
+    throw failure;
+  }
+}

@@ -1,0 +1,36 @@
+/** Why a step failed, in BuildKit's words and in those of the classic builder: the doors choose. */
+import { constants } from "node:os";
+import { type Failure, fail, kindOf } from "#base/errors.ts";
+import { startFailure } from "../../containers/run/start-failure.ts";
+import type { ContainerRecord } from "../../engine.ts";
+
+export type Ended = { readonly code: number; readonly oom: boolean };
+
+const SIGNALS: Readonly<Record<number, string>> = Object.fromEntries(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+/** facts: exitCode; command; classic: the other text; oom and signal, if that is why. */
+export function exitFailure(args: readonly string[], { code, oom }: Ended): Failure {
+  const command = args.join(" ");
+  const signal = code > 128 ? SIGNALS[code - 128] : undefined;
+  const why = oom ? ": cannot allocate memory (killed: the memory limit was reached)" : "";
+  return fail("internal", `process ${JSON.stringify(command)} did not complete successfully: exit code: ${code}${why}`, {
+    facts: {
+      exitCode: code,
+      command,
+      classic: `The command '${command}' returned a non-zero code: ${code}${why}`,
+      ...(oom ? { oom } : {}),
+      ...(signal === undefined ? {} : { signal }),
+    },
+  });
+}
+
+/** It never ran: no such command (127), not executable (126), or what it wants mounted cannot be. facts.classic says why. */
+export function notStarted(error: unknown, record: ContainerRecord): Failure {
+  const failure = startFailure(error, record);
+  const { exitCode } = failure.facts;
+  const command = [record.path, ...record.args].join(" ");
+  const facts = { ...failure.facts, exitCode, command, classic: failure.message, started: false };
+  const ranNothing = exitCode === 126 || exitCode === 127;
+  const message = ranNothing ? `process ${JSON.stringify(command)} did not complete successfully: exit code: ${exitCode}` : failure.message;
+  return fail(kindOf(failure), message, { cause: error, facts });
+}

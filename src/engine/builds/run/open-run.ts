@@ -1,0 +1,27 @@
+/** RUN, over what containers are made of. See run.ts. */
+import { fail } from "#base/errors.ts";
+import { exec } from "./exec.ts";
+import { openCaches } from "./caches.ts";
+import { openTrees } from "./trees.ts";
+import type { Run, RunParts } from "./run.ts";
+
+export function openRun(parts: RunParts): Run {
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  const caches = openCaches(parts.containers);
+  const trees = openTrees(parts);
+  return {
+    caches,
+    exec(op, inputs, context) {
+      const signal = AbortSignal.any([context.signal, closing.signal]);
+      const work = exec({ ...parts, caches, trees }, op, inputs, { ...context, signal });
+      const settled = work.catch(() => {}).finally(() => running.delete(settled));
+      running.add(settled);
+      return work;
+    },
+    async close() {
+      closing.abort(fail("cancelled", "the engine stops"));
+      await Promise.all(running);
+    },
+  };
+}

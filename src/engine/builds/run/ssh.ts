@@ -1,0 +1,50 @@
+/** RUN --mount=type=ssh: a socket in the step behind which is an ssh agent of the client's. */
+import { chmod, chown, mkdir, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+import { pipeline } from "node:stream";
+import { fail } from "#base/errors.ts";
+import type { ExecMount } from "#builder/graph.ts";
+import type { StepContext } from "#builder/solve/solve.ts";
+import type { ExecParts } from "./exec.ts";
+import { type Mounted, type MountWish, point } from "./mounts.ts";
+
+type Ssh = Extract<ExecMount, { type: "ssh" }>;
+
+/** @throws not-found when it is required and the client offers none */
+export async function sshMount({ containers }: ExecParts, { id, context, held, op }: MountWish, { mount, index }: { mount: Ssh; index: number }): Promise<Mounted> {
+  if (!(await offered(context, mount.id))) {
+    if (mount.required) throw fail("not-found", `unset ssh forward key ${mount.id}`);
+    return {};
+  }
+  const place = op.mounts.slice(0, index).filter(({ type }) => type === "ssh").length;
+  const target = mount.target || `/run/buildkit/ssh_agent.${place}`;
+  // In the exec root, whose paths are short: a socket's may have 107 bytes.
+  const folder = `${containers.config.execRoot}/ssh`;
+  const path = `${folder}/${id.slice(0, 24)}.${index}`;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const server = createServer((socket) => void join(context, mount.id, socket));
+  held.defer(() => rm(path, { force: true }));
+  held.defer(() => void server.close());
+  server.listen(path);
+  await once(server, "listening");
+  await chown(path, mount.uid, mount.gid);
+  await chmod(path, mount.mode);
+  return { point: point(target, { Type: "bind", Source: path, RW: true }), place: { path: target, type: "file" }, env: `SSH_AUTH_SOCK=${target}` };
+}
+
+/** Asked once before the step runs, as BuildKit does. */
+async function offered({ client, signal }: StepContext, id: string): Promise<boolean> {
+  const agent = await client.ssh(id, signal);
+  agent?.destroy();
+  return agent !== undefined;
+}
+
+async function join({ client, signal }: StepContext, id: string, socket: Socket): Promise<void> {
+  socket.on("error", () => socket.destroy());
+  const agent = await client.ssh(id, signal).catch(() => undefined);
+  if (agent === undefined) return void socket.destroy();
+  signal.addEventListener("abort", () => socket.destroy(), { once: true });
+  pipeline(socket, agent, () => {});
+  pipeline(agent, socket, () => {});
+}
