@@ -1,23 +1,36 @@
 /**
  * The Dockerfile as a value. Pure: text in, instructions with positions out; nothing is expanded and nothing looked up.
  *
- *     const { stages, meta, directives, warnings } = parseDockerfile(text, { name: "Dockerfile" });
- *     expandWord("${a:-b}/c", { lookup, escape: "\\" })                     // "b/c"
+ *     const { stages, meta, directives } = parseDockerfile(bytes);          // parse.ts; parseTrigger(text) for ONBUILD's
+ *     expandWord("${a:-b}/c", { lookup, escape: "\\" })                     // expand.ts: "b/c"
+ *     splitWords("$ports 80", { lookup, escape: "\\" })                     // expand.ts: ["1", "2", "80"]
+ *     pairsOf(env), argsOf(arg), wordsOf(volume), transferOf(copy),         // arguments.ts: what an instruction's text says
+ *       commandOf(run), healthcheckOf(healthcheck)
+ *     flagOf(copy, "from"), flagsOf(run, "mount"), isSet(copy, "link")      // flags.ts
+ *     compilePatterns(parseIgnore(text)).matches("a/b")                     // ignore.ts: .dockerignore, --exclude
+ *     lintDockerfile(dockerfile, input), lintFailure(…)                     // lint.ts
+ *     showLines("Dockerfile", source, [3, 3])                               // show-lines.ts: as BuildKit shows where an error is
  *
- * A failure is `invalid`, its message BuildKit's and classic's ("dockerfile parse error on line 3: unknown instruction:
- * FRM (did you mean FROM?)"), its facts `{ lines: [3, 3] }`. Work is bounded: linear in the text, at most MAX_DOCKERFILE
- * bytes, MAX_STAGES stages; an expansion has at most MAX_EXPANSION bytes.
+ * A failure is `invalid`, its message BuildKit's ("dockerfile parse error on line 3: unknown instruction: FRM (did you
+ * mean FROM?)"), its facts `{ lines: [3, 3], phase }`: "syntax" when the file could not be read as instructions at all,
+ * "instructions" when one of them is wrong. Everything that can be wrong in an instruction before expansion is said by
+ * parseDockerfile, of all stages. Work is bounded: linear in the text, at most MAX_DOCKERFILE bytes, MAX_STAGES stages,
+ * MAX_INSTRUCTIONS instructions; an expansion has at most MAX_EXPANSION bytes.
  */
 export type Dockerfile = {
   /** syntax, escape, check: as written, of the lines before anything else. */
   readonly directives: Readonly<Record<string, string>>;
-  readonly escape: "\\" | "`";
+  readonly escape: Escape;
   /** ARGs before the first FROM. */
   readonly meta: readonly Instruction[];
   readonly stages: readonly Stage[];
-  /** The lines as they stand, for showing where an error is. */
-  readonly lines: readonly string[];
+  /** As it stands, for showing where an error is. */
+  readonly source: string;
+  /** Lines on which an empty line within a continued instruction was left out. */
+  readonly emptyContinuations: readonly number[];
 };
+
+export type Escape = "\\" | "`";
 
 export type Stage = {
   /** The FROM. */
@@ -30,8 +43,9 @@ export type Stage = {
 };
 
 export type Instruction = {
-  /** In upper case. */
+  /** In upper case, and as it was written. */
   readonly keyword: string;
+  readonly written: string;
   /** "--mount=type=cache,target=/x" → { name: "mount", value: "type=cache,target=/x" }; undefined for a bare flag. Unexpanded. */
   readonly flags: readonly { readonly name: string; readonly value: string | undefined }[];
   /** What follows the flags, continuation lines joined, comments among them left out. */
@@ -43,8 +57,10 @@ export type Instruction = {
   readonly lines: readonly [number, number];
   /** On one line, as the classic builder prints it after "Step 3/5 : ". */
   readonly original: string;
-  /** Comment lines directly above it (descriptions of stages and ARGs). */
-  readonly comment: string;
+  /** Comment lines directly above it (descriptions of stages and ARGs), without their #. */
+  readonly comments: readonly string[];
+  /** Of its file. */
+  readonly escape: Escape;
 };
 
 export type Heredoc = {
@@ -60,4 +76,5 @@ export type Heredoc = {
 
 export const MAX_DOCKERFILE = 16 * 2 ** 20;
 export const MAX_STAGES = 10_000;
+export const MAX_INSTRUCTIONS = 50_000;
 export const MAX_EXPANSION = 2 ** 20;

@@ -1,0 +1,136 @@
+/** From text to instructions' lines: comments left out, continued lines joined, heredocs' lines handed out on request. */
+import { fail } from "#base/errors.ts";
+import { openDirectives } from "./directives.ts";
+import type { Directives } from "./directives.ts";
+import type { Escape } from "./dockerfile.ts";
+
+/** Comments that can be a description of what follows; of more only the last ones. */
+const MAX_COMMENTS = 100;
+const MAX_LINE = 2 ** 20;
+
+export type Lines = {
+  readonly directives: Directives;
+  readonly emptyContinuations: readonly number[];
+  /** The number of the last line that was read, from 1. */
+  readonly number: number;
+  /** Undefined at the end. */
+  next(): LogicalLine | undefined;
+  /** What stands before the line that says only `terminator`. @throws invalid when there is none */
+  until(terminator: string, options: { readonly stripTabs: boolean }): string;
+};
+
+export type LogicalLine = { readonly text: string; readonly first: number; readonly comments: readonly string[] };
+
+export function openLines(source: string): Lines {
+  const directives = openDirectives();
+  const emptyContinuations: number[] = [];
+  let offset = 0;
+  let number = 0;
+  let comments: string[] = [];
+
+  const physical = (): string | undefined => {
+    if (offset >= source.length) return undefined;
+    const end = source.indexOf("\n", offset);
+    const line = source.slice(offset, end === -1 ? source.length : end);
+    offset = end === -1 ? source.length : end + 1;
+    number += 1;
+    return line;
+  };
+
+  const next = (): LogicalLine | undefined => {
+    for (let raw = physical(); raw !== undefined; raw = physical()) {
+      const line = withoutReturn(raw).trimStart();
+      if (number === 1 && line.startsWith("#!")) continue;
+      const isDirective = directives.read(line);
+      if (line === "" || isDirective) continue;
+      if (line.startsWith("#")) {
+        // Comments survive empty lines, but not an empty comment.
+        comments = withComment(comments, line.slice(1).trim());
+        continue;
+      }
+      const first = number;
+      const start = continued(line, directives.escape);
+      const text = bounded(start === undefined ? line : joined(start));
+      const above = comments;
+      comments = [];
+      return { text, first, comments: above };
+    }
+    return undefined;
+  };
+
+  const joined = (start: string): string => {
+    let text = start;
+    let empty = false;
+    for (let raw = physical(); raw !== undefined; raw = physical()) {
+      const line = withoutReturn(raw);
+      const word = line.trimStart();
+      if (word.startsWith("#")) continue;
+      if (word === "") {
+        empty = true;
+        continue;
+      }
+      const part = continued(line, directives.escape);
+      text = bounded(text + (part ?? line));
+      if (part === undefined) break;
+    }
+    if (empty) emptyContinuations.push(number);
+    return text;
+  };
+
+  const until = (terminator: string, { stripTabs }: { readonly stripTabs: boolean }): string => {
+    const begin = offset;
+    let end = offset;
+    for (let raw = physical(); raw !== undefined; raw = physical()) {
+      const line = withoutReturn(raw);
+      if ((stripTabs ? withoutTabs(line) : line) === terminator) return stripped(source.slice(begin, end), stripTabs);
+      end = offset;
+    }
+    throw fail("invalid", "unterminated heredoc");
+  };
+
+  return {
+    directives,
+    emptyContinuations,
+    get number() {
+      return number;
+    },
+    next,
+    until,
+  };
+}
+
+/** The line without the escape that continues it, undefined if it is not continued. Blanks may follow; an escape before it undoes it. */
+function continued(line: string, escape: Escape): string | undefined {
+  let end = line.length;
+  while (end > 0 && (line[end - 1] === " " || line[end - 1] === "\t")) end -= 1;
+  if (end === 0 || line[end - 1] !== escape || (end > 1 && line[end - 2] === escape)) return undefined;
+  return line.slice(0, end - 1);
+}
+
+function bounded(text: string): string {
+  if (text.length > MAX_LINE) throw fail("invalid", `dockerfile line greater than max allowed size of ${MAX_LINE}`);
+  return text;
+}
+
+function withComment(comments: string[], comment: string): string[] {
+  if (comment === "") return [];
+  if (comments.length === MAX_COMMENTS) comments.shift();
+  comments.push(comment);
+  return comments;
+}
+
+function withoutReturn(line: string): string {
+  let end = line.length;
+  while (end > 0 && line[end - 1] === "\r") end -= 1;
+  return end === line.length ? line : line.slice(0, end);
+}
+
+function withoutTabs(line: string): string {
+  let start = 0;
+  while (line[start] === "\t") start += 1;
+  return start === 0 ? line : line.slice(start);
+}
+
+function stripped(content: string, stripTabs: boolean): string {
+  return stripTabs ? content.split("\n").map(withoutTabs).join("\n") : content;
+}
