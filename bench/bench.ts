@@ -7,12 +7,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { onPath } from "../test/packages.ts";
-import { chart } from "./chart.ts";
-import { openDockerd, openGantry, openPodman, openRunc, type Contestant } from "./contestants.ts";
+import { bestOf, chart } from "./chart.ts";
+import { openBuildah, openBuildKit, openDockerd, openGantry, openPodman, openRunc, type Contestant } from "./contestants.ts";
 import { makeFixtures, type Fixtures } from "./fixtures.ts";
 import { rows, type Row } from "./rows.ts";
 
-export type Measured = { row: Pick<Row, "id" | "title" | "unit" | "must" | "goal" | "absolute" | "moreIsBetter">; values: Record<string, number>; missing: Record<string, string> };
+export type Measured = { row: Pick<Row, "id" | "title" | "unit" | "must" | "goal" | "absolute" | "moreIsBetter" | "best">; values: Record<string, number>; missing: Record<string, string> };
 
 if (process.getuid?.() !== 0 || !onPath("docker")) {
   process.stderr.write("bench: root and the official docker client are needed: both engines are measured through it\n");
@@ -30,11 +30,20 @@ async function bench(wanted: readonly Row[]): Promise<void> {
   const fixtures = makeFixtures(folder);
   await using stack = new AsyncDisposableStack();
   const all: Contestant[] = [];
-  for (const open of [openGantry, openDockerd, openPodman, () => openRunc(fixtures.rootfs)]) {
-    const who = await open();
+  const needed = new Set(["gantry", "dockerd", ...wanted.flatMap(({ also = [] }) => also)]);
+  const openers: Record<string, () => Promise<Contestant | undefined>> = {
+    gantry: openGantry,
+    dockerd: openDockerd,
+    podman: openPodman,
+    runc: () => openRunc(fixtures.rootfs),
+    buildkit: () => openBuildKit(all.find(({ name }) => name === "dockerd")),
+    buildah: openBuildah,
+  };
+  for (const [name, open] of Object.entries(openers)) {
+    const who = needed.has(name) ? await open() : undefined;
     if (who !== undefined) all.push(stack.use(who));
   }
-  for (const who of all) if (who.name !== "runc") await who.run("load", "-q", "-i", fixtures.busybox);
+  for (const who of all) if (!["runc", "buildkit"].includes(who.name)) await who.run("load", "-q", "-i", fixtures.busybox);
   process.stdout.write(`${all.map(({ name, version }) => `${name} ${version}`).join(", ")}\n\n`);
   const measured: Measured[] = [];
   for (const row of wanted) {
@@ -78,7 +87,7 @@ async function measureRow(row: Row, all: readonly Contestant[], fixtures: Fixtur
     await attempt(() => row.finish?.(who));
   }
   const { id, title, unit, must, goal } = row;
-  return { row: { id, title, unit, must, goal, ...(row.absolute && { absolute: true }), ...(row.moreIsBetter && { moreIsBetter: true }) }, values, missing };
+  return { row: { id, title, unit, must, goal, ...(row.absolute && { absolute: true }), ...(row.moreIsBetter && { moreIsBetter: true }), ...(row.best && { best: true }) }, values, missing };
 }
 
 async function attempt(work: () => Promise<void> | undefined): Promise<string | undefined> {
@@ -97,7 +106,8 @@ function line({ row, values, missing }: Measured): string {
 }
 
 function verdict({ row, values }: Measured): string {
-  const [ours, theirs] = [values["gantry"], values["dockerd"]];
+  const ours = values["gantry"];
+  const theirs = row.best ? bestOf(values) : values["dockerd"];
   if (ours === undefined) return "not measured";
   if (theirs === undefined && !row.absolute) return "no dockerd to compare with";
   const ratio = row.absolute ? ours : ours / (theirs as number);

@@ -22,7 +22,8 @@ export function chart(measured: readonly Measured[]): string {
 }
 
 function drawRow({ row, values }: Measured, top: number): string {
-  const [ours, theirs] = [values["gantry"] as number, values["dockerd"] as number];
+  const ours = values["gantry"] as number;
+  const theirs = row.best ? bestOf(values)! : (values["dockerd"] as number);
   const ratio = row.moreIsBetter ? theirs / ours : ours / theirs;
   const length = Math.min(ratio, 1.15) * scale;
   return [
@@ -31,6 +32,11 @@ function drawRow({ row, values }: Measured, top: number): string {
     `<rect class="ours" x="${left}" y="${top + 3}" width="${length.toFixed(1)}" height="${bar - 6}" rx="2"/>`,
     `<text class="quiet" x="${left + scale + 8}" y="${top + bar - 4}">${amount(ours)} / ${amount(theirs)} ${row.unit}</text>`,
   ].join("");
+}
+
+/** Of the peers. Rows with `best` measure times. */
+export function bestOf({ gantry: _, ...others }: Record<string, number>): number | undefined {
+  return Object.keys(others).length === 0 ? undefined : Math.min(...Object.values(others));
 }
 
 function amount(value: number): string {

@@ -1,6 +1,6 @@
 /** Who is measured: engines behind the official client, each at a place of its own, and what has a command of its own. */
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openEngine, type Engine } from "../test/e2e/harness/engine.ts";
 import { processesOf } from "../test/e2e/harness/place.ts";
@@ -14,6 +14,8 @@ export type Contestant = AsyncDisposable & {
   run(...argv: string[]): Promise<void>;
   /** The same; its standard output. */
   read(...argv: string[]): Promise<string>;
+  /** Of its client's processes. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Processes that it keeps: engine, shims, and what runs in containers. Empty when it keeps none. */
   processes(): number[];
 };
@@ -27,15 +29,55 @@ export async function openDockerd(): Promise<Contestant | undefined> {
 }
 
 async function throughDocker(name: string, engine: Engine): Promise<Contestant> {
-  const env = { ...process.env, DOCKER_HOST: `unix://${engine.place.socket}`, DOCKER_CONFIG: join(engine.place.folder, "config"), DOCKER_CLI_HINTS: "false" };
+  const env = { ...process.env, DOCKER_HOST: `unix://${engine.place.socket}`, DOCKER_CONFIG: join(engine.place.folder, "config"), DOCKER_CLI_HINTS: "false", DOCKER_BUILDKIT: "0" };
   const version = ((await engine.api("GET", "/version")).body as { Version: string }).Version;
   return {
     name,
     version,
+    env,
     run: (...argv) => run("docker", argv, env),
     read: (...argv) => read("docker", argv, env),
     processes: () => processesOf(engine.place),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+  };
+}
+
+/** The same dockerd, asked through buildx: its BuildKit. */
+export async function openBuildKit(dockerd: Contestant | undefined): Promise<Contestant | undefined> {
+  const buildx = [process.env["BUILDX"] ?? "", "/usr/local/lib/docker/cli-plugins/docker-buildx", "/usr/libexec/docker/cli-plugins/docker-buildx"].find((path) => existsSync(path));
+  if (dockerd === undefined || buildx === undefined) return undefined;
+  const folder = mkdtempSync("/tmp/bk-");
+  mkdirSync(join(folder, "cli-plugins"));
+  symlinkSync(buildx, join(folder, "cli-plugins/docker-buildx"));
+  const env = { ...dockerd.env, DOCKER_CONFIG: folder, DOCKER_BUILDKIT: "1" };
+  return {
+    name: "buildkit",
+    version: execFileSync(buildx, ["version"], { encoding: "utf8" }).split(" ")[1] as string,
+    run: (...argv) => run("docker", argv, env),
+    read: (...argv) => read("docker", argv, env),
+    processes: () => [],
+    [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+export async function openBuildah(): Promise<Contestant | undefined> {
+  if (!onPath("buildah")) return undefined;
+  const folder = mkdtempSync("/tmp/bh-");
+  const storage = ["--root", join(folder, "r"), "--runroot", join(folder, "x")];
+  const env = { ...process.env, BUILDAH_LAYERS: "true", ...(onPath("runc") && { BUILDAH_RUNTIME: "runc" }) };
+  // It loads an image as it pulls any other.
+  const words = (argv: readonly string[]) => (argv[0] === "load" ? ["pull", `docker-archive:${argv.at(-1)}`] : argv);
+  return {
+    name: "buildah",
+    version: execFileSync("buildah", ["--version"], { encoding: "utf8" }).split(" ")[2] as string,
+    run: (...argv) => run("buildah", [...storage, ...words(argv)], env),
+    read: (...argv) => read("buildah", [...storage, ...words(argv)], env),
+    processes: () => [],
+    async [Symbol.asyncDispose]() {
+      await run("buildah", [...storage, "rm", "-a"], env).catch(() => {});
+      await run("buildah", [...storage, "rmi", "-af"], env).catch(() => {});
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { promisify } from "node:util";
+import { buildRows } from "./builds.ts";
 import type { Contestant } from "./contestants.ts";
 import { fileRows } from "./files.ts";
 import type { Fixtures } from "./fixtures.ts";
@@ -22,6 +23,8 @@ export type Row = {
   readonly rounds: number;
   /** Contestants besides gantry and dockerd that it makes sense for. */
   readonly also?: readonly string[];
+  /** Compared with the best of all others, not with dockerd alone. */
+  readonly best?: true;
   /** Why it cannot be measured here. */
   missing?(fixtures: Fixtures): string | undefined;
   /** What is made before the first round. */
@@ -91,6 +94,7 @@ export const rows: readonly Row[] = [
   crowded,
   ...transferRows,
   ...fileRows,
+  ...buildRows,
 ];
 
 function published(id: string, title: string, address: () => string): Row {
