@@ -146,20 +146,25 @@ static int is_carried(const char *name) {
   return strcmp(name, "security.capability") == 0 || strncmp(name, "system.posix_acl_", 17) == 0;
 }
 
-static int add_xattrs(struct tar *t, int fd) {
+int each_xattr(int fd, int (*each)(void *owner, const char *name, const void *value, size_t size), void *owner) {
   static char names[65536], value[65536];
-  char key[300] = "SCHILY.xattr.";
   ssize_t n = fd < 0 ? 0 : flistxattr(fd, names, sizeof names);
   if (n < 0) return errno == EOPNOTSUPP || errno == EACCES ? 0 : -errno;
-  for (char *name = names; name < names + n; name += strlen(name) + 1) {
-    if (!is_carried(name)) continue;
-    ssize_t size = fgetxattr(fd, name, value, sizeof value);
-    if (size < 0) continue; /* gone meanwhile */
-    memcpy(key + 13, name, strnlen(name, 255) + 1);
-    int err = add_record(t, key, value, (size_t)size);
+  for (const char *last = "", *next;; last = next) {
+    next = NULL;
+    for (const char *name = names; name < names + n; name += strlen(name) + 1)
+      if (is_carried(name) && strcmp(name, last) > 0 && (!next || strcmp(name, next) < 0)) next = name;
+    if (!next) return 0;
+    ssize_t size = fgetxattr(fd, next, value, sizeof value);
+    int err = size < 0 ? 0 : each(owner, next, value, (size_t)size); /* gone meanwhile */
     if (err) return err;
   }
-  return 0;
+}
+
+static int add_xattr(void *owner, const char *name, const void *value, size_t size) {
+  char key[300] = "SCHILY.xattr.";
+  memcpy(key + 13, name, strnlen(name, 255) + 1);
+  return add_record(owner, key, value, size);
 }
 
 static int put_block(struct tar *t, char type, const struct stat *st, uint64_t size, const char *name, const char *link) {
@@ -186,7 +191,7 @@ static int put_block(struct tar *t, char type, const struct stat *st, uint64_t s
 /* The header of t->name, after its records if it needs some. */
 static int put_header(struct tar *t, char type, const struct stat *st, uint64_t size, const char *link, int fd) {
   static const struct stat plain = { .st_mode = 0644 };
-  int err = add_xattrs(t, fd);
+  int err = each_xattr(fd, add_xattr, t);
   if (err == 0 && t->name_len > 100) err = add_record(t, "path", t->name, t->name_len);
   if (err == 0 && link && strlen(link) > 100) err = add_record(t, "linkpath", link, strlen(link));
   if (err == 0 && size >= 1ull << 33) err = add_number(t, "size", (int64_t)size);

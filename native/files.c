@@ -215,6 +215,23 @@ int remove_tree(int from, const char *path) {
   return err;
 }
 
+/* Parents of path, then nothing at path. The name must be one. */
+int make_room(int dir, const char *path) {
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return -EINVAL;
+  char parent[PATH_MAX];
+  size_t n = slash ? (size_t)(slash - path) : 0;
+  if (n >= sizeof parent) return -ENAMETOOLONG;
+  memcpy(parent, path, n);
+  parent[n] = 0;
+  if (slash == path) strcpy(parent, "/");
+  int fd = make_parents(dir, parent, (struct owner){ 0755, -1, -1 });
+  if (fd < 0) return fd;
+  int err = remove_tree(fd, name);
+  close(fd);
+  return err;
+}
+
 /* --- copying ---------------------------------------------------------------------------------------------------- */
 
 /* Files with several names, by inode, and the name each got below the destination: an arena that is mapped when the

@@ -14,6 +14,8 @@ int make_path(int dir, const char *path, struct owner owner);
 int make_parents(int dir, const char *path, struct owner owner);
 /* The same for the parents, then an empty regular file where nothing is; an O_PATH descriptor, or -errno. */
 int make_file(int dir, const char *path, struct owner owner);
+/* Parents of path, then nothing at path, whose last component must be a name. */
+int make_room(int dir, const char *path);
 int remove_tree(int dir, const char *path);
 enum { COPY_ONLY_INTO_EMPTY = 1 };
 int copy_tree(int from, int to, int flags);

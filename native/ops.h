@@ -39,6 +39,11 @@ enum {
   OP_SPREAD = 33023,
   OP_ARCHIVE = 65390,
   OP_CHANGES = 57117,
+  OP_RESOLVE = 42003,
+  OP_MODES = 31871,
+  OP_WALK = 19259,
+  OP_PUT_RANGE = 31187,
+  OP_LIKE_DIR = 20556,
   OP_EXPECT = 31448,
   OP_POUR_TREE = 49719,
   OP_USER_NS = 35571,
@@ -148,6 +153,16 @@ enum { SPREAD_PATH = 0 }; /* S */
 enum { ARCHIVE_DIR = 0, ARCHIVE_FROM = 1, ARCHIVE_FLAGS = 2, ARCHIVE_TO = 3 }; /* N */
 enum { ARCHIVE_PATH = 0, ARCHIVE_NAME = 1, ARCHIVE_EXCEPT = 2 }; /* S */
 enum { CHANGES_SLOT = 0, CHANGES_FROM = 1, CHANGES_FLAGS = 2 }; /* N */
+enum { RESOLVE_DIR = 0, RESOLVE_FLAGS = 1 }; /* N */
+enum { RESOLVE_PATH = 0 }; /* S */
+enum { MODES_DIR = 0 }; /* N */
+enum { MODES_PATHS = 0 }; /* S */
+enum { WALK_DIR = 0, WALK_DEPTH = 1 }; /* N */
+enum { WALK_PATH = 0 }; /* S */
+enum { PUT_RANGE_SAME = 0, PUT_RANGE_INTO = 1, PUT_RANGE_FROM = 2, PUT_RANGE_OFFSET = 3, PUT_RANGE_LENGTH = 4, PUT_RANGE_MODE = 5, PUT_RANGE_UID = 6, PUT_RANGE_GID = 7, PUT_RANGE_SEC = 8, PUT_RANGE_NSEC = 9 }; /* N */
+enum { PUT_RANGE_PATH = 0, PUT_RANGE_FROM_PATH = 1 }; /* S */
+enum { LIKE_DIR_FROM = 0 }; /* N */
+enum { LIKE_DIR_PATH = 0 }; /* S */
 enum { EXPECT_PATH = 0, EXPECT_DATA = 1 }; /* S */
 enum { POUR_TREE_FROM = 0, POUR_TREE_SLOT = 1 }; /* N */
 enum { USER_NS_SLOT = 0 }; /* N */
@@ -244,6 +259,11 @@ static inline int op_shape(unsigned code) {
   case OP_SPREAD: return 0 << 8 | 1;
   case OP_ARCHIVE: return 4 << 8 | 3;
   case OP_CHANGES: return 3 << 8 | 0;
+  case OP_RESOLVE: return 2 << 8 | 1;
+  case OP_MODES: return 1 << 8 | 1;
+  case OP_WALK: return 2 << 8 | 1;
+  case OP_PUT_RANGE: return 10 << 8 | 2;
+  case OP_LIKE_DIR: return 1 << 8 | 1;
   case OP_EXPECT: return 0 << 8 | 2;
   case OP_POUR_TREE: return 2 << 8 | 0;
   case OP_USER_NS: return 1 << 8 | 2;

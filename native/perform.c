@@ -1,5 +1,6 @@
 /* The interpreter: a walk over a program's ops, one switch, the undos of what was done when something fails. */
 #include "cell.h"
+#include "copies.h"
 #include "files.h"
 #include "sys.h"
 #include "trees.h"
@@ -165,23 +166,6 @@ static int utimes_at(int dir, const char *path, int64_t sec, int64_t nsec) {
   return code(utimensat(dir, path, t, AT_SYMLINK_NOFOLLOW));
 }
 
-/* Parents of path, then nothing at path. The name must be one. */
-static int make_room(int dir, const char *path) {
-  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-  if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return -EINVAL;
-  char parent[PATH_MAX];
-  size_t n = slash ? (size_t)(slash - path) : 0;
-  if (n >= sizeof parent) return -ENAMETOOLONG;
-  memcpy(parent, path, n);
-  parent[n] = 0;
-  if (slash == path) strcpy(parent, "/");
-  int fd = make_parents(dir, parent, (struct owner){ 0755, -1, -1 });
-  if (fd < 0) return fd;
-  int err = remove_tree(fd, name);
-  close(fd);
-  return err;
-}
-
 static int put_file(struct machine *m, const struct op *op) {
   int dir = dir_of(m, N(PUT_FILE_DIR));
   const uint64_t flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
@@ -200,6 +184,12 @@ static int put_file(struct machine *m, const struct op *op) {
     return err;
   }
   return fill(m, N(PUT_FILE_SLOT), fd);
+}
+
+static int put_range_op(struct machine *m, const struct op *op) {
+  return put_range(&(struct range){ .same = fd_of(m, N(PUT_RANGE_SAME)), .into = fd_of(m, N(PUT_RANGE_INTO)), .from = fd_of(m, N(PUT_RANGE_FROM)),
+    .offset = N(PUT_RANGE_OFFSET), .length = N(PUT_RANGE_LENGTH), .sec = N(PUT_RANGE_SEC), .nsec = (long)N(PUT_RANGE_NSEC), .mode = (mode_t)N(PUT_RANGE_MODE),
+    .uid = (uid_t)N(PUT_RANGE_UID), .gid = (gid_t)N(PUT_RANGE_GID), .path = S(PUT_RANGE_PATH), .from_path = S(PUT_RANGE_FROM_PATH) });
 }
 
 static int put_dir(struct machine *m, const struct op *op) {
@@ -748,6 +738,11 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_FORBID: return forbid(dir_of(m, N(FORBID_DIR)), S(FORBID_PATH), (int)N(FORBID_FLAGS));
   case OP_ARCHIVE: return tree_archive(m, index, &(struct archive_wish){ dir_of(m, N(ARCHIVE_DIR)), fd_of(m, N(ARCHIVE_FROM)), (int)N(ARCHIVE_FLAGS), fd_of(m, N(ARCHIVE_TO)), S(ARCHIVE_PATH), S(ARCHIVE_NAME), op->s[ARCHIVE_EXCEPT] });
   case OP_CHANGES: return tree_changes(m, index, fd_of(m, N(CHANGES_SLOT)), fd_of(m, N(CHANGES_FROM)), (int)N(CHANGES_FLAGS));
+  case OP_RESOLVE: return resolve_path(m, index, fd_of(m, N(RESOLVE_DIR)), S(RESOLVE_PATH), (int)N(RESOLVE_FLAGS) & 1);
+  case OP_MODES: return path_modes(m, index, fd_of(m, N(MODES_DIR)), op->s[MODES_PATHS]);
+  case OP_WALK: return tree_list(m, index, fd_of(m, N(WALK_DIR)), S(WALK_PATH), (int)N(WALK_DEPTH));
+  case OP_PUT_RANGE: return put_range_op(m, op);
+  case OP_LIKE_DIR: return like_dir(fd_of(m, N(LIKE_DIR_FROM)), S(LIKE_DIR_PATH));
   case OP_SPREAD: return spread(S(SPREAD_PATH));
   case OP_EXPECT: return expect(S(EXPECT_PATH), op->s[EXPECT_DATA]);
   case OP_POUR_TREE: return pour_tree(fd_of(m, N(POUR_TREE_FROM)), fd_of(m, N(POUR_TREE_SLOT)));

@@ -27,10 +27,16 @@ struct walk {
   size_t len;
   struct level *levels;
   int depth, pending; /* levels that are the same, so far */
+  int most; /* levels to go down; 0: all */
+  char *names; /* of the levels being read, sorted */
+  size_t named;
 };
 
+/* Attributes of fd that a layer carries, by name. */
+int each_xattr(int fd, int (*each)(void *owner, const char *name, const void *value, size_t size), void *owner);
+
 /* Calls found for everything in `fresh` that is not the same in `old` (-1: for everything), a directory before what is in
- * it, and for what is missing. Sockets are found, too. */
+ * it, and for what is missing; by name, as bytes. Sockets are found, too. */
 int walk_tree(struct walk *w, int fresh, int old);
 
 /* The op `changes`: for each change its kind, its path and NUL. */

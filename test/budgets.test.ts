@@ -8,7 +8,7 @@ import { allSources, root } from "./sources.ts";
 const linesOfFile = 400;
 const charactersOfLine = 240;
 /** docs/decisions/0008-the-size-of-cell.md */
-const linesOfCell = 4400;
+const linesOfCell = 4700;
 
 /** Tables and codecs, which are read by looking up and not from top to bottom. */
 const exempt: ReadonlySet<string> = new Set([]);

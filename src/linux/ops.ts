@@ -26,7 +26,7 @@ type Shape<I extends string, S extends string> = {
 };
 
 /** Fields that default to -1 instead of 0. */
-export const MINUS_ONE = new Set(["slot", "dir", "fromDir", "toDir", "from", "to", "userns", "uid", "gid", "patchSlot"]);
+export const MINUS_ONE = new Set(["slot", "same", "into", "dir", "fromDir", "toDir", "from", "to", "userns", "uid", "gid", "patchSlot"]);
 
 function shape<const I extends string, const S extends string = "">(ints: I, strs: S = "" as S): Shape<I, S> {
   const words = (text: string) => (text === "" ? [] : text.split(" "));
@@ -132,6 +132,20 @@ export const OPS = {
   /** What differs between the directories `slot` and `from`, as the op's output: for each a byte A, C or D, the path, NUL.
    * flags as for archive. */
   changes: shape("slot from flags"),
+  /** Where path leads inside the root `dir`: links are followed, but for the last component with flags 1; what is not there
+   * leads on by its name. The op's output: a u32, the mode of what is there or 0, and the path, without a slash in front. */
+  resolve: shape("dir flags", "path"),
+  /** The modes of paths, each with its NUL, that no link leads through, as u32s; 0 where nothing is. */
+  modes: shape("dir", "paths"),
+  /** What is at path below dir (no link leads there) and in it, a directory before what is in it, by name, `depth` levels down
+   * (-1: all), as the op's output, in pieces of whole records. See src/core/layers/walk.ts. */
+  walk: shape("dir depth", "path"),
+  /** A file at path, relative to the current directory, as putFile makes it, from `length` bytes at `offset` (-1: all) of the
+   * file in slot `from`, or at fromPath below it. With `same`, the root of an older tree of the same mount as `into`, the
+   * root of this one: another name of the file that is there at path, if it has this size, mode, owner and time. */
+  putRange: shape("same into from offset length mode uid gid sec nsec", "path fromPath"),
+  /** mkdir -p of path in the current directory: each with owner, mode, times and attributes of the one below `from`. */
+  likeDir: shape("from", "path"),
   /** The file at path (read up to 16 KiB) must hold data; else ESRCH. */
   expect: shape("", "path data"),
 

@@ -41,6 +41,8 @@ export type Draft = {
   readonly id: number;
   /** Folder of the tree. To be touched by programs performed inside it only. */
   readonly tree: string;
+  /** As a tree on its parent, to be read and written. */
+  readonly mounts: Mounts;
 };
 
 export type Commit = { readonly draft: Draft; readonly name: string; readonly parent: string | undefined; readonly usage: Usage };
@@ -59,8 +61,11 @@ export type Snapshots = {
   mounts(name: string): Mounts;
   /** Folder of the snapshot's own tree (what is in it and not in its parents). */
   tree(name: string): string;
-  /** With marks the parent is only needed at the commit, so layers can be filled side by side. */
-  draft(parent: string | undefined): Promise<Draft>;
+  /**
+   * With marks the parent is only needed at the commit, so layers can be filled side by side. `init`: its mounts have the
+   * init layer between the two; with a copy instead of marks, what that makes is in the tree.
+   */
+  draft(parent: string | undefined, options?: { init?: boolean }): Promise<Draft>;
   discard(draft: Draft): Promise<void>;
   /** Makes drafts committed snapshots, all or none. A name that exists already: the draft is discarded. */
   commit(commits: readonly Commit[]): Promise<void>;

@@ -58,7 +58,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
     list: () => q.list.all64<Row>().map(fromRow),
     tree: (name) => driver.tree(folderOf(need(name).id)),
     mounts: (name) => mountsOf(need(name)),
-    draft: (parent) => makeFolder(parent, false),
+    draft: (parent, { init = false } = {}) => makeFolder(parent, init),
     discard: (draft) => remove(draft.id),
 
     async prepare(name, parent, { init = false } = {}) {
@@ -172,7 +172,9 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
   async function makeFolder(parent: string | undefined, init: boolean): Promise<Draft> {
     const id = ++lastId;
     const made = folderOf(id);
-    const program = driver.create(made, foldersFrom(parent), init ? folderOf(INIT) : undefined);
+    const parents = foldersFrom(parent);
+    const initFolder = init ? folderOf(INIT) : undefined;
+    const program = driver.create(made, parents, initFolder);
     underWay.add(id);
     try {
       await diskFailure("make a snapshot", kernel.perform(program));
@@ -180,7 +182,7 @@ export async function openSnapshots({ db, kernel, folder, driver: driverName }: 
       if (init && driver.whiteouts === "removal") {
         await diskFailure("make a snapshot", kernel.perform([...enterFolder(tree), ...applyInitLayer()], { forked: true }));
       }
-      return { id, tree };
+      return { id, tree, mounts: driver.mounts(made, parents, initFolder) };
     } catch (error) {
       underWay.delete(id);
       throw error;

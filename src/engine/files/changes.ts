@@ -1,7 +1,8 @@
 /** What a container changed in its image's files: `docker diff`. */
 import type { Context } from "../containers/context.ts";
 import type { Change } from "./files.ts";
-import { changesProgram, INIT_PATHS } from "./layer.ts";
+import { INIT_PATHS } from "#core/layers/take-layer.ts";
+import { changesProgram } from "./layer.ts";
 import { fileFailure } from "./stat.ts";
 
 const KINDS: Readonly<Record<string, Change["kind"]>> = { A: "added", C: "modified", D: "deleted" };

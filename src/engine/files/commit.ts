@@ -7,6 +7,7 @@ import { formatTime, nowNanos } from "#base/clock.ts";
 import { fail } from "#base/errors.ts";
 import { parseJson } from "#base/json.ts";
 import type { Core } from "#core/core.ts";
+import { takeLayer } from "#core/layers/take-layer.ts";
 import type { Lease } from "#core/leases/leases.ts";
 import type { Digest } from "#spec/digest.ts";
 import { type Descriptor, MEDIA, parseConfig, parseManifest } from "#spec/image.ts";
@@ -19,7 +20,7 @@ import { makeImage } from "../images/make.ts";
 import { familiarName, imageEvent, nameImage, parseTarget } from "../images/names.ts";
 import { commitConfig } from "./commit-config.ts";
 import type { CommitOptions } from "./files.ts";
-import { layerProgram } from "./layer.ts";
+import { containerLayer } from "./layer.ts";
 import { fileFailure } from "./stat.ts";
 import { hold } from "./view.ts";
 
@@ -34,7 +35,7 @@ export async function commit({ ctx, core, publish: tell }: Parts, ref: string, o
   try {
     using lease = core.leases.open();
     lease.hold(`content/${record.manifestDigest as Digest}`);
-    const layer = await stilled(ctx, record, options, () => takeLayer(ctx, core, { record, ref, lease, signal: options.signal }));
+    const layer = await stilled(ctx, record, options, () => takeContainerLayer(ctx, core, { record, ref, lease, signal: options.signal }));
     const created = formatTime(nowNanos());
     const { author, comment } = options;
     const entry = { created, ...(author && { author }), created_by: (record.config.Cmd ?? []).join(" "), ...(comment && { comment }) };
@@ -86,15 +87,10 @@ async function stilled<T>(ctx: Context, { id }: ContainerRecord, options: Commit
 
 type Taking = { readonly record: ContainerRecord; readonly ref: string; readonly lease: Lease; readonly signal: AbortSignal };
 
-async function takeLayer(ctx: Context, core: Core, { record, ref, lease, signal }: Taking): Promise<NewLayer> {
-  const writer = await core.content.writer(lease);
+async function takeContainerLayer(ctx: Context, core: Core, { record, ref, lease, signal }: Taking): Promise<NewLayer> {
   try {
-    await using reader = await ctx.kernel.read(layerProgram(ctx, record), { signal });
-    for await (const chunk of reader.bytes) await writer.write(chunk);
-    const { digest, size } = await writer.commit();
-    return { descriptor: { mediaType: MEDIA.ociLayer, digest, size }, diffId: digest };
+    return await takeLayer({ kernel: ctx.kernel, content: core.content }, lease, containerLayer(ctx, record), { signal });
   } catch (error) {
-    await writer.abort();
     if (error instanceof Error && "code" in error && error.code === "EILSEQ") {
       throw fail("invalid", `commit ${ref}: a file's name begins with ".wh.", which in a layer says that another file is deleted: remove or rename it`, { cause: error });
     }

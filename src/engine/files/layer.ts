@@ -1,44 +1,28 @@
 /** What a container's own layer is made of: its own folder, and what lies below it. */
 import type { Mounts } from "#core/snapshots/snapshots.ts";
-import { enterFolder } from "#core/inside.ts";
-import type { Op, Program } from "#linux/ops.ts";
+import { BELOW, INIT_PATHS, layerProgram, manyFiles, TREE_OVERLAY } from "#core/layers/take-layer.ts";
+import type { Program } from "#linux/ops.ts";
 import type { Context } from "../containers/context.ts";
 import type { ContainerRecord } from "../engine.ts";
 
 const O_DIRECTORY = process.arch === "arm64" ? 0o40000 : 0o200000;
 const O_PATH = 0o10000000;
-const NOFILE = 7;
-const FILES = 20_000;
-
-/** Flags of the ops `archive` and `changes`. */
-const OVERLAY = 1;
-const LAYER = 2;
-
-const BELOW = 40;
 const OWN = 41;
-
-const limits: Op = { op: "rlimit", resource: NOFILE, soft: FILES, hard: FILES };
 
 /** Puts out what the container changed. */
 export function changesProgram(ctx: Context, record: ContainerRecord): Program {
   const marks = hasMarks(ctx, record);
   return [
-    limits,
+    manyFiles,
     ...below(ctx, record),
     { op: "open", slot: OWN, path: ctx.snapshots.tree(record.snapshotKey), flags: O_PATH | O_DIRECTORY },
-    { op: "changes", slot: OWN, from: BELOW, flags: marks ? OVERLAY : 0 },
+    { op: "changes", slot: OWN, from: BELOW, flags: marks ? TREE_OVERLAY : 0 },
   ];
 }
 
 /** Puts out the container's own layer as an archive. Its tree is all there is while it is read. */
-export function layerProgram(ctx: Context, record: ContainerRecord): Program {
-  const marks = hasMarks(ctx, record);
-  return [
-    limits,
-    ...(marks ? [] : below(ctx, record)),
-    ...enterFolder(ctx.snapshots.tree(record.snapshotKey)),
-    marks ? { op: "archive", path: ".", flags: OVERLAY | LAYER } : { op: "archive", path: ".", from: BELOW, flags: LAYER, except: INIT_PATHS.map((path) => `${path}\0`).join("") },
-  ];
+export function containerLayer(ctx: Context, record: ContainerRecord): Program {
+  return layerProgram({ tree: ctx.snapshots.tree(record.snapshotKey), marks: hasMarks(ctx, record), below: below(ctx, record), except: INIT_PATHS });
 }
 
 const hasMarks = (ctx: Context, record: ContainerRecord): boolean => ctx.snapshots.mounts(record.snapshotKey).type === "overlay";
@@ -53,8 +37,3 @@ function below(ctx: Context, record: ContainerRecord): Program {
 
 /** Overlay wants two layers at least. */
 const readOnly = (lower: readonly string[]): Mounts => (lower.length === 1 ? { type: "bind", source: lower[0]!, readOnly: true } : { type: "overlay", lower });
-
-/** Where a whole copy is the container's tree, what every container finds in it is no change of its own. */
-export const INIT_PATHS: readonly string[] = [
-  "dev", "dev/pts", "dev/shm", "dev/console", "etc", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab", "proc", "sys", ".dockerenv",
-];
