@@ -86,6 +86,17 @@ export async function removePlace(place: Place): Promise<void> {
   rmSync(place.folder, { recursive: true, force: true });
 }
 
+/** What a dockerd leaves on the host when it ends: every packet of anybody else passes its rules. */
+export function removeDockerBridges(bridges: readonly string[]): void {
+  for (const table of ["filter", "nat"]) {
+    const rules = execFileSync("iptables", ["-w", "-t", table, "-S"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).split("\n");
+    for (const rule of rules.filter((line) => line.startsWith("-A") && bridges.some((name) => line.split(" ").includes(name)))) {
+      tryTo(() => execFileSync("iptables", ["-w", "-t", table, "-D", ...rule.split(" ").slice(1)], { stdio: "ignore" }));
+    }
+  }
+  for (const name of bridges) tryTo(() => execFileSync("ip", ["link", "delete", name], { stdio: "ignore" }));
+}
+
 /** Folders of the place's containers in every cgroup hierarchy, deepest first. */
 export function containerCgroups(place: Place): string[] {
   const roots = ["/sys/fs/cgroup", ...readdirSync("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name))];
