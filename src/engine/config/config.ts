@@ -9,6 +9,7 @@
  * anything starts. What Gantry does not act on yet is refused with a sentence unless it stands at its default.
  */
 
+import type { BuilderSettings } from "./builder.ts";
 import type { GcSettings } from "../disk/settings.ts";
 
 export type Config = {
@@ -28,6 +29,7 @@ export type Config = {
   readonly storageDriver: "overlay" | "vfs";
   /** When images go by themselves; daemon.json's "image-gc". */
   readonly imageGc: GcSettings;
+  readonly builder: BuilderSettings;
   /** Containers go on while the engine is down. Ours defaults to true. */
   readonly liveRestore: boolean;
   /** Seconds that containers get when the engine stops and liveRestore is false. -1: for ever. */

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { fail, messageOf } from "#base/errors.ts";
 import { checkNetwork, checkStorage, checkValues } from "./check.ts";
+import { parseBuilder } from "./builder.ts";
 import type { Config, Loaded, NetworkDefaults } from "./config.ts";
 import { parseGcSettings } from "../disk/settings.ts";
 import { readConfigFile } from "./file.ts";
@@ -49,6 +50,7 @@ export async function reloadConfig(argv: readonly string[], running: Config): Pr
       shmSize: fresh.containers.shmSize,
     },
     imageGc: fresh.imageGc,
+    builder: fresh.builder,
     trustPolicy: fresh.trustPolicy,
     registries: { ...fresh.registries, proxies: running.registries.proxies },
   };
@@ -89,6 +91,7 @@ export function compileConfig(values: Values): Config {
     labels: get("labels"),
     storageDriver: checkStorage(get("storage-driver")),
     imageGc: parseGcSettings(get("image-gc")),
+    builder: parseBuilder(get("builder")),
     liveRestore: get("live-restore"),
     shutdownTimeout: get("shutdown-timeout"),
     defaultStopTimeout: get("default-stop-timeout"),

@@ -90,11 +90,13 @@ export const settings: readonly Setting[] = [
   own("no-proxy", "string", "", "Hosts and addresses that are reached without a proxy (default NO_PROXY)"),
   { key: "proxies", kind: "object", fallback: {}, help: "http-proxy, https-proxy, no-proxy" },
 
+  { key: "builder", kind: "object", fallback: {}, help: "entitlements: what builds may be allowed", reload: true },
+
   // Known, and not acted on yet.
   ...refused("bool", false, "tls tlsverify experimental selinux-enabled allow-direct-routing ip-forward-no-drop cri-containerd raw-logs rootless"),
   ...refused("string", "", "tlscacert tlscert tlskey metrics-addr userns-remap userland-proxy-path firewall-backend containerd bridge-accept-fwmark swarm-default-advertise-addr min-api-version"),
   ...refused("int", 0, "cpu-rt-period cpu-rt-runtime network-control-plane-mtu network-diagnostic-port"),
-  ...refused("object", {}, "builder: runtimes: nri-opts:"),
+  ...refused("object", {}, "runtimes: nri-opts:"),
   ...refused("list", [], "storage-opts:storage-opt exec-opts:exec-opt authorization-plugins:authorization-plugin cdi-spec-dirs:cdi-spec-dir node-generic-resources:node-generic-resource"),
   { flag: "add-runtime", kind: "list", fallback: [], help: "Register another OCI runtime", state: "refused" },
   { flag: "default-runtime", key: "default-runtime", kind: "string", fallback: "runc", help: "Default OCI runtime", state: "refused" },
