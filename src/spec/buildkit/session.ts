@@ -34,6 +34,11 @@ export const SYNC = {
   follow: "followpaths",
   exporter: "buildkit-attachable-exporter-id",
   exporterMetadata: "exporter-md-",
+  /**
+   * Ours alone. With a request: names of the folder's states that are remembered (FileTrees, by what the client called them).
+   * With the answer: the name of its state now; is it one of those, then no entries follow, and none are missed.
+   */
+  state: "gantry-state",
 } as const;
 
 /** `mode` is Go's os.FileMode (MODE); `modTime` Unix nanoseconds; `linkname` of a symlink, or of a file that is a hard link. */
@@ -48,6 +53,8 @@ export const stat = message("fsutil.types.Stat", {
   devmajor: int64(8),
   devminor: int64(9),
   xattrs: map(10, bytes(0)),
+  /** Ours alone: when the kernel says it was last changed in any way, Unix nanoseconds. 0: the client does not say. */
+  changed: bigint64(99),
 });
 
 /** Go's os.FileMode: what it has besides the permissions. */

@@ -2,7 +2,7 @@
 import { fail, type Failure } from "#base/errors.ts";
 import type { Connection, Headers, Stream } from "../h2/connection.ts";
 import { readMessages } from "./messages.ts";
-import { failureOf } from "./status.ts";
+import { failureIn } from "./status.ts";
 
 export type CallOptions = {
   readonly metadata?: Headers;
@@ -47,7 +47,7 @@ export function openCall(connection: Connection, path: string, { metadata = [], 
           settle(error as Failure);
         }
       },
-      end: () => settle(failureOf(last)),
+      end: () => settle(failureIn(last, path)),
       failed: settle,
     },
   );

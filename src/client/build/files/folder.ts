@@ -1,0 +1,54 @@
+/** A folder of this machine, as a source of files. */
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
+import { fail } from "#base/errors.ts";
+import { followLinks } from "./follow.ts";
+import { compileSelection } from "./select.ts";
+import type { Source } from "./sync.ts";
+import { walkFolder } from "./walk.ts";
+
+/** As gRPC's receivers expect it: larger than most files, smaller than any limit. */
+const CHUNK = 2 ** 18;
+
+let buffer: Buffer | undefined;
+
+export function openFolder(path: string): Source {
+  const root = realpathSync(path);
+  if (!statSync(root).isDirectory()) throw fail("invalid", `${path}: not a directory`);
+  return {
+    async walk({ include, exclude, follow }, options) {
+      const followed = followLinks(root, follow);
+      // "." among them: everything is asked for.
+      const everything = follow.length > 0 && followed.length === 0;
+      const selection = compileSelection({ include: everything ? [] : [...include, ...followed], exclude });
+      await walkFolder(root, { ...options, selection });
+    },
+    read: (file) => readFile(`${root}/${file}`),
+  };
+}
+
+/**
+ * The bytes of a file as they are now, which may be more or fewer than were told; the next build is told other times. What
+ * has become a link, a pipe or nothing at all is empty: nothing is read that was not a file, and nothing waited for.
+ */
+function* readFile(path: string): Generator<Buffer> {
+  const fd = open(path);
+  if (fd === undefined) return;
+  try {
+    if (!fstatSync(fd).isFile()) return;
+    buffer ??= Buffer.allocUnsafeSlow(CHUNK);
+    for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) yield buffer.subarray(0, read);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const GONE = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"]);
+
+function open(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (GONE.has((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * FileSync, from the side of who has the files: tells the folder's entries, then sends the bytes that are asked for.
+ *
+ * Before anything is told, the state as a whole has a name (token.ts). An engine that remembers it says so when it asks,
+ * and is told nothing more.
+ */
+import { fail, messageOf } from "#base/errors.ts";
+import { HEADROOM, frame } from "#base/grpc/frames.ts";
+import { PACKET, packet, SYNC } from "#spec/buildkit/session.ts";
+import type { Folder } from "../build.ts";
+import type { Incoming, Method } from "../rpc/serve.ts";
+import { isFile, openEntryWriter } from "./encode.ts";
+import { openMemory } from "./memory.ts";
+import { openFolder } from "./folder.ts";
+import type { FileWish } from "./select.ts";
+import { openToken } from "./token.ts";
+
+/** Where files come from: a folder on the disk, or one in memory. */
+export type Source = {
+  /** Tells entries in the order of their paths; what `read` can read by its place among them. */
+  walk(wish: FileWish, options: { readonly signal: AbortSignal; readonly take: (entry: SourceEntry) => void }): Promise<void>;
+  /** The file's bytes from the beginning, in chunks. Each is gone when the next one is asked for. */
+  read(path: string): Iterable<Buffer>;
+};
+
+export type SourceEntry = Parameters<ReturnType<typeof openEntryWriter>["write"]>[0];
+
+/** What is told between two looks at whether there is room. */
+const CHUNK = 2 ** 16;
+
+export function fileSync(folders: ReadonlyMap<string, Folder>): Method {
+  return async (call) => {
+    const name = decoded(call, SYNC.folder)[0] ?? "";
+    const folder = folders.get(name);
+    if (folder === undefined) throw fail("not-found", `no access allowed to dir ${JSON.stringify(name)}`);
+    const source = "path" in folder ? openFolder(folder.path) : openMemory(folder.files);
+    const wish = { include: decoded(call, SYNC.include), exclude: decoded(call, SYNC.exclude), follow: decoded(call, SYNC.follow) };
+    await send(call, source, wish);
+  };
+}
+
+async function send(call: Incoming, source: Source, wish: FileWish): Promise<void> {
+  const requests = openRequests(call);
+  try {
+    const paths = await tell(call, source, wish);
+    await requests.answer(async (id) => {
+      const path = paths.get(id);
+      if (path === undefined) throw fail("invalid", `invalid file id ${id}`);
+      paths.delete(id);
+      await sendFile(call, source, id, path);
+    });
+  } catch (error) {
+    call.send(frame(packet.encode({ type: PACKET.error, data: Buffer.from(messageOf(error)) }, HEADROOM)));
+    throw error;
+  }
+}
+
+/** The paths of files by their places, for those that are asked for. */
+async function tell(call: Incoming, source: Source, wish: FileWish): Promise<Map<number, string>> {
+  const paths = new Map<number, string>();
+  const writer = openEntryWriter();
+  const token = openToken();
+  const told: Buffer[] = [];
+  let count = 0;
+  const flush = () => {
+    const bytes = writer.take();
+    token.add(bytes);
+    told.push(bytes);
+  };
+  await source.walk(wish, {
+    signal: call.signal,
+    take(entry) {
+      if (isFile(entry.mode)) paths.set(count, entry.path);
+      count++;
+      writer.write(entry);
+      if (writer.size() >= CHUNK) flush();
+    },
+  });
+  flush();
+  const state = token.text();
+  call.head([[SYNC.state, state]]);
+  if (!call.values(SYNC.state).includes(state)) for (const bytes of told) if (!call.send(bytes)) await call.room();
+  call.send(frame(packet.encode({ type: PACKET.stat }, HEADROOM)));
+  return paths;
+}
+
+async function sendFile(call: Incoming, source: Source, id: number, path: string): Promise<void> {
+  for (const data of source.read(path)) {
+    call.signal.throwIfAborted();
+    if (!call.send(frame(packet.encode({ type: PACKET.data, id, data }, HEADROOM)))) await call.room();
+  }
+  // The end of this file; and the end of a file that is not there any more.
+  if (!call.send(frame(packet.encode({ type: PACKET.data, id }, HEADROOM)))) await call.room();
+}
+
+type Requests = { answer(act: (id: number) => Promise<void>): Promise<void> };
+
+/** What is asked for, from the first moment on, while entries are still told; answered one after another. */
+function openRequests(call: Incoming): Requests {
+  const waiting: number[] = [];
+  let act: ((id: number) => Promise<void>) | undefined;
+  let working: Promise<void> | undefined;
+  const work = async () => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await act!(id);
+  };
+  const wake = (): Promise<void> => (working ??= work().finally(() => void (working = undefined)));
+  const over = Promise.withResolvers<void>();
+  over.promise.catch(() => {});
+  const received = call.receive((message) => {
+    const { type, id, data } = packet.decode(message);
+    if (type === PACKET.request) {
+      waiting.push(id);
+      if (act !== undefined) wake().catch(over.reject);
+    } else if (type === PACKET.error) over.reject(fail("internal", `error from receiver: ${data.toString()}`));
+    else if (type === PACKET.finish) over.resolve();
+  });
+  received.catch(over.reject);
+  return {
+    async answer(acting) {
+      act = acting;
+      wake().catch(over.reject);
+      await over.promise;
+      await working;
+      call.send(frame(packet.encode({ type: PACKET.finish }, HEADROOM)));
+    },
+  };
+}
+
+/** Values that were escaped because of what is no ASCII in one of them. */
+function decoded(call: Incoming, name: string): string[] {
+  const values = call.values(name);
+  if (call.values(`${name}-encoded`)[0] !== "1") return values;
+  return values.map((value) => decodeURIComponent(value.replaceAll("+", " ")));
+}
