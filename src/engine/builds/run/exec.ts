@@ -3,40 +3,39 @@ import { Failure, fail } from "#base/errors.ts";
 import type { ExecOp } from "#builder/graph.ts";
 import type { StepContext } from "#builder/solve/solve.ts";
 import type { LayerTree, Tree } from "#builder/tree.ts";
-import { removeFolderProgram } from "#core/tasks/tasks.ts";
-import { foldersRoot } from "../../containers/folders.ts";
 import type { ContainerRecord } from "../../engine.ts";
 import type { Caches } from "./caches.ts";
 import type { Trees } from "./trees.ts";
+import { debug } from "./debug.ts";
 import { checkEntitled } from "./entitled.ts";
 import { exitFailure, notStarted } from "./failure.ts";
 import { mountAll } from "./mounts.ts";
+import { checkPlatform } from "./platform.ts";
 import { relayOutput } from "./output.ts";
 import type { RunParts } from "./run.ts";
 import { newStepId, stepRecord } from "./step.ts";
-import { runTask } from "./task.ts";
+import { removeFolder, runTask } from "./task.ts";
 
 export type ExecParts = RunParts & { readonly caches: Caches; readonly trees: Trees };
 
 export async function exec(parts: ExecParts, op: ExecOp, inputs: readonly Tree[], context: StepContext): Promise<LayerTree> {
   checkEntitled(op, context, parts.allowed());
+  if (context.platform !== undefined) await checkPlatform(context.platform);
   const base = layersOf(inputs[op.base]);
   const id = newStepId();
   await using held = new AsyncDisposableStack();
-  held.defer(() => removeFolder(parts, id));
+  held.defer(() => removeFolder(parts.containers, id));
   const draft = held.use(await parts.drafts.begin(base, { init: true }));
   const mounts = await mountAll(parts, { id, op, inputs, base, context, root: draft.mounts, held });
   const record = stepRecord(parts.containers, id, op, mounts, context);
   const { signal } = context;
   const wish = { record, root: mounts.root, base: base.snapshot, trees: mounts.trees, signal };
   const ended = await started(record, context, () => runTask(parts.containers, { ...wish, streams: (stream) => relayOutput(stream, context.log) }));
-  if (ended.code !== 0) throw exitFailure(op.args, ended);
+  if (ended.code !== 0) {
+    if (context.debugOnFail === true) await debug(parts, wish, context);
+    throw exitFailure(op.args, ended);
+  }
   return await draft.commit(context.lease, { signal });
-}
-
-/** Files that tell of names, and layers that are not the step's result. */
-async function removeFolder({ containers }: ExecParts, id: string): Promise<void> {
-  await containers.kernel.perform(removeFolderProgram(foldersRoot(containers), id)).catch((error: unknown) => containers.log.error("remove what a build step had", { step: id, error }));
 }
 
 function layersOf(tree: Tree | undefined): LayerTree {

@@ -3,10 +3,11 @@ import type { Duplex } from "node:stream";
 import { fail } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
-import { type BindTree, CONTAINER, type Task } from "#core/tasks/tasks.ts";
+import { type BindTree, CONTAINER, removeFolderProgram, type Task } from "#core/tasks/tasks.ts";
 import type { ShimEvent } from "#linux/shim.ts";
 import type { Attachment } from "#network/network.ts";
 import type { Accounts, Context } from "../../containers/context.ts";
+import { foldersRoot } from "../../containers/folders.ts";
 import { joinNetworks, type Joined } from "../../containers/networking/endpoints.ts";
 import { serveNames } from "../../containers/networking/names.ts";
 import { nameFiles, planProgram } from "../../containers/run/plan-start.ts";
@@ -54,6 +55,11 @@ export async function runTask(ctx: Context, wish: TaskWish): Promise<Ended> {
 async function giveBack(ctx: Context, id: string): Promise<void> {
   const results = await Promise.allSettled([ctx.network.leave(id), ctx.tasks.forget(id)]);
   for (const result of results) if (result.status === "rejected") ctx.log.error("a build step has ended, but not all it had is given back", { step: id, error: result.reason });
+}
+
+/** Files that tell of names, and layers that are not the step's result. */
+export async function removeFolder(ctx: Context, id: string): Promise<void> {
+  await ctx.kernel.perform(removeFolderProgram(foldersRoot(ctx), id)).catch((error: unknown) => ctx.log.error("remove what a build step had", { step: id, error }));
 }
 
 async function runJoined(ctx: Context, wish: TaskWish, joined: Joined): Promise<Ended> {
