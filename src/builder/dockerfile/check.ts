@@ -26,7 +26,8 @@ const checks: Readonly<Record<string, (instruction: Instruction) => void>> = {
     checkFlags(instruction);
   },
   HEALTHCHECK: (instruction) => {
-    if (healthcheckWords(instruction.text).type.toUpperCase() === "CMD") checkFlags(instruction);
+    if (instruction.text === "") throw atLeastOne("HEALTHCHECK");
+    if (healthcheckWords(instruction.text).type.toUpperCase() !== "NONE") checkFlags(instruction);
     healthcheckOf(instruction);
   },
   LABEL: pairs,

@@ -37,7 +37,7 @@ function matcher(tokens: readonly Token[], pattern: string): (path: string) => b
   const [before, after] = [start.join(""), end.join("")];
   if (start.length === tokens.length) return (path) => path === before;
   if (tokens.at(-1)!.kind === "rest" && start.length === tokens.length - 1) return (path) => path.startsWith(before);
-  if (tokens[0]!.kind === "parts" && end.length === tokens.length - 1) {
+  if (tokens[0]!.kind === "parts" && end.length === tokens.length - 1 && !pattern.includes("\\")) {
     // "**name" is any end of a path, "**/name" one of whole parts.
     return pattern.startsWith("**/") ? (path) => path === after || path.endsWith(`/${after}`) : (path) => path.endsWith(after);
   }

@@ -67,10 +67,11 @@ export function compilePatterns(lines: readonly string[]): PatternMatcher {
 function compileLine(line: string): Compiled[] {
   const trimmed = line.trim();
   if (trimmed === "") return [];
-  const isException = trimmed.startsWith("!");
-  if (trimmed === "!") throw fail("invalid", 'illegal exclusion pattern: "!"');
   if (trimmed.length > MAX_PATTERN) throw fail("invalid", `a pattern of an ignore file has at most ${MAX_PATTERN} characters`);
-  const text = clean(isException ? trimmed.slice(1) : trimmed);
+  const cleaned = clean(trimmed);
+  const isException = cleaned.startsWith("!");
+  if (cleaned === "!") throw fail("invalid", 'illegal exclusion pattern: "!"');
+  const text = isException ? cleaned.slice(1) : cleaned;
   return [{ text, isException, glob: compileGlob(text) }];
 }
 

@@ -20,7 +20,6 @@ export function parseDockerfile(bytes: Uint8Array | string, { name = "Dockerfile
   if (source === "") throw fail("invalid", `the Dockerfile (${name}) cannot be empty`, { facts: { phase: "syntax" } });
   const lines = openLines(source);
   const instructions = readInstructions(lines);
-  for (const instruction of instructions) checkOne(instruction);
   const { meta, stages } = inStages(instructions);
   return { directives: lines.directives.values, escape: lines.directives.escape, meta, stages, source, emptyContinuations: lines.emptyContinuations };
 }
@@ -119,6 +118,7 @@ function inStages(instructions: readonly Instruction[]): Pick<Dockerfile, "meta"
   const meta: Instruction[] = [];
   const stages: (Stage & { instructions: Instruction[] })[] = [];
   for (const instruction of instructions) {
+    checkOne(instruction);
     if (instruction.keyword === "FROM") {
       if (stages.length === MAX_STAGES) throw located(fail("invalid", `a Dockerfile has at most ${MAX_STAGES} stages`), { lines: instruction.lines, phase: "instructions" });
       stages.push({ from: instruction, name: stageNameOf(instruction), base: wordsOf(instruction)[0]!, platform: flagOf(instruction, "platform"), instructions: [] });
