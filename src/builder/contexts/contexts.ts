@@ -5,10 +5,13 @@
  *     const tree = await contexts.fromArchive(body, { signal });                  // POST /build; a URL of an archive
  *     const sync = contexts.begin({ key: "SHARED-KEY/context" });                 // BuildKit's file sync: see receive.ts
  */
+import type { Kernel } from "#linux/linux.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FileEntry, FilePool, FileTree } from "../tree.ts";
 
-export type Contexts = {
+export { openContexts } from "./open-contexts.ts";
+
+export type Contexts = AsyncDisposable & {
   readonly pool: FilePool;
   /** Plain or compressed. Names that lead out of the context are refused (BLD-09). @throws invalid */
   fromArchive(archive: AsyncIterable<Uint8Array>, options: { readonly signal: AbortSignal }): Promise<FileTree>;
@@ -42,8 +45,9 @@ export type ContextsParts = {
   readonly root: string;
   /** Bytes that the pool may have; what is held may be more. */
   readonly limit?: number;
-  /** Makes everything written so far durable. */
-  readonly sync: () => Promise<void>;
+  readonly kernel: Pick<Kernel, "perform">;
+  /** Of this start of the machine: the kernel's boot id, unless a test says otherwise. */
+  readonly boot?: string;
 };
 
 /** One exchange with a client that tells its files' names and times first. */

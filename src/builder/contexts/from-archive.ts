@@ -1,0 +1,93 @@
+/** An archive becomes a tree: POST /build, a URL of an archive, what git gives. */
+import { fail } from "#base/errors.ts";
+import { decompress } from "#base/streams.ts";
+import { tarReader, type TarEntry } from "#base/tar.ts";
+import type { FileEntry, FileTree } from "../tree.ts";
+import { MAX_ENTRIES, openAssembly } from "./assemble.ts";
+import { makeTree } from "./make-tree.ts";
+import { cleanName, textOf } from "./names.ts";
+import { type GrowingFile, type PoolWriter, SMALL } from "./pool/writer.ts";
+
+const MAX_BYTES = 256 * 2 ** 30;
+
+export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<FileTree> {
+  const { stream } = await decompress(archive, { what: "the context", limit: MAX_BYTES });
+  const reader = tarReader({ entries: MAX_ENTRIES });
+  const assembly = openAssembly();
+  let file: TakenFile | undefined;
+  for await (const chunk of stream) {
+    signal.throwIfAborted();
+    for (const event of reader.push(chunk)) {
+      if (event.kind === "entry") {
+        const entry = entryOf(event.entry);
+        if (entry.type !== "file") assembly.add(entry);
+        else if (entry.size === 0) assembly.add({ ...entry, digest: writer.put(Buffer.alloc(0)) });
+        else file = takeFile(writer, entry);
+        continue;
+      }
+      const waits = file!.write(event.bytes, event.last);
+      if (waits !== undefined) await waits;
+      if (event.last) assembly.add(await file!.end());
+    }
+    await writer.drain();
+  }
+  reader.end();
+  await writer.finish();
+  return await makeTree(assembly.entries());
+}
+
+/** One file alone. */
+export async function takeOne(writer: PoolWriter, bytes: AsyncIterable<Uint8Array>, { signal, ...entry }: Pick<FileEntry, "path" | "mode" | "mtime"> & { readonly signal: AbortSignal }): Promise<FileTree> {
+  const growing = writer.begin();
+  for await (const chunk of bytes) {
+    signal.throwIfAborted();
+    await growing.write(chunk);
+  }
+  const stored = await growing.end();
+  return await makeTree([{ ...entry, type: "file", uid: 0, gid: 0, ...stored }]);
+}
+
+function entryOf(entry: TarEntry): FileEntry {
+  const { type, mode, uid, gid, size, sec, nsec, major, minor, xattrs } = entry;
+  const plain = { path: cleanName(entry.name), mode, uid, gid, size, mtime: BigInt(sec) * 1_000_000_000n + BigInt(nsec) };
+  const more = xattrs.length === 0 ? {} : { xattrs: Object.fromEntries(xattrs.map(([name, value]) => [textOf(name), Uint8Array.from(value)])) };
+  if (plain.path === "" && type !== "directory") throw fail("invalid", `read the context: an entry that is no directory takes the place of the context itself`);
+  if (type === "link") return { ...plain, type: "hardlink", link: cleanName(entry.linkName) };
+  if (type === "symlink") return { ...plain, ...more, type, link: textOf(entry.linkName) };
+  if (type === "char" || type === "block") return { ...plain, ...more, type, device: { major, minor } };
+  return { ...plain, ...more, type };
+}
+
+type TakenFile = { write(bytes: Uint8Array, last: boolean): Promise<void> | undefined; end(): FileEntry | Promise<FileEntry> };
+
+function takeFile(writer: PoolWriter, entry: FileEntry): TakenFile {
+  return entry.size <= SMALL ? takeSmall(writer, entry) : takeLarge(writer.begin(), entry);
+}
+
+/** Gathered only if it does not come in one piece. */
+function takeSmall(writer: PoolWriter, entry: FileEntry): TakenFile {
+  let whole: Buffer | undefined;
+  let done = 0;
+  let digest: FileEntry["digest"];
+  return {
+    write(bytes, last) {
+      if (whole === undefined && last) return void (digest = writer.put(bytes));
+      whole ??= Buffer.allocUnsafe(entry.size);
+      whole.set(bytes, done);
+      done += bytes.length;
+      if (last) digest = writer.put(whole);
+      return undefined;
+    },
+    end: () => ({ ...entry, digest: digest! }),
+  };
+}
+
+function takeLarge(growing: GrowingFile, entry: FileEntry): TakenFile {
+  return {
+    write: (bytes) => growing.write(bytes),
+    async end() {
+      return { ...entry, ...(await growing.end()) };
+    },
+  };
+}
+

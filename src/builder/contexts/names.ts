@@ -1,0 +1,49 @@
+/** Names that clients tell (BLD-09). What they mean is decided here, once, by their text alone: nothing is looked up. */
+import { fail } from "#base/errors.ts";
+
+const MAX_PATH = 4096;
+const MAX_NAME = 255;
+
+/** Of an archive, as Docker takes it: "/a", "./a/" and "b/../a" are "a", "" is the context itself. @throws invalid when it leads out */
+export function cleanName(bytes: Uint8Array): string {
+  const name = textOf(bytes);
+  const names: string[] = [];
+  for (const part of name.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part !== "..") {
+      names.push(part);
+      // Go cleans an absolute name at the root, and only a relative one may lead out.
+    } else if (names.pop() === undefined && !name.startsWith("/")) throw outside(name);
+  }
+  const path = names.join("/");
+  checkLength(path);
+  return path;
+}
+
+/** Of a client that tells entries: it must be clean already. @throws invalid */
+export function checkPath(path: string): void {
+  const wrong = path === "" || !path.isWellFormed() || path.includes("\0") || path.split("/").some((name) => name === "" || name === "." || name === "..");
+  if (wrong) throw outside(path);
+  checkLength(path);
+}
+
+export const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** BuildKit's clients cannot tell other names either: their messages are UTF-8. */
+export function textOf(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (error) {
+    throw fail("invalid", `read the context: the name ${JSON.stringify(Buffer.from(bytes).toString())} is not UTF-8`, { cause: error });
+  }
+}
+
+function checkLength(path: string): void {
+  if (path.length <= MAX_NAME) return;
+  const long = path.split("/").some((name) => Buffer.byteLength(name) > MAX_NAME);
+  if (long || Buffer.byteLength(path) > MAX_PATH) throw fail("invalid", `read the context: a name of ${Buffer.byteLength(path)} bytes: file name too long`);
+}
+
+const outside = (name: string) => fail("invalid", `read the context: ${JSON.stringify(name)} is outside of it`);

@@ -1,0 +1,170 @@
+/** The pool, what is remembered of contexts, and what goes when there is no room. See contexts.ts. */
+import { mkdir, readFile } from "node:fs/promises";
+import { nowNanos } from "#base/clock.ts";
+import type { Digest } from "#spec/digest.ts";
+import type { FileTree } from "../tree.ts";
+import type { Contexts, ContextsParts } from "./contexts.ts";
+import { filterTree } from "./filter.ts";
+import { takeArchive, takeOne } from "./from-archive.ts";
+import { checkPath } from "./names.ts";
+import { openPool } from "./pool/pool.ts";
+import { keyOf, receive } from "./receive.ts";
+import { openStoredTrees } from "./stored-trees.ts";
+
+const LIMIT = 8 * 2 ** 30;
+/** Folders of clients of which the last state is remembered, and entries of those that are kept in memory. */
+const REMEMBERED = 500;
+const IN_MEMORY = 300_000;
+/** Of the limit, what a collection leaves when it was passed. */
+const ROOM = 0.8;
+
+export async function openContexts({ root, kernel, limit = LIMIT, boot }: ContextsParts): Promise<Contexts> {
+  await mkdir(root, { recursive: true, mode: 0o710 });
+  const sync = async () => void (await kernel.perform([{ op: "open", slot: 1, path: root }, { op: "syncfs", slot: 1 }], { long: true }));
+  const pool = await openPool({ folder: `${root}/pool`, sync, boot: boot ?? (await bootId()) });
+  const stored = await openStoredTrees(`${root}/trees`);
+  /** By names of stored trees, those that were used last at the end. */
+  const memory = new Map<string, FileTree>();
+  /** Whatever was handed out and can still be reached by somebody. */
+  const reachable = new Set<WeakRef<FileTree>>();
+  const seen = new WeakSet<FileTree>();
+  const held = new Map<FileTree, number>();
+  /** While a collection is under way: what was handed out since it began. */
+  let used: Set<FileTree> | undefined;
+  const storing = new Set<Promise<void>>();
+  let collecting: Promise<{ bytes: number }> | undefined;
+
+  return {
+    pool,
+    async fromArchive(archive, { signal }) {
+      await using writer = pool.writer();
+      return handOut(await takeArchive(writer, archive, signal));
+    },
+    async fromFile(name, bytes, { signal, mode = 0o600, mtime = nowNanos() }) {
+      checkPath(name);
+      await using writer = pool.writer();
+      return handOut(await takeOne(writer, bytes, { path: name, mode, mtime, signal }));
+    },
+    async begin({ key, signal }) {
+      const name = `${SYNC}${keyOf(key)}`;
+      const before = await load(name);
+      if (before !== undefined) void stored.touch(name);
+      const has = ({ digest }: FileTree["entries"][number]) => digest === undefined || pool.has(digest);
+      return receive({ writer: pool.writer(), before, has, signal, remember: (tree) => void store(name, handOut(tree)) });
+    },
+    filter: (tree, selection) => handOut(filterTree(tree, selection)),
+    hold(tree) {
+      const places = pool.hold();
+      held.set(tree, (held.get(tree) ?? 0) + 1);
+      let open = true;
+      return {
+        [Symbol.dispose]() {
+          if (!open) return;
+          open = false;
+          const left = held.get(tree)! - 1;
+          if (left === 0) held.delete(tree);
+          else held.set(tree, left);
+          places[Symbol.dispose]();
+        },
+      };
+    },
+    keep: (tree) => store(nameOf(tree.digest), tree),
+    async recall(digest) {
+      const tree = await load(nameOf(digest));
+      if (tree === undefined || tree.entries.some((entry) => entry.digest !== undefined && !pool.has(entry.digest))) return undefined;
+      void stored.touch(nameOf(digest));
+      return handOut(tree);
+    },
+    async forget(digests) {
+      for (const digest of digests) memory.delete(nameOf(digest));
+      await Promise.all(digests.map((digest) => stored.remove(nameOf(digest))));
+    },
+    async usage() {
+      const trees = await stored.list();
+      const { bytes, files } = pool.usage();
+      return { bytes: bytes + trees.reduce((sum, tree) => sum + tree.bytes, 0), files, contexts: trees.length };
+    },
+    collect: ({ all = false } = {}) => collect(limit, all),
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled([...storing, collecting]);
+      await pool[Symbol.asyncDispose]();
+    },
+  };
+
+  /** From here on what it is made of stays, as long as anybody has it. */
+  function handOut(tree: FileTree): FileTree {
+    if (!seen.has(tree)) reachable.add(new WeakRef(tree));
+    seen.add(tree);
+    used?.add(tree);
+    if (pool.usage().bytes > limit && collecting === undefined) void collect(limit * ROOM, false).catch(() => undefined);
+    return tree;
+  }
+
+  async function load(name: string): Promise<FileTree | undefined> {
+    const known = memory.get(name);
+    const tree = known ?? (await stored.read(name));
+    if (tree !== undefined) remember(name, handOut(tree));
+    return tree;
+  }
+
+  function remember(name: string, tree: FileTree): void {
+    memory.delete(name);
+    memory.set(name, tree);
+    let entries = 0;
+    for (const [other, { entries: list }] of [...memory].reverse()) {
+      entries += list.length;
+      if (entries > IN_MEMORY && other !== name) memory.delete(other);
+    }
+  }
+
+  /** In memory at once; on the disk a moment later. */
+  function store(name: string, tree: FileTree): Promise<void> {
+    remember(name, handOut(tree));
+    const written = stored.write(name, tree);
+    const settled = written.catch(() => undefined).finally(() => void storing.delete(settled));
+    storing.add(settled);
+    return written;
+  }
+
+  function collect(most: number, all: boolean): Promise<{ bytes: number }> {
+    if (collecting !== undefined) return collecting.then(() => collect(most, all));
+    used = new Set();
+    collecting = collectOnce(most, all).finally(() => (used = collecting = undefined));
+    return collecting;
+  }
+
+  /** Forgets what was used longest ago until the rest has room, then takes from the pool what nothing leads to. */
+  async function collectOnce(most: number, all: boolean): Promise<{ bytes: number }> {
+    await Promise.all(storing);
+    const mark = marker(pool.mark());
+    const live = () => [...held.keys(), ...used!, ...[...reachable].flatMap((ref) => ref.deref() ?? [])];
+    for (const tree of live()) mark(tree);
+    for (const [place, { name }] of (await stored.list()).entries()) {
+      const unwanted = name.startsWith(SYNC) && (all || place >= REMEMBERED);
+      const tree = unwanted ? undefined : (memory.get(name) ?? (await stored.read(name)));
+      if (tree !== undefined && mark(tree, most)) continue;
+      memory.delete(name);
+      await stored.remove(name);
+    }
+    for (const ref of reachable) if (ref.deref() === undefined) reachable.delete(ref);
+    for (const tree of live()) mark(tree);
+    return { bytes: await pool.sweep() };
+  }
+}
+
+/** Marks a tree's files, unless there would be more than `most` bytes of all then. */
+function marker(mark: (digest: Digest) => boolean): (tree: FileTree, most?: number) => boolean {
+  let bytes = 0;
+  return ({ entries }, most = Infinity) => {
+    for (const { digest, size } of entries) {
+      if (digest === undefined || !mark(digest)) continue;
+      bytes += size;
+      if (bytes > most) return false;
+    }
+    return true;
+  };
+}
+
+const SYNC = "sync-";
+const nameOf = (digest: Digest): string => `kept-${digest.slice("sha256:".length)}`;
+const bootId = async (): Promise<string> => (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
