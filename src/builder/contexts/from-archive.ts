@@ -1,6 +1,6 @@
 /** An archive becomes a tree: POST /build, a URL of an archive, what git gives. */
 import { fail } from "#base/errors.ts";
-import { decompress } from "#base/streams.ts";
+import { decompress, detectCompression } from "#base/streams.ts";
 import { tarReader, type TarEntry } from "#base/tar.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 import { MAX_ENTRIES, openAssembly } from "./assemble.ts";
@@ -9,9 +9,11 @@ import { cleanName, textOf } from "./names.ts";
 import { type GrowingFile, type PoolWriter, SMALL } from "./pool/writer.ts";
 
 const MAX_BYTES = 256 * 2 ** 30;
+/** Enough to tell how it is compressed. */
+const HEAD = 8;
 
 export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<FileTree> {
-  const { stream } = await decompress(archive, { what: "the context", limit: MAX_BYTES });
+  const stream = plainBytes(archive);
   const reader = tarReader({ entries: MAX_ENTRIES });
   const assembly = openAssembly();
   let file: TakenFile | undefined;
@@ -34,6 +36,23 @@ export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uin
   reader.end();
   await writer.finish();
   return await makeTree(assembly.entries());
+}
+
+/** What is not compressed is passed on as it comes, uncopied. */
+async function* plainBytes(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = archive[Symbol.asyncIterator]();
+  let head: Uint8Array = Buffer.alloc(0);
+  const rest = async function* () {
+    yield head;
+    for (let next; (next = await source.next()).done !== true; ) yield next.value;
+  };
+  try {
+    for (let next; head.length < HEAD && (next = await source.next()).done !== true; ) head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+    if (detectCompression(head) === "none") yield* rest();
+    else yield* (await decompress(rest(), { what: "the context", limit: MAX_BYTES })).stream;
+  } finally {
+    await source.return?.();
+  }
 }
 
 /** One file alone. */

@@ -20,12 +20,20 @@ export function cleanName(bytes: Uint8Array): string {
   return path;
 }
 
-/** Of a client that tells entries: it must be clean already. @throws invalid */
-export function checkPath(path: string): void {
-  const wrong = path === "" || !path.isWellFormed() || path.includes("\0") || path.split("/").some((name) => name === "" || name === "." || name === "..");
-  if (wrong) throw outside(path);
+/** Of a client that tells entries: it must be clean already. `from`: what is before it is known to be. @throws invalid */
+export function checkPath(path: string, from = 0): void {
+  if (!path.isWellFormed() || path.includes("\0")) throw outside(path);
+  for (let start = from; start <= path.length; ) {
+    const slash = path.indexOf("/", start);
+    const end = slash < 0 ? path.length : slash;
+    const dots = path.charCodeAt(start) === DOT && (end - start === 1 || (end - start === 2 && path.charCodeAt(start + 1) === DOT));
+    if (end === start || dots) throw outside(path);
+    start = end + 1;
+  }
   checkLength(path);
 }
+
+const DOT = 0x2e;
 
 export const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
 

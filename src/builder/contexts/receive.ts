@@ -88,12 +88,13 @@ export function receive({ writer, before, has, signal, remember }: Receiving): C
 
   function check(told: FileEntry): void {
     const { path, type, link } = told;
-    checkPath(path);
+    const parent = parentOf(path);
+    const known = parent === checkedParent;
+    checkPath(path, known && parent !== "" ? parent.length + 1 : 0);
     names += path.length;
     if (entries.length >= MAX_ENTRIES || names > MAX_NAMES) throw fail("invalid", `take in a context: more than ${MAX_ENTRIES} files, or names of more than ${MAX_NAMES} bytes`);
     if (kinds.has(path)) throw fail("invalid", `take in a context: ${JSON.stringify(path)} is told twice`);
-    const parent = parentOf(path);
-    if (parent !== checkedParent) {
+    if (!known) {
       if (parent !== "" && kinds.get(parent)?.type !== "directory") throw fail("invalid", `take in a context: ${JSON.stringify(path)}: ${JSON.stringify(parent)} is not a directory that was told before`);
       checkedParent = parent;
     }
