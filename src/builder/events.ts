@@ -21,6 +21,8 @@ export type Vertex = {
   readonly completed?: bigint;
   readonly cached?: boolean;
   readonly error?: string;
+  /** Of a step that is kept: what is different from the last time it was made; empty when it was found. */
+  readonly why?: readonly string[];
 };
 
 export type PlannedVertex = {

@@ -96,4 +96,30 @@ export const migrations: Migrations = [
     DELETE FROM origins WHERE digest = old.digest;
   END;
   `,
+  `
+  -- builder: what steps resulted in, by the steps' keys. A row whose result went stays for a while, without nodes: what
+  -- was made of that result is still found then.
+  CREATE TABLE build_cache (
+    key TEXT PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    identity TEXT NOT NULL,        -- chain ID, "" for no layers
+    layers TEXT NOT NULL,          -- JSON: descriptors and diff IDs
+    nodes TEXT NOT NULL,           -- JSON: what the row keeps from collection; "[]" when the result went
+    size INTEGER NOT NULL,
+    description TEXT NOT NULL,
+    place TEXT NOT NULL,
+    record TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    uses INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX build_cache_description ON build_cache (description, created);
+  CREATE INDEX build_cache_place ON build_cache (place, created);
+  -- builder: what follows from other things for ever, as the digest of a selection of files.
+  CREATE TABLE build_facts (key TEXT PRIMARY KEY, value TEXT NOT NULL, used INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX build_facts_used ON build_facts (used);
+  -- builder: builds that were. Their events are in files.
+  CREATE TABLE builds (ref TEXT PRIMARY KEY, record TEXT NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX builds_created ON builds (created);
+  `,
 ];

@@ -3,15 +3,35 @@
  * target is not touched; the same step asked for twice, by one build or two, is made once; whoever waits for it may go
  * away, and it is given up when nobody waits any more.
  */
-import type { Lease } from "#core/leases/leases.ts";
+import type { Layer } from "#core/layers/layers.ts";
+import type { Lease, Leases } from "#core/leases/leases.ts";
+import type { Snapshots } from "#core/snapshots/snapshots.ts";
 import type { Digest } from "#spec/digest.ts";
+import type { Platform } from "#spec/platform.ts";
 import type { BuildClient, RunDefaults } from "../builder.ts";
+import type { Cache } from "../cache/cache.ts";
+import type { Contexts } from "../contexts/contexts.ts";
 import type { BuildEvent } from "../events.ts";
 import type { ExecOp, FileOp, GitOp, Graph, HttpOp, ImageOp } from "../graph.ts";
 import type { FileTree, LayerTree, Tree } from "../tree.ts";
 
+export { openSolver } from "./open-solver.ts";
+
+export type SolverParts = {
+  readonly leases: Leases;
+  readonly snapshots: Pick<Snapshots, "stat">;
+  readonly cache: Cache;
+  readonly performers: Performers;
+  readonly contexts: Pick<Contexts, "hold" | "keep" | "recall">;
+  /** RUNs at a time, of all builds. Default: see open-solver.ts. */
+  readonly parallel?: number;
+};
+
 export type Solver = {
-  /** The targets' trees, in their order; held by the lease. @throws a step's failure with facts.step (its index) */
+  /**
+   * The targets' trees, in their order; held by the lease. Reports the plan first, then vertices.
+   * @throws a step's failure with facts.step (its index) and facts.vertex; invalid and forbidden (check-graph.ts)
+   */
   solve(graph: Graph, targets: readonly number[], options: SolveOptions): Promise<Solved>;
 };
 
@@ -29,6 +49,17 @@ export type SolveOptions = {
   readonly signal: AbortSignal;
   readonly report: (event: BuildEvent) => void;
   readonly debugOnFail?: boolean;
+  /** Results that others keep (--cache-from), asked for what is not here. */
+  readonly imports?: readonly ImportedCache[];
+};
+
+/** Results of a cache that is elsewhere (cache/import.ts). */
+export type ImportedCache = {
+  /** What a step of this key resulted in, and its layers if they are to be had. */
+  find(key: Digest): { readonly identity: string; readonly layers?: readonly Layer[]; readonly created?: bigint } | undefined;
+  fact(key: Digest): string | undefined;
+  /** Brings the layers and unpacks them. */
+  fetch(layers: readonly Layer[], context: StepContext): Promise<LayerTree>;
 };
 
 /** What a performer is told besides its op and its inputs' trees (in the order of the step's `inputs`). */
@@ -41,6 +72,8 @@ export type StepContext = {
   readonly log: (stream: 1 | 2, data: Uint8Array) => void;
   readonly progress: (status: { readonly id: string; readonly name: string; readonly current: number; readonly total: number }) => void;
   readonly debugOnFail?: boolean;
+  /** The step's. */
+  readonly platform?: Platform;
 };
 
 /** Who makes what steps result in. A result is whole or absent, durable when it resolves, and held by the lease. */

@@ -1,7 +1,8 @@
 /**
  * What keeps what alive, and the collection of the rest: mark and sweep over one graph of blobs and snapshots.
  *
- * Roots: the targets of images, active snapshots and views, whatever a lease holds, and what is kept for another attempt.
+ * Roots: the targets of images, active snapshots and views, whatever a lease holds, what is kept for another attempt, and
+ * what the build cache has.
  * Edges: what `link` recorded (index → manifests, manifest → configuration and layers, configuration → topmost
  * snapshot), and snapshot → parent.
  * Marking and forgetting are one transaction and read the leases in the same turn of the event loop, so that a blob is
@@ -21,6 +22,7 @@ const LIVE = `
     UNION SELECT 'snapshot/' || name FROM snapshots WHERE kind <> 'committed'
     UNION SELECT value FROM json_each(?)
     UNION SELECT node FROM kept
+    UNION SELECT node.value FROM build_cache, json_each(build_cache.nodes) AS node
     UNION SELECT e.target FROM live JOIN edges e ON e.source = live.node
     UNION SELECT 'snapshot/' || s.parent FROM live JOIN snapshots s ON live.node = 'snapshot/' || s.name WHERE s.parent IS NOT NULL
   )`;

@@ -13,6 +13,8 @@ export type Graph = {
   readonly others: readonly Node[];
   /** What interrupted work brought, and waits for another attempt. */
   readonly waiting: readonly Node[];
+  /** What the build cache keeps. */
+  readonly cached: readonly Node[];
 };
 
 const statements = {
@@ -21,6 +23,7 @@ const statements = {
   edges: "SELECT source, target FROM edges",
   active: "SELECT 'snapshot/' || name AS node FROM snapshots WHERE kind <> 'committed'",
   waiting: "SELECT node FROM kept",
+  cached: "SELECT DISTINCT node.value AS node FROM build_cache, json_each(build_cache.nodes) AS node",
 } as const;
 
 export function readGraph(db: Database, leases: Leases): () => Graph {
@@ -40,7 +43,7 @@ export function readGraph(db: Database, leases: Leases): () => Graph {
     }
     for (const { source, target } of q.edges.all<{ source: Node; target: Node }>()) add(source, target);
     const nodes = (rows: readonly { node: Node }[]) => rows.map(({ node }) => node);
-    return { sizes, targets: (node) => edges.get(node) ?? [], others: [...nodes(q.active.all()), ...leases.held()], waiting: nodes(q.waiting.all()) };
+    return { sizes, targets: (node) => edges.get(node) ?? [], others: [...nodes(q.active.all()), ...leases.held()], waiting: nodes(q.waiting.all()), cached: nodes(q.cached.all()) };
   };
 }
 
@@ -62,11 +65,11 @@ export function sizeOf(graph: Graph, nodes: Iterable<Node>): number {
 /** Roots that go one after another: what each frees, after those before it. */
 export type Removals = { remove(root: Node): number };
 
-/** `roots`: of which some will be removed. What `others` of the graph need, and what waits, is never freed. */
+/** `roots`: of which some will be removed. What `others` of the graph need, what waits, and what builds have cached is never freed. */
 export function openRemovals(graph: Graph, roots: Iterable<Node>): Removals {
   const reached = new Map([...new Set(roots)].map((root) => [root, reach(graph, [root])]));
   const users = new Map<Node, number>();
-  for (const nodes of [...reached.values(), reach(graph, [...graph.others, ...graph.waiting])]) {
+  for (const nodes of [...reached.values(), reach(graph, [...graph.others, ...graph.waiting, ...graph.cached])]) {
     for (const node of nodes) users.set(node, (users.get(node) ?? 0) + 1);
   }
   return {

@@ -1,0 +1,37 @@
+/** Filters of cache records, as Docker's and BuildKit's clients write them. Pure. */
+import { fail } from "#base/errors.ts";
+import type { CacheFilters, CacheUsage } from "./cache.ts";
+
+type Match = (usage: CacheUsage, values: readonly string[]) => boolean;
+
+const truth = (values: readonly string[]): boolean => !values.some((value) => value === "0" || value.toLowerCase() === "false");
+const flag = (of: (usage: CacheUsage) => boolean): Match => (usage, values) => of(usage) === truth(values);
+
+/** `until` is no property of a record but a duration: PruneOptions.keepDuration. */
+const MATCHES: Readonly<Record<string, Match>> = {
+  id: ({ id }, values) => values.some((value) => id.startsWith(value)),
+  parent: ({ parents }, values) => values.some((value) => parents.some((parent) => parent.startsWith(value))),
+  parents: ({ parents }, values) => values.some((value) => parents.some((parent) => parent.startsWith(value))),
+  type: ({ kind }, values) => values.includes(kind),
+  description: ({ description }, values) => values.some((value) => description.includes(value)),
+  inuse: flag(({ inUse }) => inUse),
+  mutable: flag(({ mutable }) => mutable),
+  immutable: flag(({ mutable }) => !mutable),
+  shared: flag(({ shared }) => shared),
+  private: flag(({ shared }) => !shared),
+};
+
+export function matches(usage: CacheUsage, filters: CacheFilters): boolean {
+  return [...filters].every(([name, values]) => matcher(name)(usage, values));
+}
+
+/** @throws invalid, with Docker's text */
+export function checkFilters(filters: CacheFilters): void {
+  for (const name of filters.keys()) matcher(name);
+}
+
+function matcher(name: string): Match {
+  const match = Object.hasOwn(MATCHES, name) ? MATCHES[name] : undefined;
+  if (match === undefined) throw fail("invalid", `invalid filter '${name}'`);
+  return match;
+}

@@ -1,0 +1,92 @@
+/** Removes records: all that match, or the longest unused until few enough bytes are left. */
+import { statfs } from "node:fs/promises";
+import { nowNanos } from "#base/clock.ts";
+import { failpoint } from "#base/failpoint.ts";
+import type { Core } from "#core/core.ts";
+import type { CacheUsage, Pruned, PruneOptions } from "./cache.ts";
+import { checkFilters, matches } from "./filters.ts";
+import type { CacheStatements, Stored } from "./records.ts";
+import { byUse, listUsage, type UsageParts } from "./usage.ts";
+
+export type PruneParts = Omit<UsageParts, "records" | "core"> & {
+  readonly core: Pick<Core, "db" | "graph" | "images" | "root" | "collect">;
+  readonly q: CacheStatements;
+  readonly records: () => readonly Stored[];
+};
+
+export async function prune(parts: PruneParts, options: PruneOptions): Promise<Pruned> {
+  checkFilters(options.filters ?? new Map());
+  const all = await listUsage({ ...parts, records: parts.records() });
+  const bound = await boundOf(parts.core.root, all, options);
+  const doomed = planPrune(all, options, { bound, now: nowNanos() });
+  const removed = await removeAll(parts, doomed, { remember: bound !== undefined, forgetFacts: options.all && bound === undefined && (options.filters?.size ?? 0) === 0 });
+  for (const usage of removed) options.report?.(usage);
+  return { removed, bytes: removed.reduce((sum, { size, shared }) => sum + (shared ? 0 : size), 0) };
+}
+
+/** Bytes that may be left; undefined: none need be. BuildKit's reckoning. */
+async function boundOf(root: string, all: readonly CacheUsage[], { reserved = 0, maxUsed = 0, minFree = 0 }: PruneOptions): Promise<number | undefined> {
+  if (reserved === 0 && maxUsed === 0 && minFree === 0) return undefined;
+  const total = bytesOf(all);
+  const { bsize, bavail } = await statfs(root);
+  const excess = minFree - bsize * bavail;
+  const allowed = maxUsed === 0 ? Infinity : maxUsed;
+  const bound = excess > 0 ? Math.min(allowed, total - excess) : allowed;
+  // Only a reserve: down to it.
+  return Math.max(bound === Infinity && minFree === 0 ? 0 : bound, reserved);
+}
+
+/** What an image has too takes no room of the cache's. */
+const bytesOf = (all: readonly CacheUsage[]): number => all.reduce((sum, { shared, size }) => sum + (shared ? 0 : size), 0);
+
+/**
+ * What goes, in this order: what others lie on goes after them. Pure.
+ * `bound`: the longest unused first, until at most so many bytes are left.
+ */
+export function planPrune(all: readonly CacheUsage[], options: PruneOptions, { bound, now }: { readonly bound: number | undefined; readonly now: bigint }): CacheUsage[] {
+  const mayGo = all.filter((usage) => isCandidate(usage, options, now)).toSorted(byUse);
+  const children = new Map<string, number>();
+  for (const { parents } of all) for (const parent of parents) children.set(parent, (children.get(parent) ?? 0) + 1);
+  const doomed: CacheUsage[] = [];
+  let left = bytesOf(all);
+  const waiting = new Set(mayGo);
+  for (let progress = true; progress && waiting.size > 0; ) {
+    progress = false;
+    for (const usage of waiting) {
+      if (bound !== undefined && left <= bound) return doomed;
+      if ((children.get(usage.id) ?? 0) > 0) continue;
+      waiting.delete(usage);
+      doomed.push(usage);
+      if (!usage.shared) left -= usage.size;
+      for (const parent of usage.parents) children.set(parent, children.get(parent)! - 1);
+      progress = true;
+    }
+  }
+  return doomed;
+}
+
+function isCandidate(usage: CacheUsage, { all, filters = new Map(), keepDuration = 0n }: PruneOptions, now: bigint): boolean {
+  if (usage.inUse) return false;
+  if (!all && (usage.shared || usage.kind === "internal" || usage.kind === "frontend")) return false;
+  if (keepDuration > 0n && (usage.lastUsed ?? usage.created) > now - keepDuration) return false;
+  return matches(usage, filters);
+}
+
+type How = {
+  /** What the results were stays known: only the room was wanted. */
+  readonly remember: boolean;
+  readonly forgetFacts: boolean;
+};
+
+async function removeAll({ core, q, busy, others }: PruneParts, doomed: readonly CacheUsage[], { remember, forgetFacts }: How): Promise<CacheUsage[]> {
+  const gone = await core.db.write(() => {
+    if (forgetFacts) q.clearFacts.run();
+    // A build may have come to need one since.
+    return doomed.filter(({ id }) => !busy.has(id) && (remember ? q.empty.run(id) : q.drop.run(id)) > 0);
+  });
+  await failpoint("cache.pruned");
+  const rest = doomed.filter((usage) => !gone.includes(usage));
+  for (const other of others) gone.push(...(await other.remove(rest.filter(({ kind }) => other.kinds.includes(kind)))));
+  await core.collect();
+  return gone;
+}

@@ -1,0 +1,53 @@
+/** What the cache has, as it is listed: /system/df, `docker buildx du`, `docker builder prune`. */
+import type { Core } from "#core/core.ts";
+import { reach } from "#core/gc/graph.ts";
+import type { Node } from "#core/leases/leases.ts";
+import type { CacheFilters, CacheUsage, OtherCache } from "./cache.ts";
+import { matches } from "./filters.ts";
+import type { Stored } from "./records.ts";
+
+export type UsageParts = {
+  readonly core: Pick<Core, "graph" | "images">;
+  readonly records: readonly Stored[];
+  readonly busy: ReadonlyMap<string, number>;
+  readonly others: readonly OtherCache[];
+};
+
+/** The longest unused first. */
+export async function listUsage(parts: UsageParts, filters: CacheFilters = new Map()): Promise<CacheUsage[]> {
+  const others = (await Promise.all(parts.others.map((other) => other.list()))).flat();
+  return [...usageOf(parts), ...others].filter((usage) => matches(usage, filters)).toSorted(byUse);
+}
+
+export const byUse = (a: CacheUsage, b: CacheUsage): number => compare(a.lastUsed ?? a.created, b.lastUsed ?? b.created) || a.uses - b.uses || compare(a.created, b.created);
+
+const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function usageOf({ core, records, busy }: UsageParts): CacheUsage[] {
+  const inImages = sharedNodes(core);
+  const byIdentity = new Map(records.map((record) => [record.tree.snapshot ?? "", record.id]));
+  return records.map(({ id, key: _, tree, parts, kind, description, size, created, lastUsed, uses }) => ({
+    id,
+    kind,
+    description,
+    parents: parentsOf(parts, byIdentity).filter((parent) => parent !== id),
+    inUse: busy.has(id),
+    shared: tree.snapshot !== undefined && inImages.has(`snapshot/${tree.snapshot}`),
+    mutable: false,
+    size,
+    created,
+    lastUsed: uses === 0 ? undefined : lastUsed,
+    uses,
+  }));
+}
+
+/** The records whose results it lies on: what frees nothing as long as it is there. */
+const parentsOf = (parts: Readonly<Record<string, string>>, byIdentity: ReadonlyMap<string, string>): string[] =>
+  [parts["base"], parts["upper"]].flatMap((identity) => (identity === undefined || identity === "" ? [] : (byIdentity.get(identity) ?? [])));
+
+/** What images and containers need. */
+function sharedNodes(core: Pick<Core, "graph" | "images">): ReadonlySet<Node> {
+  const graph = core.graph();
+  const active = graph.others.filter((node) => node.startsWith("snapshot/") && !node.startsWith("snapshot/sha256:"));
+  return reach(graph, [...core.images.list().map(({ target }): Node => `content/${target.digest}`), ...active]);
+}

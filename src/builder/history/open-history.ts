@@ -1,0 +1,146 @@
+/** Builds that were, as rows and files. See history.ts. */
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { nowNanos } from "#base/clock.ts";
+import { sha256 } from "#base/digest.ts";
+import { fail } from "#base/errors.ts";
+import type { Database } from "#base/sqlite.ts";
+import type { BuildEvent } from "../events.ts";
+import { type EventFile, openEventFile, readEventFile } from "./event-file.ts";
+import { type BuildRecord, type History, type HistoryChange, MAX_BUILDS, MAX_BYTES } from "./history.ts";
+import { openQueue, type Queue } from "./queue.ts";
+import { beginRecord, endRecord, fromText, interrupted, newTally, type Tally, tallyEvent, toText, withTally } from "./record.ts";
+
+export type HistoryParts = { readonly db: Database; /** Of their files: its own. */ readonly folder: string };
+
+const statements = {
+  list: "SELECT record FROM builds ORDER BY created DESC",
+  put: "INSERT INTO builds (ref, record, created) VALUES (?1, ?2, ?3) ON CONFLICT (ref) DO UPDATE SET record = ?2",
+  drop: "DELETE FROM builds WHERE ref = ?",
+} as const;
+
+type Running = { readonly begun: BuildRecord; readonly tally: Tally; readonly file: EventFile; readonly followers: Set<Queue<BuildEvent>> };
+
+export async function openHistory({ db, folder }: HistoryParts): Promise<History> {
+  const q = db.prepare(statements);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const builds = new Map(q.list.all<{ record: string }>().map(({ record }) => fromText(record)).reverse().map((build) => [build.ref, build]));
+  const running = new Map<string, Running>();
+  const watchers = new Set<Queue<HistoryChange>>();
+  const pathOf = (ref: string) => join(folder, `${fileName(ref)}.zst`);
+  const save = (build: BuildRecord) => db.write(() => void q.put.run(build.ref, toText(build), build.created)).catch(() => undefined);
+  const tell = (change: HistoryChange) => watchers.forEach((watcher) => watcher.push(change));
+  await putRight();
+
+  const now = (build: BuildRecord): BuildRecord => {
+    const { tally } = running.get(build.ref) ?? {};
+    return tally === undefined ? build : withTally(build, tally);
+  };
+
+  const history: History = {
+    begin(request) {
+      const begun = beginRecord(request, nowNanos());
+      const one: Running = { begun, tally: newTally(), file: openEventFile(pathOf(begun.ref), MAX_BYTES / 4), followers: new Set() };
+      builds.delete(begun.ref);
+      builds.set(begun.ref, begun);
+      running.set(begun.ref, one);
+      void save(begun);
+      tell({ kind: "started", build: begun });
+      return {
+        report(event) {
+          tallyEvent(one.tally, event);
+          one.file.append(event);
+          for (const follower of one.followers) follower.push(event);
+        },
+        end: async (outcome) => end(one, outcome),
+      };
+    },
+    list: () => [...builds.values()].reverse().map(now),
+    get(ref) {
+      const exact = builds.get(ref);
+      if (exact !== undefined) return now(exact);
+      const found = [...builds.values()].filter((build) => ref !== "" && build.ref.startsWith(ref));
+      if (found.length > 1) throw fail("conflict", `build ${ref}: ${found.length} builds begin so`);
+      if (found.length === 0) throw fail("not-found", `no record found for ${JSON.stringify(ref)}`);
+      return now(found[0]!);
+    },
+    async *events(given, { follow = false, signal } = {}) {
+      const { ref } = history.get(given);
+      const one = running.get(ref);
+      if (one === undefined) return yield* readEventFile(pathOf(ref));
+      const queue = openQueue<BuildEvent>();
+      using _ = follows(one.followers, queue, signal);
+      if (!follow) queue.end();
+      yield* readEventFile(pathOf(ref), await one.file.flush());
+      yield* queue.values;
+    },
+    async remove(refs) {
+      const going = refs.map((ref) => history.get(ref)).filter(({ ref }) => !running.has(ref));
+      await drop(going);
+    },
+    async *watch(signal) {
+      const queue = openQueue<HistoryChange>();
+      using _ = follows(watchers, queue, signal);
+      yield* queue.values;
+    },
+  };
+  return history;
+
+  function end(one: Running, outcome: Parameters<typeof endRecord>[2]): void {
+    const build = endRecord(withTally(one.begun, one.tally), nowNanos(), outcome);
+    builds.set(build.ref, build);
+    running.delete(build.ref);
+    for (const follower of one.followers) follower.end();
+    void save(build);
+    void one.file.flush().then(prune);
+    tell({ kind: "completed", build });
+  }
+
+  async function drop(going: readonly BuildRecord[]): Promise<void> {
+    for (const build of going) {
+      builds.delete(build.ref);
+      tell({ kind: "deleted", build });
+    }
+    await db.write(() => going.forEach(({ ref }) => q.drop.run(ref))).catch(() => undefined);
+    await Promise.all(going.map(({ ref }) => rm(pathOf(ref), { force: true })));
+  }
+
+  /** The oldest go when there are too many, or when their files are too large together. */
+  async function prune(): Promise<void> {
+    let bytes = 0;
+    const going: BuildRecord[] = [];
+    for (const [place, build] of [...builds.values()].reverse().entries()) {
+      bytes += await stat(pathOf(build.ref)).then(({ size }) => size, () => 0);
+      if (!running.has(build.ref) && (place >= MAX_BUILDS || bytes > MAX_BYTES)) going.push(build);
+    }
+    if (going.length > 0) await drop(going);
+  }
+
+  /** What was under way when the engine died ended with it; files without a row are nobody's. */
+  async function putRight(): Promise<void> {
+    for (const build of builds.values()) {
+      if (build.status !== "running") continue;
+      builds.set(build.ref, interrupted(build));
+      await save(interrupted(build));
+    }
+    const known = new Set([...builds.keys()].map((ref) => `${fileName(ref)}.zst`));
+    const stray = (await readdir(folder)).filter((name) => !known.has(name));
+    await Promise.all(stray.map((name) => rm(join(folder, name), { force: true })));
+  }
+}
+
+/** A ref is a client's word. */
+const fileName = (ref: string): string => (/^[a-zA-Z0-9_-]{1,64}$/.test(ref) ? ref : sha256(ref).slice(7));
+
+function follows<T>(all: Set<Queue<T>>, queue: Queue<T>, signal: AbortSignal | undefined): Disposable {
+  const end = () => queue.end();
+  all.add(queue);
+  signal?.addEventListener("abort", end, { once: true });
+  if (signal?.aborted === true) end();
+  return {
+    [Symbol.dispose]() {
+      all.delete(queue);
+      signal?.removeEventListener("abort", end);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/** A build's record: how it begins, what its events make of it, how it ends. Pure. */
+import { kindOf, messageOf } from "#base/errors.ts";
+import { formatPlatform } from "#spec/platform.ts";
+import type { BuildRequest, BuildResult } from "../builder.ts";
+import type { BuildEvent } from "../events.ts";
+import type { BuildRecord, StepExplanation } from "./history.ts";
+
+export function beginRecord({ ref, dockerfile, context, target, platforms, exports }: BuildRequest, now: bigint): BuildRecord {
+  return {
+    ref,
+    dockerfile: dockerfile.path,
+    context,
+    target,
+    platforms: platforms.map(formatPlatform),
+    names: exports.flatMap(({ attributes }) => (attributes["name"] ?? "").split(",").filter((name) => name !== "")),
+    status: "running",
+    created: now,
+    steps: { total: 0, completed: 0, cached: 0 },
+    warnings: 0,
+    metadata: {},
+    explained: [],
+  };
+}
+
+export function endRecord(record: BuildRecord, now: bigint, { result, error }: { readonly result?: BuildResult; readonly error?: unknown }): BuildRecord {
+  if (error === undefined) return { ...record, status: "completed", completed: now, metadata: result?.metadata ?? {}, ...(result?.image !== undefined && { image: result.image }) };
+  const status = kindOf(error) === "cancelled" ? "canceled" : "error";
+  return { ...record, status, completed: now, error: messageOf(error) };
+}
+
+/** Found under way when the engine starts. */
+export const interrupted = (record: BuildRecord): BuildRecord => ({ ...record, status: "error", completed: record.created, error: "the engine ended while it was built" });
+
+/** Counts of a build under way. */
+export type Tally = { readonly planned: Set<string>; readonly done: Set<string>; readonly cached: Set<string>; readonly explained: Map<string, StepExplanation>; warnings: number };
+
+export const newTally = (): Tally => ({ planned: new Set(), done: new Set(), cached: new Set(), explained: new Map(), warnings: 0 });
+
+export function tallyEvent(tally: Tally, event: BuildEvent): void {
+  if (event.kind === "plan") for (const { id } of event.vertices) tally.planned.add(id);
+  if (event.kind === "warning") tally.warnings++;
+  if (event.kind !== "vertex") return;
+  const { id, name, completed, cached = false, error, why } = event;
+  if (why !== undefined) tally.explained.set(id, { vertex: id, name, cached, why });
+  if (completed === undefined || error !== undefined) return;
+  tally.planned.add(id);
+  tally.done.add(id);
+  if (cached) tally.cached.add(id);
+  else tally.cached.delete(id);
+}
+
+export function withTally(record: BuildRecord, { planned, done, cached, explained, warnings }: Tally): BuildRecord {
+  return { ...record, steps: { total: planned.size, completed: done.size, cached: cached.size }, warnings, explained: [...explained.values()] };
+}
+
+/** The row's text. */
+export const toText = (record: BuildRecord): string => JSON.stringify(record, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+
+export function fromText(text: string): BuildRecord {
+  const { created, completed, ...rest } = JSON.parse(text) as Omit<BuildRecord, "created" | "completed"> & { created: string; completed?: string };
+  return { ...rest, created: BigInt(created), ...(completed !== undefined && { completed: BigInt(completed) }) };
+}
