@@ -43,6 +43,8 @@ export type GitOp = {
   readonly ref: string;
   readonly subdir: string;
   readonly keepGitDir: boolean;
+  /** false: they are left out. */
+  readonly submodules?: boolean;
   /** A commit it must be. */
   readonly checksum?: string;
 };

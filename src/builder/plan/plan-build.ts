@@ -1,7 +1,139 @@
 /** The plan of a build: each platform's target, written into one graph. */
 import { fail } from "#base/errors.ts";
-import type { Plan, PlanInput } from "./plan.ts";
+import { formatPlatform, normalizePlatform, type Platform } from "#spec/platform.ts";
+import { argsOf } from "../dockerfile/arguments.ts";
+import type { Instruction } from "../dockerfile/dockerfile.ts";
+import { parseTrigger, triggerText } from "../dockerfile/parse.ts";
+import type { BuildWarning } from "../events.ts";
+import { unusedArgs } from "./config-instructions.ts";
+import { at, invalid, located } from "./failures.ts";
+import { globalArgs, proxyVariables } from "./global-args.ts";
+import { finishConfig, type ImageState } from "./image-state.ts";
+import type { BaseImage, Plan, PlanInput, PlannedImage, PlannedInstruction } from "./plan.ts";
+import type { PlanScope } from "./scene.ts";
+import { type Base, emitBase, findContext, resolveBase } from "./sources.ts";
+import { openProgress, performStage } from "./stage.ts";
+import { openStages, type StageNode, type Stages } from "./stages.ts";
+import { openSteps } from "./steps.ts";
 
 export async function planBuild(input: PlanInput): Promise<Plan> {
-  throw fail("not-implemented", `plan ${input.request.ref}: not yet`);
+  const { request, host, dockerfile } = input;
+  const common = { input, steps: openSteps(), taken: new Set(dockerfile.meta.flatMap((instruction) => argsOf(instruction).map(({ key }) => key))), resolve: resolveOnce(input) };
+  const platforms = request.platforms.length === 0 ? [host] : request.platforms;
+  const severalPlatforms = platforms.length > 1 || /^(1|t|true)$/i.test(request.buildArgs["BUILDKIT_MULTI_PLATFORM"] ?? "");
+  const planned: PlatformPlan[] = [];
+  for (const platform of platforms) planned.push(await planPlatform({ ...common, target: normalizePlatform(platform), severalPlatforms }));
+  return {
+    graph: { steps: common.steps.finish() },
+    images: planned.map(({ image }) => image),
+    warnings: planned.flatMap(({ warnings }) => warnings),
+    instructions: planned[0]!.told,
+    unusedArgs: unusedArgs(request.buildArgs, common.taken),
+  };
+}
+
+function resolveOnce({ images, request, signal }: PlanInput): PlanScope["resolve"] {
+  const asked = new Map<string, Promise<BaseImage>>();
+  return (reference, platform) => {
+    const key = `${reference} ${formatPlatform(platform)}`;
+    const answer = asked.get(key) ?? images.resolve(reference, { platform, pull: request.pull, signal });
+    asked.set(key, answer);
+    return answer;
+  };
+}
+
+type PlatformPlan = { readonly image: PlannedImage; readonly warnings: readonly BuildWarning[]; readonly told: readonly PlannedInstruction[] };
+
+async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target" | "taken" | "resolve" | "severalPlatforms">): Promise<PlatformPlan> {
+  const { input, target } = common;
+  const { dockerfile, request } = input;
+  const { buildArgs } = request;
+  const host = normalizePlatform(input.host);
+  const args = globalArgs(dockerfile, buildArgs, { host, target, stage: request.target || dockerfile.stages.at(-1)?.name || "" });
+  const scope: PlanScope = { ...common, args, buildArgs, proxies: proxyVariables(buildArgs), epoch: epochOf(buildArgs["SOURCE_DATE_EPOCH"] ?? args.get("SOURCE_DATE_EPOCH")), finished: new Map() };
+  const stages = openStages(dockerfile, { args, noCache: request.noCache, host, context: (name, platform) => findContext(request.contexts, name, platform ?? target) });
+  const last = stages.target(request.target);
+  const { bases, needed } = await openBases(scope, stages, last);
+  const warnings: BuildWarning[] = [];
+  const told: PlannedInstruction[] = [];
+  for (const stage of needed) {
+    const progress = openProgress(stage);
+    const base = stage.parent === undefined ? emitBase(scope, stage, bases.get(stage)!, progress) : parentState(scope, stage);
+    const done = performStage(scope, stage, base, progress);
+    scope.finished.set(stage, done.state);
+    told.push(...done.told);
+    warnings.push(...platformWarning(scope, stage, bases.get(stage)));
+  }
+  return { image: plannedImage(scope, scope.finished.get(last)!), warnings, told };
+}
+
+function epochOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === "") return undefined;
+  if (!/^-?\d{1,12}$/.test(text)) throw invalid(`invalid SOURCE_DATE_EPOCH: ${text}`);
+  return Number(text);
+}
+
+function parentState({ finished }: PlanScope, { parent, title }: StageNode): ImageState {
+  const state = finished.get(parent!);
+  if (state === undefined) throw fail("internal", `plan stage ${title}: its base was not planned before it`);
+  return state;
+}
+
+/** Base images side by side; and once more, as long as ONBUILD triggers ask for others. */
+async function openBases(scope: PlanScope, stages: Stages, last: StageNode): Promise<{ bases: ReadonlyMap<StageNode, Base>; needed: StageNode[] }> {
+  const bases = new Map<StageNode, Base>();
+  const seen = new Set<StageNode>();
+  for (;;) {
+    const needed = stages.needed(last);
+    const open = needed.filter((stage) => stage.parent === undefined && !bases.has(stage));
+    await Promise.all(open.map(async (stage) => {
+      try {
+        bases.set(stage, await resolveBase(scope, stage));
+      } catch (error) {
+        throw located(error, stage.from.lines);
+      }
+    }));
+    const fresh = needed.filter((stage) => !seen.has(stage) && stage.index !== undefined && stage.context === undefined);
+    const triggers = new Map(fresh.map((stage) => [stage, at(stage.from.lines, () => triggersOf(stage, bases.get(stage)))]));
+    for (const stage of needed) seen.add(stage);
+    if ([...triggers.values()].every((list) => list.length === 0)) return { needed, bases };
+    stages.trigger(triggers);
+  }
+}
+
+/** What the base says is to be done first in every stage that is made of it. */
+function triggersOf({ parent }: StageNode, base: Base | undefined): Instruction[] {
+  const own = parent?.commands.filter(({ instruction }) => instruction.keyword === "ONBUILD").map(({ instruction }) => triggerText(instruction));
+  const config = base?.kind === "image" ? (base.image.document["config"] as { OnBuild?: unknown } | null | undefined) : undefined;
+  const texts = own ?? (Array.isArray(config?.OnBuild) ? (config.OnBuild as unknown[]) : []);
+  return texts.map((text) => parseTrigger(String(text)));
+}
+
+function plannedImage({ input, epoch, target }: PlanScope, state: ImageState): PlannedImage {
+  const { platforms, labels } = input.request;
+  const config = { ...state.config, Labels: { ...(state.config["Labels"] as object | undefined), ...labels } };
+  return {
+    platform: normalizePlatform(platforms.length === 0 ? state.platform : target),
+    step: state.step,
+    config: finishConfig(config),
+    author: state.author,
+    baseHistory: state.baseHistory,
+    history: state.history,
+    ...(state.base !== undefined && { base: state.base }),
+    ...(epoch !== undefined && { sourceDateEpoch: epoch }),
+  };
+}
+
+function platformWarning({ target }: PlanScope, stage: StageNode, base: Base | undefined): BuildWarning[] {
+  if (base?.kind !== "image" || stage.index === undefined) return [];
+  const [actual, wanted] = [base.image.platform, stage.platform ?? target].map(normalizePlatform) as [Platform, Platform];
+  if (actual.os === wanted.os && actual.architecture === wanted.architecture) return [];
+  return [{
+    rule: "InvalidBaseImagePlatform",
+    description: "Base image platform does not match expected target platform",
+    detail: `Base image ${stage.base} was pulled with platform ${JSON.stringify(formatPlatform(actual))}, expected ${JSON.stringify(formatPlatform(wanted))} for current build`,
+    url: "",
+    file: "",
+    ranges: [{ start: stage.from.lines[0], end: stage.from.lines[1] }],
+  }];
 }

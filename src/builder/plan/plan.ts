@@ -4,7 +4,6 @@
  *
  *     const { graph, images } = await planBuild({ dockerfile, request, images, host, ignore, signal });
  *     showText(plan)                                     // show-text.ts: --dry-run; showSvg(plan): the same as a picture
- *     explainStep(graph, index)                          // explain.ts: what a step's key is made of, in words
  *
  * What does not lead to the target is not in the graph; what is equal is one step, whichever stages and platforms ask for
  * it. Failures are `invalid` with BuildKit's texts; facts: `lines` of the Dockerfile. The size of a plan is bounded

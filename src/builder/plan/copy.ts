@@ -1,0 +1,197 @@
+/** COPY and ADD: sources of every kind become actions of one step, or of two for --link. */
+import { posix } from "node:path";
+import { fail } from "#base/errors.ts";
+import { transferOf } from "../dockerfile/arguments.ts";
+import type { Heredoc } from "../dockerfile/dockerfile.ts";
+import { expandWord } from "../dockerfile/expand.ts";
+import { flagOf, flagsOf, isSet } from "../dockerfile/flags.ts";
+import type { CopyAction, FileAction, FileOp, HttpOp } from "../graph.ts";
+import { parseGitSource } from "../git-source.ts";
+import { gitStep } from "./git.ts";
+import { note } from "./image-state.ts";
+import { addStep, advance, expand, lookup, type Scene, stepName } from "./scene.ts";
+import { contextPath, mainContext, sourceState } from "./sources.ts";
+
+type Transfer = {
+  readonly scene: Scene;
+  readonly add: boolean;
+  readonly sources: readonly string[];
+  readonly heredocs: readonly Heredoc[];
+  readonly destination: string;
+  readonly owner: string;
+  readonly mode: number | string | undefined;
+  readonly checksum: string;
+  readonly parents: boolean;
+  readonly exclude: readonly string[];
+  /** The steps that are copied from; their places as inputs begin after the base's. */
+  readonly inputs: number[];
+  readonly name: string;
+};
+
+export function copy(scene: Scene): void {
+  const transfer = readTransfer(scene);
+  checkTransfer(transfer);
+  const link = isSet(scene.instruction, "link") === true;
+  const copies = joined(transfer.sources.map((source) => sourceAction(transfer, source, link)));
+  const actions = [...copies, ...transfer.heredocs.map((heredoc) => fileAction(transfer, heredoc))];
+  const step = perform(transfer, { kind: "file", base: 0, actions }, link);
+  const createdBy = `${historyText(transfer)} # buildkit`;
+  scene.scope.steps.spend(createdBy.length);
+  note(scene.state, createdBy, { step, instruction: scene.instruction.original });
+}
+
+function readTransfer(scene: Scene): Transfer {
+  const { instruction, state } = scene;
+  const { sources, heredocs, destination } = transferOf(instruction);
+  const word = expand(scene);
+  const flag = (name: string): string => word(flagOf(instruction, name) ?? "");
+  return {
+    scene,
+    add: instruction.keyword === "ADD",
+    sources: sources.map(word),
+    heredocs: heredocs.map((heredoc) => (heredoc.quoted ? heredoc : { ...heredoc, content: expandWord(heredoc.content, { lookup: lookup(scene), escape: "\\", quotes: "ignore" }) })),
+    destination: destinationPath(word(destination), (state.config["WorkingDir"] as string | undefined) ?? "/"),
+    owner: flag("chown"),
+    mode: parseMode(flag("chmod")),
+    checksum: flag("checksum"),
+    parents: isSet(instruction, "parents") === true,
+    exclude: flagsOf(instruction, "exclude"),
+    inputs: [],
+    name: stepName(scene),
+  };
+}
+
+/** Absolute; a slash at the end says that it is a directory. */
+function destinationPath(text: string, directory: string): string {
+  const isDirectory = text === "" || text === "." || /(^|\/)\.?$/.test(text);
+  const clean = posix.resolve("/", directory, text);
+  return isDirectory && clean !== "/" ? `${clean}/` : clean;
+}
+
+/** Octal, or chmod's words. @throws invalid */
+function parseMode(text: string): number | string | undefined {
+  if (text === "") return undefined;
+  const mode = /^[0-7]{1,11}$/.test(text) ? Number.parseInt(text, 8) : Number.NaN;
+  if (mode <= 0o7777) return mode;
+  if (/^\d+$/.test(text) || !SYMBOLIC.test(text)) throw fail("invalid", `invalid chmod parameter: '${text}'. it should be octal string and between 0 and 07777`);
+  return text;
+}
+
+const SYMBOLIC = /^[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+(?:,[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+)*$/;
+
+function checkTransfer({ sources, checksum, add }: Transfer): void {
+  if (checksum === "") return;
+  if (!add) throw fail("invalid", "checksum can't be specified for COPY");
+  if (sources.length !== 1) throw fail("invalid", "checksum can't be specified for multiple sources");
+  if (!isHttp(sources[0]!) && parseGitSource(sources[0]!) === undefined) throw fail("invalid", "checksum requires HTTP(S) or Git sources");
+}
+
+function sourceAction(transfer: Transfer, source: string, link: boolean): CopyAction {
+  if (source === "") return localAction(transfer, source, link);
+  if (isHttp(source)) return httpAction(transfer, source, link);
+  const { instruction } = transfer.scene;
+  const git = gitStep(source, { keepGitDir: isSet(instruction, "keep-git-dir"), checksum: transfer.checksum || undefined });
+  if (git === undefined) return localAction(transfer, source, link);
+  if (!transfer.add) throw fail("invalid", "source can't be a git ref for COPY");
+  const from = place(transfer, addStep(transfer.scene, git, [], transfer.name));
+  return action(transfer, { from, sources: ["."], unpack: false, link });
+}
+
+const isHttp = (source: string): boolean => /^https?:\/\//.test(source) && parseGitSource(source) === undefined;
+
+function httpAction(transfer: Transfer, url: string, link: boolean): CopyAction {
+  if (!transfer.add) throw fail("invalid", "source can't be a URL for COPY");
+  const { checksum } = transfer;
+  if (checksum !== "" && !/^sha(256:[a-f0-9]{64}|384:[a-f0-9]{96}|512:[a-f0-9]{128})$/.test(checksum)) throw fail("invalid", "invalid checksum digest format");
+  const filename = fileOf(url);
+  const op: HttpOp = { kind: "http", url, filename, ...(checksum !== "" && { checksum }) };
+  const from = place(transfer, addStep(transfer.scene, op, [], transfer.name));
+  return action(transfer, { from, sources: [filename], unpack: isSet(transfer.scene.instruction, "unpack") ?? false, link });
+}
+
+function fileOf(url: string): string {
+  const path = URL.canParse(url) ? new URL(url).pathname : "";
+  const base = posix.basename(path);
+  try {
+    return base === "" ? "__unnamed__" : decodeURIComponent(base).replaceAll("/", "_");
+  } catch {
+    return base;
+  }
+}
+
+function localAction(transfer: Transfer, source: string, link: boolean): CopyAction {
+  const { scene, add, parents } = transfer;
+  const sources = [parents ? pivoted(source) : contextPath(posix.join("/", source))];
+  const unpack = isSet(scene.instruction, "unpack") ?? add;
+  return action(transfer, { from: localSource(transfer, sources[0]!), sources, unpack, link });
+}
+
+/** "a/./b/c": what stands before the dot is where it is looked for, and is not kept. */
+function pivoted(source: string): string {
+  const at = source.indexOf("/./");
+  if (at < 0) return contextPath(posix.join("/", source));
+  const [before, after] = [contextPath(posix.join("/", source.slice(0, at))), contextPath(posix.join("/", source.slice(at + 3)))];
+  return before === "." ? after : `${before}/./${after}`;
+}
+
+function localSource(transfer: Transfer, source: string): number {
+  const { scene } = transfer;
+  const { scope, stage, instruction, state } = scene;
+  const from = scene.sources[0];
+  if (from === undefined) {
+    const context = mainContext(scope, state.platform);
+    context.want(source.replace("/./", "/"));
+    return place(transfer, context.step);
+  }
+  const other = sourceState(scope, from);
+  if (other !== undefined) return place(transfer, other.step);
+  throw fail("invalid", `cannot copy from stage ${JSON.stringify(flagOf(instruction, "from"))}, it needs to be defined before current stage ${JSON.stringify(stage.title)}`);
+}
+
+function place({ inputs }: Transfer, step: number): number {
+  const there = inputs.indexOf(step);
+  return 1 + (there >= 0 ? there : inputs.push(step) - 1);
+}
+
+/** Neighbours that are copied from one place in one way are one action. */
+function joined(actions: readonly CopyAction[]): CopyAction[] {
+  const result: CopyAction[] = [];
+  for (const action of actions) {
+    const last = result.at(-1);
+    if (last?.from === action.from && last.unpack === action.unpack) result[result.length - 1] = { ...last, sources: [...last.sources, ...action.sources] };
+    else result.push(action);
+  }
+  return result;
+}
+
+type Wish = Pick<CopyAction, "from" | "sources" | "unpack" | "link">;
+
+function action({ destination, exclude, owner, mode, parents }: Transfer, wish: Wish): CopyAction {
+  return { action: "copy", ...wish, destination, exclude, parents, ...(owner !== "" && { owner }), ...(mode !== undefined && { mode }), allowEmpty: true };
+}
+
+function fileAction({ destination, owner, mode }: Transfer, { name, content }: Heredoc): FileAction {
+  return { action: "mkfile", path: destination, name, data: content, mode: mode ?? 0o644, ...(owner !== "" && { owner }) };
+}
+
+/** With --link the files are a layer of their own, whatever lies below: it is put on top of that. */
+function perform(transfer: Transfer, op: FileOp, link: boolean): number {
+  const { scene, inputs, name } = transfer;
+  if (!link) return advance(scene, op, inputs, name);
+  const { steps } = scene.scope;
+  const scratch = steps.add({ op: { kind: "scratch" }, inputs: [], name: "FROM scratch", platform: scene.state.platform });
+  const own = addStep(scene, op, [scratch, ...inputs], name);
+  return advance(scene, { kind: "merge" }, [own], name.replace(/^(\[[^\]]*\] )?/, (prefix) => `${prefix}LINK `));
+}
+
+/** As BuildKit tells it: flags that matter for the layer, sources, destination as it was written. */
+function historyText({ scene, add, sources, heredocs, parents }: Transfer): string {
+  const { instruction } = scene;
+  const word = expand(scene);
+  const flags = [
+    parents ? "--parents" : "",
+    ...["chown", "chmod"].map((name) => word(flagOf(instruction, name) ?? "") && `--${name}=${word(flagOf(instruction, name)!)}`),
+  ].filter(Boolean);
+  const destination = word(transferOf(instruction).destination);
+  return [add ? "ADD" : "COPY", ...flags, ...sources, ...heredocs.map(({ name }) => `<<${name}`), destination].join(" ");
+}

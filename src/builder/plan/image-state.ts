@@ -1,0 +1,96 @@
+/** The image of a stage while its instructions change it: configuration, variables of its RUNs, history. */
+import type { Platform } from "#spec/platform.ts";
+import type { BaseImage, PlannedHistory } from "./plan.ts";
+
+export type Json = Readonly<Record<string, unknown>>;
+
+export type ImageState = {
+  /** Docker's `config`, without what says nothing. */
+  config: Record<string, unknown>;
+  /** What RUN has in its environment: ENV and ARG, in the order in which they were last set. */
+  readonly variables: Map<string, string>;
+  /** Names of ARGs that were declared, with the values that variables do not have (any more). */
+  readonly args: Map<string, string | undefined>;
+  author: string;
+  readonly baseHistory: readonly Json[];
+  history: PlannedHistory[];
+  base: { readonly name: string; readonly digest: BaseImage["digest"] } | undefined;
+  platform: Platform;
+  /** The step of the graph that the next one goes on from. */
+  step: number;
+};
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const COMMENT = "buildkit.dockerfile.v0";
+
+/** In the order in which BuildKit writes them. */
+const FIELDS = [
+  "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal", "ArgsEscaped", "Healthcheck", "OnBuild", "Shell",
+] as const;
+const SORTED: ReadonlySet<string> = new Set(["ExposedPorts", "Volumes", "Labels"]);
+
+export function scratchState(platform: Platform, step: number): ImageState {
+  return openState({ WorkingDir: "/", Env: [`PATH=${PATH}`] }, { platform, step, author: "", baseHistory: [], base: undefined });
+}
+
+export function baseState(image: BaseImage, platform: Platform, step: number): ImageState {
+  const { document, reference, digest } = image;
+  const author = typeof document["author"] === "string" ? document["author"] : "";
+  const baseHistory = Array.isArray(document["history"]) ? (document["history"] as Json[]) : [];
+  return openState((document["config"] ?? {}) as Json, { platform, step, author, baseHistory, base: { name: reference, digest } });
+}
+
+type Rest = Pick<ImageState, "platform" | "step" | "author" | "baseHistory" | "base">;
+
+function openState(config: Json, rest: Rest): ImageState {
+  const copy = structuredClone(pick(config)) as Record<string, unknown>;
+  const env = [...((copy["Env"] ?? []) as string[])];
+  if (!env.some((item) => item.startsWith("PATH=")) && rest.platform.os !== "windows") env.push(`PATH=${PATH}`);
+  copy["Env"] = env;
+  return { config: copy, variables: new Map(env.map(splitPair)), args: new Map(), history: [], ...rest };
+}
+
+/** A stage's own, made of the one it is based on. Triggers do not go further than one stage. */
+export function childState(state: ImageState): ImageState {
+  const config = structuredClone(state.config);
+  delete config["OnBuild"];
+  return { ...state, config, variables: new Map(state.variables), args: new Map(state.args), history: [...state.history] };
+}
+
+export function note(state: ImageState, createdBy: string, options: { step?: number; instruction: string }): void {
+  state.history.push({ createdBy, comment: COMMENT, ...options });
+}
+
+/** ENV: where it stood, if it was there. */
+export function setEnv(state: ImageState, key: string, value: string): void {
+  const env = state.config["Env"] as string[];
+  const at = env.findIndex((item) => splitPair(item)[0] === key);
+  if (at >= 0) env[at] = `${key}=${value}`;
+  else env.push(`${key}=${value}`);
+  setVariable(state, key, value);
+}
+
+/** The last one set stands last. */
+export function setVariable({ variables }: ImageState, key: string, value: string): void {
+  variables.delete(key);
+  variables.set(key, value);
+}
+
+/** The finished configuration: fields and maps in a fixed order, nothing that says nothing. */
+export function finishConfig(config: Json): Json {
+  return Object.fromEntries(Object.entries(pick(config)).map(([field, value]) => [field, SORTED.has(field) ? sorted(value as Json) : value]));
+}
+
+const pick = (config: Json): Json => Object.fromEntries(FIELDS.flatMap((field) => (isEmpty(config[field]) ? [] : [[field, config[field]]])));
+
+/** SHELL [] and the like are as if they were not there. */
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === "" || value === false || (typeof value === "object" && Object.keys(value).length === 0);
+}
+
+const sorted = (map: Json): Json => Object.fromEntries(Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+
+function splitPair(item: string): [key: string, value: string] {
+  const at = item.indexOf("=");
+  return at < 0 ? [item, ""] : [item.slice(0, at), item.slice(at + 1)];
+}

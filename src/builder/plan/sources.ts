@@ -1,0 +1,143 @@
+/** Where files come from: the main context, named contexts, stages and images. Each becomes a step of the graph when first asked for. */
+import { fail } from "#base/errors.ts";
+import type { GitOp, HttpOp } from "../graph.ts";
+import { formatPlatform, normalizePlatform, type Platform } from "#spec/platform.ts";
+import { canonical, familiar, parseReference, tryReference, withDefaultTag } from "#spec/reference.ts";
+import { gitStep } from "./git.ts";
+import { baseState, type ImageState, scratchState } from "./image-state.ts";
+import type { BaseImage, PlanInput } from "./plan.ts";
+import { type PlanScope, prefixOf, type StageProgress } from "./scene.ts";
+import type { StageNode } from "./stages.ts";
+
+const SCRATCH = "scratch";
+
+/** The context as a step, and where to say what of it is needed. */
+export function mainContext({ steps, input }: PlanScope, platform: Platform): { step: number; want: (path: string) => void } {
+  const { remote, ignore } = input;
+  if (remote === undefined) {
+    const folder = steps.folder({ name: "[internal] load build context", platform: input.host }, "context");
+    folder.exclude(ignore);
+    return { step: folder.index, want: folder.want };
+  }
+  const name = `[internal] load remote build context`;
+  const source = steps.add({ op: remote, inputs: [], name, platform: input.host });
+  if (remote.kind === "git") return { step: source, want: () => {} };
+  const scratch = steps.add({ op: { kind: "scratch" }, inputs: [], name: "", platform });
+  const unpack = { action: "copy", from: 1, sources: ["."], destination: "/", exclude: [], parents: false, unpack: true, link: false } as const;
+  const step = steps.add({ op: { kind: "file", base: 0, actions: [unpack] }, inputs: [scratch, source], name: "[internal] unpack build context", platform: input.host });
+  return { step, want: () => {} };
+}
+
+/** What a client has to send for "/a/b": "a/b"; "." for everything. */
+export const contextPath = (path: string): string => path.replace(/^\/+/, "").replace(/\/+$/, "") || ".";
+
+/** The final state of a stage, if it stands before; of an image or a context. */
+export const sourceState = ({ finished }: PlanScope, stage: StageNode): ImageState | undefined => finished.get(stage);
+
+/** --build-context: of a name and platform, or of a name. "scratch" and "context" are no names. */
+export function findContext(contexts: PlanInput["request"]["contexts"], name: string, platform: Platform): string | undefined {
+  if (/^(scratch|context)$/i.test(name)) return undefined;
+  const reference = tryReference(name);
+  if (reference === undefined) return own(contexts, name);
+  const short = familiar(reference).replace(/:latest$/, "");
+  return own(contexts, `${short}::${formatPlatform(normalizePlatform(platform))}`) ?? own(contexts, short);
+}
+
+const own = (contexts: PlanInput["request"]["contexts"], name: string): string | undefined => (Object.hasOwn(contexts, name) ? contexts[name] : undefined);
+
+/** What a stage begins with that is based on no other one, looked up; nothing of it is in the graph yet. */
+export type Base =
+  | { readonly kind: "scratch" }
+  | { readonly kind: "image"; readonly image: BaseImage; readonly label: (reference: string) => string | undefined }
+  | { readonly kind: "folder"; readonly name: string; readonly label: string; readonly ignore: readonly string[] }
+  | { readonly kind: "remote"; readonly op: GitOp | HttpOp; readonly label: string };
+
+export async function resolveBase(scope: PlanScope, stage: StageNode): Promise<Base> {
+  const platform = stage.platform ?? scope.target;
+  if (stage.context !== undefined) return await resolveContext(scope, { name: stage.name, spec: stage.context, platform });
+  if (stage.base === SCRATCH) return { kind: "scratch" };
+  const spec = findContext(scope.input.request.contexts, stage.base, platform);
+  if (spec !== undefined) return await resolveContext(scope, { name: shortName(stage.base), spec, platform });
+  return { kind: "image", image: await scope.resolve(imageName(stage.base), platform), label: () => undefined };
+}
+
+const shortName = (name: string): string => {
+  const reference = tryReference(name);
+  return reference === undefined ? name : familiar(reference).replace(/:latest$/, "");
+};
+
+/** @throws invalid, with Docker's words */
+function imageName(base: string): string {
+  if (/^(?:sha256:)?[a-f0-9]{64}$/.test(base)) return base;
+  try {
+    return canonical(withDefaultTag(parseReference(base)));
+  } catch (cause) {
+    throw fail("invalid", `failed to parse stage name ${JSON.stringify(base)}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+type Context = { readonly name: string; readonly spec: string; readonly platform: Platform };
+
+async function resolveContext({ input, resolve }: PlanScope, { name, spec, platform }: Context): Promise<Base> {
+  const [scheme, rest] = splitAt(spec, ":");
+  const label = `[context ${name}] ${withoutPassword(spec)}`;
+  if (scheme === "docker-image") {
+    const reference = rest.replace(/^\/\//, "");
+    if (reference === SCRATCH) return { kind: "scratch" };
+    return { kind: "image", image: await resolve(imageName(reference), platform), label: (text) => `[context ${name}] ${text}` };
+  }
+  if (scheme === "oci-layout") return { kind: "image", image: await resolve(spec, platform), label: () => `[context ${name}] OCI load from client` };
+  if (scheme === "local") return { kind: "folder", name: rest, label: `[context ${name}] load from client`, ignore: (await input.ignoreOf?.(rest)) ?? [] };
+  const git = gitStep(spec, { keepGitDir: keepsGitDir(input) });
+  if (git !== undefined) return { kind: "remote", op: git, label };
+  if (scheme === "http" || scheme === "https") return { kind: "remote", op: { kind: "http", url: spec, filename: "context" }, label };
+  throw fail("invalid", rest === "" ? `invalid context specifier ${spec} for ${name}` : `unsupported context source ${scheme} for ${name}`);
+}
+
+const withoutPassword = (url: string): string => url.replace(/(?<=^[a-z]+:\/\/)[^/@]*@/i, "");
+
+/** The state that a stage begins with, in the graph. */
+export function emitBase(scope: PlanScope, stage: StageNode, base: Base, progress: StageProgress): ImageState {
+  const { steps, input } = scope;
+  const platform = stage.platform ?? scope.target;
+  const common = { inputs: [], stage: stage.title, platform: input.host };
+  switch (base.kind) {
+    case "scratch":
+      return scratchState(scope.target, steps.add({ op: { kind: "scratch" }, inputs: [], name: "FROM scratch", platform: scope.target }));
+    case "image":
+      return emitImage(scope, stage, base, progress);
+    case "folder": {
+      const folder = steps.folder({ ...common, name: base.label }, base.name);
+      folder.exclude(base.ignore);
+      folder.want(".");
+      return scratchState(platform, folder.index);
+    }
+    case "remote":
+      return scratchState(platform, steps.add({ ...common, op: base.op, name: base.label }));
+  }
+}
+
+/** Without --platform anywhere, an image for another machine makes its stage one for that machine. */
+function emitImage(scope: PlanScope, stage: StageNode, { image, label }: Extract<Base, { kind: "image" }>, progress: StageProgress): ImageState {
+  const asked = stage.platform ?? scope.target;
+  const isImplied = stage.platform === undefined && scope.input.request.platforms.length === 0;
+  const platform = isImplied ? image.platform : asked;
+  const reference = image.reference.includes("@") ? image.reference : `${image.reference}@${image.digest}`;
+  const step = scope.steps.add({
+    op: { kind: "image", reference: image.reference, manifest: image.manifest, layers: image.layers, chain: image.chain },
+    inputs: [],
+    name: label(reference) ?? `${prefixOf(scope, stage, progress, platform, false)}FROM ${reference}`,
+    stage: stage.title,
+    instruction: stage.from.original,
+    lines: stage.from.lines,
+    platform,
+  });
+  return baseState(image, platform, step);
+}
+
+function splitAt(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+export const keepsGitDir = ({ request }: PlanInput): boolean => /^(1|t|true)$/i.test(request.buildArgs["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] ?? "");

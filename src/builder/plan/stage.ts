@@ -1,0 +1,42 @@
+/** A stage worked off, instruction by instruction: what it ends as. */
+import { fail } from "#base/errors.ts";
+import { CONFIG_INSTRUCTIONS } from "./config-instructions.ts";
+import { copy } from "./copy.ts";
+import { at } from "./failures.ts";
+import { childState, type ImageState } from "./image-state.ts";
+import type { PlannedInstruction } from "./plan.ts";
+import { run } from "./run.ts";
+import type { PlanScope, Scene, StageProgress } from "./scene.ts";
+import type { Command, StageNode } from "./stages.ts";
+import { workdir } from "./workdir.ts";
+
+const INSTRUCTIONS: Readonly<Record<string, (scene: Scene) => void>> = { ...CONFIG_INSTRUCTIONS, ADD: copy, COPY: copy, RUN: run, WORKDIR: workdir };
+
+const STEPS: ReadonlySet<string> = new Set(["ADD", "COPY", "RUN", "WORKDIR"]);
+
+/** How many of its steps are counted in the names: "2/5". A FROM is one, if it is an image. */
+export function openProgress(stage: StageNode): StageProgress {
+  const own = stage.commands.filter(({ instruction, trigger }) => trigger || STEPS.has(instruction.keyword)).length;
+  const base = stage.index !== undefined && stage.parent === undefined && stage.base !== "scratch" ? 1 : 0;
+  return { index: 0, total: stage.index === undefined ? 0 : own + base, commandSet: false };
+}
+
+/** `base`: what it goes on from, its own if it is based on no stage. */
+export function performStage(scope: PlanScope, stage: StageNode, base: ImageState, progress: StageProgress): { state: ImageState; told: PlannedInstruction[] } {
+  const state = childState(base);
+  const tell = ({ original, lines }: StageNode["from"], onBuild: boolean): PlannedInstruction => ({ text: original, stage: stage.title, lines, onBuild, step: state.step });
+  const told = stage.index === undefined ? [] : [tell(stage.from, false)];
+  for (const command of stage.commands) {
+    const lines = command.trigger ? stage.from.lines : command.instruction.lines;
+    at(lines, () => perform({ scope, stage, state, progress, ...command, instruction: { ...command.instruction, lines } }));
+    told.push(tell({ ...command.instruction, lines }, command.trigger));
+  }
+  return { state, told };
+}
+
+function perform(scene: Omit<Scene, "sources"> & Pick<Command, "sources">): void {
+  const { keyword } = scene.instruction;
+  const instruction = Object.hasOwn(INSTRUCTIONS, keyword) ? INSTRUCTIONS[keyword] : undefined;
+  if (instruction === undefined) throw fail("invalid", `unknown instruction: ${keyword}`);
+  instruction(scene);
+}
