@@ -17,6 +17,8 @@ export type RequestOptions = {
   /** True is sent as 1; false, undefined and "" are left out. */
   readonly query?: Query;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Headers that come several times. */
+  readonly repeated?: readonly (readonly [name: string, value: string])[];
   /** Sent as JSON. */
   readonly json?: unknown;
   /** Sent as it is, in chunks, as application/x-tar. */
@@ -44,7 +46,7 @@ export type Api = {
   /** The body's text, unparsed: `inspect` shows numbers as the engine wrote them. */
   text(method: string, path: string, options?: RequestOptions): Promise<string>;
   json<T = unknown>(method: string, path: string, options?: RequestOptions): Promise<T>;
-  /** POST that turns the connection into a raw stream: writing is stdin, `end()` closes only that half. */
+  /** POST that turns the connection into a raw stream, of the protocol that an Upgrade header names: writing is stdin, `end()` closes only that half. */
   hijack(path: string, options?: RequestOptions): Promise<Duplex>;
   /** Closes idle connections, so that the process can end. */
   close(): void;

@@ -18,6 +18,7 @@ export type Request = {
   readonly method: string;
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly repeated?: readonly (readonly [name: string, value: string])[];
   readonly body?: string;
   readonly upload?: Readable;
 };
@@ -42,14 +43,14 @@ export async function exchange(socket: Duplex, request: Request): Promise<Exchan
 
 /** Sends a request that asks for an upgrade. The socket is the stream when the status is 101, or 200 as of old. */
 export async function upgrade(socket: Duplex, request: Request): Promise<Head> {
-  const headers = { ...request.headers, Connection: "Upgrade", Upgrade: "tcp" };
+  const headers = { Upgrade: "tcp", ...request.headers, Connection: "Upgrade" };
   send(socket, { ...request, headers });
   return readHead(socket);
 }
 
 function send(socket: Duplex, request: Request): { complete(): boolean; stop(): void } {
   let text = `${request.method} ${request.target} HTTP/1.1\r\n`;
-  for (const [name, value] of Object.entries(request.headers)) text += `${name}: ${value.replace(/[\r\n]/g, " ")}\r\n`;
+  for (const [name, value] of [...Object.entries(request.headers), ...(request.repeated ?? [])]) text += `${name}: ${value.replace(/[\r\n]/g, " ")}\r\n`;
   if (request.upload === undefined) {
     if (request.body !== undefined) text += `Content-Length: ${Buffer.byteLength(request.body)}\r\n`;
     else if (request.method === "POST" || request.method === "PUT") text += "Content-Length: 0\r\n";

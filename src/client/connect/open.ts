@@ -49,6 +49,7 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
       ...(request.upload === undefined ? {} : { "Content-Type": "application/x-tar" }),
       ...request.headers,
     },
+    ...(request.repeated === undefined ? {} : { repeated: request.repeated }),
     ...(request.json === undefined ? {} : { body: JSON.stringify(request.json) }),
     ...(request.upload === undefined ? {} : { upload: request.upload }),
   });

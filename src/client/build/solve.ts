@@ -1,0 +1,91 @@
+/** One build from its beginning to its end: the session, the request, and what is told meanwhile. */
+import { fail, kindOf } from "#base/errors.ts";
+import { HEADROOM, frame } from "#base/grpc/frames.ts";
+import type { Of } from "#base/protobuf.ts";
+import { CONTROL, solveRequest, solveResponse, statusRequest, statusResponse } from "#spec/buildkit/control.ts";
+import type { Cli } from "../client.ts";
+import type { Api } from "../connect/connect.ts";
+import type { SolveResponse, SolveWish } from "./build.ts";
+import { type Connection, openConnection } from "./h2/connection.ts";
+import { ask, openCall } from "./rpc/call.ts";
+import { newId } from "./id.ts";
+import type { Method } from "./rpc/serve.ts";
+import { openSession } from "./session.ts";
+
+export type Status = Of<typeof statusResponse>;
+
+export type SolveOptions = {
+  readonly signal: AbortSignal;
+  /** What the engine tells, as it comes. */
+  readonly onStatus: (status: Status) => void;
+  /** Who and which folder we are, so that the engine knows its files again. */
+  readonly sharedKey: string;
+  /** More that the engine may ask for. */
+  readonly more?: ReadonlyMap<string, Method>;
+};
+
+/** @throws the build's failure, with facts `grpcDetails`; cancelled when the signal is aborted */
+export async function solve(cli: Cli, wish: SolveWish, options: SolveOptions): Promise<SolveResponse> {
+  const { signal } = options;
+  const api = await cli.api();
+  const [control, session] = await Promise.all([openControl(api, signal), openSession(cli, api, { ...options, id: newId(), offers: wish.session })]);
+  const stop = new AbortController();
+  try {
+    const told = listen(control, wish.ref, { signal: stop.signal, onStatus: options.onStatus });
+    const answer = ask(control, `${CONTROL}/Solve`, frame(encodeWish(wish, session.id)), { signal });
+    // Who is asked nothing any more will never be answered.
+    const lost = session.connection.closed.then(() => Promise.reject(fail("unavailable", "the engine has closed the build's session")));
+    const response = await Promise.race([answer, lost]).catch(async (error: unknown) => {
+      if (kindOf(error) !== "cancelled") await settled(told);
+      throw error;
+    });
+    await settled(told);
+    return solveResponse.decode(response).exporterResponse;
+  } finally {
+    stop.abort();
+    session.connection.close();
+    control.close();
+  }
+}
+
+/** A connection on which we are the one who asks. */
+export async function openControl(api: Api, signal: AbortSignal): Promise<Connection> {
+  return openConnection(await api.hijack("/grpc", { signal, headers: { Upgrade: "h2c" } }), { role: "client" });
+}
+
+/** After the end of a build its last words come at once; who has none is not waited for for long. */
+const LAST_WORDS_MS = 3000;
+
+async function settled(told: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([told.catch(() => {}), new Promise((resolve) => (timer = setTimeout(resolve, LAST_WORDS_MS)))]);
+  clearTimeout(timer);
+}
+
+export function listen(control: Connection, ref: string, { signal, onStatus }: Pick<SolveOptions, "signal" | "onStatus">): Promise<void> {
+  const call = openCall(control, `${CONTROL}/Status`, { signal, onMessage: (message) => onStatus(statusResponse.decode(Buffer.from(message))) });
+  call.send(frame(statusRequest.encode({ ref }, HEADROOM)));
+  call.end();
+  return call.done;
+}
+
+function encodeWish(wish: SolveWish, session: string): Buffer {
+  const exporters = wish.exporters.map(({ type, attributes }) => ({ type, attrs: attributes }));
+  const entries = (options: SolveWish["cacheExports"]) => options.map(({ type, attributes }) => ({ type, attrs: attributes }));
+  return solveRequest.encode(
+    {
+      ref: wish.ref,
+      // Older engines know one exporter, in these fields.
+      exporter: exporters[0]?.type,
+      exporterAttrs: exporters[0]?.attrs,
+      session,
+      frontend: "dockerfile.v0",
+      frontendAttrs: wish.attributes,
+      cache: { exports: entries(wish.cacheExports), imports: entries(wish.cacheImports) },
+      entitlements: wish.entitlements,
+      internal: wish.internal,
+      exporters,
+    },
+    HEADROOM,
+  );
+}
