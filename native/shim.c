@@ -369,6 +369,7 @@ static _Noreturn void live(void) {
     advance();
     busy = turn(busy);
     if (shim.phase == WAITING && shim.had_control && control_count() == 0) abandon();
+    if (shim.phase == LIVE && shim.flags & TIED && control_count() == 0) proc_signal(&procs[0], SIGKILL);
   }
 }
 

@@ -17,7 +17,7 @@ enum {
   MAX_ATTRS = 32768,
 };
 
-enum { TERMINAL = 1, STDIN = 2, STDIN_ONCE = 4, LOG = 8 };           /* flags of the op `shim` */
+enum { TERMINAL = 1, STDIN = 2, STDIN_ONCE = 4, LOG = 8, TIED = 16 }; /* flags of the op `shim` */
 enum { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4, ATTACH_UNFINISHED = 8 };
 enum { M_CONTROL = 1, M_ATTACH = 2, M_START = 10, M_EXEC, M_EXEC_START, M_RESIZE, M_SIGNAL, M_ROTATE, M_CLOSE_STDIN, M_NAMES, M_ANSWER, M_PORTS };
 enum { M_OK = 20, M_ERROR, M_ATTACHED, M_STATE = 30, M_STARTED, M_FAILED, M_EXITED, M_DETACHED, M_OOM, M_LOG_ERROR, M_QUERY };

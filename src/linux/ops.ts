@@ -243,7 +243,8 @@ export const OPS = {
 
   // --- the lives of cell -----------------------------------------------------------------------------------------
   /** Forks a shim, which binds `socket` and waits for START. See docs/design/shim.md.
-   * flags: 1 terminal, 2 stdin open, 4 stdin once, 8 write the log. oom: a file with a line "oom_kill N" (memory.events or
+   * flags: 1 terminal, 2 stdin open, 4 stdin once, 8 write the log, 16 tied: ends with its last control connection, and
+   * leaves no record. oom: a file with a line "oom_kill N" (memory.events or
    * memory.oom_control of the cgroup), read when the process has ended. parent, init, teardown are programs.
    * logAttrs: a JSON object that each entry of the log carries, or empty.
    * hold: mask of slots whose descriptors the shim keeps open until it ends: published ports reserved by `bindPort`. */

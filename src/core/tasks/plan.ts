@@ -18,6 +18,7 @@ const SHIM_TERMINAL = 1;
 const SHIM_STDIN = 2;
 const SHIM_STDIN_ONCE = 4;
 const SHIM_LOG = 8;
+const SHIM_TIED = 16;
 
 export type PlanOptions = { readonly host: HostFacts; readonly staging: string; readonly paths: TaskPaths };
 
@@ -30,7 +31,7 @@ export async function planTask(wish: TaskWish, { host, staging, paths }: PlanOpt
     ...(wish.trees === undefined ? {} : { trees: wish.trees }),
   });
   const flags =
-    (compiled.terminal ? SHIM_TERMINAL : 0) | (stdin.open ? SHIM_STDIN : 0) | (stdin.open && stdin.once ? SHIM_STDIN_ONCE : 0) | (log ? SHIM_LOG : 0);
+    (compiled.terminal ? SHIM_TERMINAL : 0) | (stdin.open ? SHIM_STDIN : 0) | (stdin.open && stdin.once ? SHIM_STDIN_ONCE : 0) | (log ? SHIM_LOG : 0) | (wish.tied === true ? SHIM_TIED : 0);
   return [
     { op: "unlink", path: paths.record, tolerate: ERRNO["ENOENT"]!, note: "how it ended before" },
     ...folderProgram(wish.folder.path, wish.folder.files),

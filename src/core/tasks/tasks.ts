@@ -52,6 +52,8 @@ export type TaskWish = {
   /** The container's folder on the host, made if need be, and files that are written into it before the start. */
   readonly folder: { readonly path: string; readonly files: Readonly<Record<string, string>> };
   readonly network?: TaskNetwork;
+  /** It is killed when this engine lets go of it or dies, and leaves no exit record. */
+  readonly tied?: boolean;
   /** Binds of more than what is at a path, by their destination in the spec. */
   readonly trees?: Readonly<Record<string, BindTree>>;
 };

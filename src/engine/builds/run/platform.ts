@@ -14,9 +14,8 @@ export async function checkPlatform(platform: Platform, { host = hostPlatform(),
   if (isNative(platform, host)) return;
   const head = HEADS[platform.architecture];
   if (head !== undefined && (await interpreters(table)).some((entry) => matches(entry, head))) return;
-  throw fail("not-implemented", `RUN for ${formatPlatform(platform)}: this machine is ${formatPlatform(host)} and has no interpreter for its programs: install one that binfmt_misc knows (on Debian and Ubuntu the package qemu-user-static with binfmt-support)`, {
-    facts: { platform: formatPlatform(platform) },
-  });
+  const what = `RUN for ${formatPlatform(platform)}: this machine is ${formatPlatform(host)}, and no interpreter for its programs is registered with binfmt_misc`;
+  throw fail("not-implemented", `${what}: install one (Debian and Ubuntu: qemu-user-static and binfmt-support)`, { facts: { platform: formatPlatform(platform) } });
 }
 
 /** What processors run besides their own. */

@@ -94,7 +94,7 @@ async function runJoined(ctx: Context, wish: TaskWish, joined: Joined): Promise<
 
 async function plan(ctx: Context, { record, root, base, trees }: TaskWish, attachments: readonly Attachment[]) {
   const [accounts, files] = await Promise.all([accountsOf(ctx, base), nameFiles(ctx, record, attachments)]);
-  return await planProgram(ctx, record, { accounts, files, attachments, root, trees });
+  return await planProgram(ctx, record, { accounts, files, attachments, root, trees, tied: true });
 }
 
 const accountsOf = async (ctx: Context, base: string | undefined): Promise<Accounts> =>

@@ -37,9 +37,11 @@ type Parts = {
   readonly root: Mounts;
   /** Binds besides those that the record's mounts say. */
   readonly trees?: Readonly<Record<string, BindTree>>;
+  /** It ends with the engine. */
+  readonly tied?: boolean;
 };
 
-export async function planProgram(ctx: Context, record: ContainerRecord, { accounts, files, attachments, root, trees: more = {} }: Parts): Promise<Program> {
+export async function planProgram(ctx: Context, record: ContainerRecord, { accounts, files, attachments, root, trees: more = {}, tied = false }: Parts): Promise<Program> {
   const input = await specInput(ctx, record, accounts);
   const spec = containerSpec(input);
   const trees = { ...(await bindTrees(ctx, record, input.user)), ...more };
@@ -54,6 +56,7 @@ export async function planProgram(ctx: Context, record: ContainerRecord, { accou
     ...(log === undefined ? {} : { log }),
     ...(network === undefined ? {} : { network }),
     trees,
+    tied,
   };
   return await ctx.tasks.plan(wish);
 }
