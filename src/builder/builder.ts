@@ -102,8 +102,22 @@ export type BuildClient = {
   credentials(host: string): Promise<Credentials | undefined>;
   /** Where an export's archive goes, or (type local) its files as an archive whose entries the client makes files of. */
   receive(exportIndex: number, wish: ExportWish, archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  /**
+   * Blobs in a folder of the client's: "local:FOLDER" (a local cache), "oci:NAME" (a named context that is an OCI layout),
+   * "export" (an output that is a layout in a folder). Undefined: it offers none of this name.
+   */
+  store?(name: string): Promise<ClientStore | undefined>;
   /** A shell in a failed step: given the command's streams. Undefined: the client cannot. */
   debug?(shell: Duplex): Promise<void>;
+};
+
+/** What comes is not verified; what goes is, by the client. */
+export type ClientStore = {
+  /** Undefined: it does not have it. */
+  size(digest: Digest, signal: AbortSignal): Promise<number | undefined>;
+  read(digest: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Nothing happens when it has it. */
+  write(blob: { readonly digest: Digest; readonly size: number }, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
 };
 
 export type BuildOptions = { readonly signal: AbortSignal; readonly report: (event: BuildEvent) => void };
