@@ -1,6 +1,7 @@
 /** The lines "# name=value" before anything else: syntax, escape, check. */
 import { fail } from "#base/errors.ts";
 import type { Escape } from "./dockerfile.ts";
+import { checkSyntax } from "./syntax.ts";
 
 const known: ReadonlySet<string> = new Set(["syntax", "escape", "check"]);
 
@@ -21,6 +22,7 @@ export function openDirectives(): Directives {
       const found = parseDirective(line);
       if (found === undefined) return !(done = true);
       if (Object.hasOwn(values, found.name)) throw fail("invalid", `only one ${found.name} parser directive can be used`);
+      if (found.name === "syntax") checkSyntax(found.value);
       if (found.name === "escape") escape = escapeOf(found.value);
       values[found.name] = found.value;
       return true;

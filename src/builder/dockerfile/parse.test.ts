@@ -16,7 +16,7 @@ const read: readonly (readonly [text: string, of: (instruction: Instruction) => 
   ["RUN a && \\\n  # not this\n  b \\\n\n  c", ({ text, lines }) => [text, lines], ["a &&   b   c", [2, 6]]],
   ["RUN a \\\n", ({ text }) => text, "a"],
   ["RUN a \\ \nb", ({ text }) => text, "a b"],
-  ["RUN a \\\\\nRUN b".replace("\nRUN b", ""), ({ text }) => text, "a \\\\"],
+  ["RUN a \\\\", ({ text }) => text, "a \\\\"],
   ["RUN a \\\r\n b\r", ({ text }) => text, "a  b"],
   ['RUN ["a", "b\\n"]', commandOf, { args: ["a", "b\n"], shell: false }],
   ["RUN ['a']", commandOf, { args: ["['a']"], shell: true }],
@@ -45,7 +45,7 @@ const read: readonly (readonly [text: string, of: (instruction: Instruction) => 
   ["RUN cat <<< x", ({ heredocs }) => heredocs, []],
   ['RUN ["<<EOF"]', ({ heredocs }) => heredocs, []],
   ["CMD <<EOF", ({ heredocs }) => heredocs, []],
-  ['COPY <<a "<<b" c /d/\n1\na\n2\nb'.replace('"<<b"', "<<b"), (copy) => [transferOf(copy).sources, transferOf(copy).heredocs.map(({ name, content }) => [name, content])], [["c"], [["a", "1\n"], ["b", "2\n"]]]],
+  ["COPY <<a <<b c /d/\n1\na\n2\nb", (copy) => [transferOf(copy).sources, transferOf(copy).heredocs.map(({ name, content }) => [name, content])], [["c"], [["a", "1\n"], ["b", "2\n"]]]],
   ["ONBUILD RUN cat <<A\nx\nA", (onbuild) => [triggerText(onbuild), parseTrigger(triggerText(onbuild)).heredocs[0]?.content], ["RUN cat <<A\nx\nA", "x\n"]],
 ];
 
@@ -62,6 +62,11 @@ test("stages, what stands before them, and directives", () => {
   assert.deepEqual(file.directives, { syntax: "docker/dockerfile:1", escape: "`" });
   assert.deepEqual(file.meta.map(({ original }) => original), ["ARG v=1"]);
   assert.deepEqual(file.stages.map(({ name, base, platform, instructions }) => [name, base, platform, instructions.map(({ text }) => text)]), [["build", "a:$v", "$BUILDPLATFORM", ["a  b"]], ["", "b", undefined, []]]);
+});
+
+test("every version of the language is this one", () => {
+  const versions = ["docker/dockerfile", "docker/dockerfile:1", "docker/dockerfile:1.7-labs", "docker.io/docker/dockerfile:1.20", "docker/dockerfile:1@sha256:0000", "docker/dockerfile-upstream:master"];
+  for (const syntax of versions) assert.equal(parseDockerfile(`# syntax=${syntax}\nFROM a`).directives["syntax"], syntax);
 });
 
 test("an empty line within an instruction is left out and remembered", () => {
@@ -105,7 +110,12 @@ const wrong: readonly (readonly [string, string, readonly [number, number] | und
   ["FROM a\nONBUILD FROM x", "dockerfile parse error on line 2: FROM isn't allowed as an ONBUILD trigger", [2, 2]],
   ["FROM a\nRUN <<EOF\nx\n", "unterminated heredoc", [2, 3]],
   ["# escape=x\nFROM a", "invalid escape token 'x' does not match ` or \\", [1, 1]],
-  ["# syntax=a\n# syntax=b\nFROM a", "only one syntax parser directive can be used", [2, 2]],
+  ["# escape=`\n# escape=`\nFROM a", "only one escape parser directive can be used", [2, 2]],
+  [
+    "# syntax=someone/else:1\nwhatever it is",
+    'syntax "someone/else:1": only docker/dockerfile is known, in any version; no other frontend is fetched or run. Without this line the file is read as a Dockerfile',
+    [1, 1],
+  ],
 ];
 
 for (const [text, message, lines] of wrong) {

@@ -1,0 +1,241 @@
+/** Lint of what a Dockerfile means: variables, base images, paths. Goes through the stages as a build would. */
+import { parsePlatform } from "#spec/platform.ts";
+import type { Platform } from "#spec/platform.ts";
+import { argsOf, pairsOf, transferOf, wordsOf } from "./arguments.ts";
+import type { Dockerfile, Instruction, Stage } from "./dockerfile.ts";
+import { expandWord } from "./expand.ts";
+import { flagOf, flagsOf } from "./flags.ts";
+import { compilePatterns } from "./ignore.ts";
+import type { PatternMatcher } from "./ignore.ts";
+import { isBaseName } from "./lint-language.ts";
+import type { LintInput, Say } from "./lint.ts";
+import { nearest } from "./suggest.ts";
+
+/** What is known in a stage so far. `undefined` values: set, nobody knows to what. */
+type Scope = {
+  readonly variables: Map<string, string | undefined>;
+  /** Declared without a value. */
+  readonly declared: Set<string>;
+  /** The base image's variables are not known: nothing is said of variables. */
+  readonly isOpen: boolean;
+  hasWorkdir: boolean;
+  hasShell: boolean;
+};
+
+type Visit = { readonly dockerfile: Dockerfile; readonly input: LintInput; readonly say: Say; readonly ignored: PatternMatcher };
+type Here = Visit & { readonly scope: Scope; readonly instruction: Instruction; readonly last: Map<string, Instruction> };
+
+/** They mean something to the builder and are no variables. */
+const noVariables: ReadonlySet<string> = new Set(["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"]);
+
+export function lintStages(dockerfile: Dockerfile, input: LintInput, say: Say): void {
+  const visit: Visit = { dockerfile, input, say, ignored: compilePatterns(input.ignore) };
+  for (const { from, base } of dockerfile.stages) lintDefault(visit, from, base);
+  const scopes = new Map<string, Scope>();
+  for (const [index, stage] of dockerfile.stages.entries()) {
+    const base = lintFrom(visit, stage);
+    const scope = scopeOf(visit, scopes.get(base.toLowerCase()), base);
+    if (stage.name !== "") scopes.set(stage.name, scope);
+    if (input.stages?.has(index) === false) continue;
+    const last = new Map<string, Instruction>();
+    for (const instruction of stage.instructions) lintInstruction({ ...visit, scope, instruction, last });
+  }
+}
+
+function lintDefault({ dockerfile, input, say }: Visit, from: Instruction, base: string): void {
+  const name = tryExpand(base, dockerfile, (variable) => input.defaults.get(variable));
+  if (name !== undefined && !isBaseName(name)) say("InvalidDefaultArgInFrom", `Default value for ARG ${base} results in empty or invalid base image name`, from);
+}
+
+/** The base, expanded. */
+function lintFrom({ dockerfile, input, say }: Visit, { from, base, platform, name }: Stage): string {
+  const known = [...input.args.keys(), ...dockerfile.meta.flatMap((arg) => argsOf(arg).map(({ key }) => key))];
+  const expanded = (text: string): { text: string | undefined; used: Set<string>; unset: Set<string> } => {
+    const used = new Set<string>();
+    const unset = new Set<string>();
+    const lookup = (variable: string): string | undefined => {
+      (input.args.has(variable) ? used : unset).add(variable);
+      return input.args.get(variable);
+    };
+    const result = tryExpand(text, dockerfile, lookup);
+    for (const variable of unset) {
+      if (known.includes(variable)) continue;
+      say("UndefinedArgInFrom", `FROM argument '${variable}' is not declared${didYouMean("", variable, known)}`, from);
+    }
+    return { text: result, used, unset };
+  };
+  const result = expanded(base).text ?? base;
+  if (platform === undefined) return result;
+  const { text, used, unset } = expanded(platform);
+  if (used.size === 1 && unset.size === 0 && used.has("TARGETPLATFORM") && text === input.args.get("TARGETPLATFORM")) {
+    say("RedundantTargetPlatform", `Setting platform to predefined ${platform} in FROM is redundant as this is the default behavior`, from);
+  }
+  const constant = used.size + unset.size === 0 && text !== undefined ? tryPlatform(text) : undefined;
+  if (constant !== undefined && !name.includes(constant.os) && !name.includes(constant.architecture)) {
+    say("FromPlatformFlagConstDisallowed", `FROM --platform flag should not use constant value ${JSON.stringify(text)}`, from);
+  }
+  return result;
+}
+
+function scopeOf({ input }: Visit, parent: Scope | undefined, base: string): Scope {
+  if (parent !== undefined) return { ...parent, variables: new Map(parent.variables), declared: new Set(parent.declared) };
+  const names = base === "scratch" ? [] : input.variables(base);
+  return { variables: new Map((names ?? []).map((name) => [name, undefined])), declared: new Set(), isOpen: names === undefined, hasWorkdir: false, hasShell: false };
+}
+
+function lintInstruction(here: Here): void {
+  const { instruction, scope } = here;
+  const look = Object.hasOwn(looks, instruction.keyword) ? looks[instruction.keyword] : undefined;
+  look?.(here);
+  if (instruction.keyword === "SHELL") scope.hasShell = true;
+}
+
+const looks: Readonly<Record<string, (here: Here) => void>> = {
+  ADD: transfer,
+  ARG: arg,
+  CMD: command,
+  COPY: transfer,
+  ENTRYPOINT: command,
+  ENV: (here) => {
+    const pairs = pairsOf(here.instruction);
+    const values = pairs.map(({ key, value }) => [expanded(here, key), expanded(here, value)] as const);
+    for (const [at, { key, legacy }] of pairs.entries()) {
+      if (legacy) legacyFormat(here);
+      secret(here, key);
+      here.scope.variables.set(values[at]![0] ?? key, values[at]![1]);
+    }
+  },
+  EXPOSE: expose,
+  HEALTHCHECK: once,
+  LABEL: (here) => {
+    for (const { key, value, legacy } of pairsOf(here.instruction)) {
+      if (legacy) legacyFormat(here);
+      expanded(here, key);
+      expanded(here, value);
+    }
+  },
+  RUN: (here) => flagsOf(here.instruction, "mount").forEach((mount) => expanded(here, mount)),
+  STOPSIGNAL: (here) => void expanded(here, here.instruction.text),
+  USER: (here) => void expanded(here, here.instruction.text),
+  VOLUME: (here) => wordsOf(here.instruction).forEach((word) => expanded(here, word)),
+  WORKDIR: (here) => {
+    const { scope, instruction, say } = here;
+    const path = expanded(here, instruction.text) ?? "/";
+    if (!scope.hasWorkdir && !path.startsWith("/")) say("WorkdirRelativePath", `Relative workdir ${JSON.stringify(path)} can have unexpected results if the base image changes`, instruction);
+    scope.hasWorkdir = true;
+  },
+};
+
+function arg(here: Here): void {
+  const { input, instruction, scope } = here;
+  for (const { key, value } of argsOf(instruction)) {
+    secret(here, key);
+    const given = Object.hasOwn(input.buildArgs, key) ? input.buildArgs[key] : undefined;
+    const own = given ?? (value === undefined ? input.args.get(key) : expanded(here, value));
+    scope.declared.add(key);
+    if ((value !== undefined || own !== undefined) && !noVariables.has(key)) scope.variables.set(key, own);
+  }
+}
+
+function command(here: Here): void {
+  const { instruction, scope, say } = here;
+  once(here);
+  if (instruction.json === undefined && !scope.hasShell) {
+    say("JSONArgsRecommended", `JSON arguments recommended for ${instruction.written} to prevent unintended behavior related to OS signals`, instruction);
+  }
+}
+
+/** Of several only the last counts: it is said where the other one is. */
+function once({ instruction, last, say }: Here): void {
+  const before = last.get(instruction.keyword);
+  last.set(instruction.keyword, instruction);
+  if (before === undefined) return;
+  say("MultipleInstructionsDisallowed", `Multiple ${instruction.written} instructions should not be used in the same stage because only the last one will be used`, instruction, before.lines);
+}
+
+function legacyFormat({ instruction, say }: Here): void {
+  const { written } = instruction;
+  say("LegacyKeyValueFormat", `"${written} key=value" should be used instead of legacy "${written} key value" format`, instruction);
+}
+
+function secret({ instruction, say }: Here, key: string): void {
+  const parts = key.toLowerCase().split("_");
+  const has = (words: readonly string[]): boolean => parts.some((part) => words.includes(part));
+  if (!has(secretWords) || has(harmlessWords)) return;
+  say("SecretsUsedInArgOrEnv", `Do not use ARG or ENV instructions for sensitive data (${instruction.keyword} ${JSON.stringify(key)})`, instruction);
+}
+
+const secretWords = ["apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token"];
+const harmlessWords = ["public", "file", "version"];
+
+function expose(here: Here): void {
+  const { instruction, say } = here;
+  for (const word of [...wordsOf(instruction)].toSorted()) {
+    const port = tryExpand(word, here.dockerfile, (name) => here.scope.variables.get(name));
+    if (port === undefined || port === "") continue;
+    const [address, protocol = ""] = port.split("/");
+    if (protocol !== protocol.toLowerCase()) say("ExposeProtoCasing", `Defined protocol '${port}' in EXPOSE instruction should be lowercase`, instruction);
+    if (address!.includes(":")) say("ExposeInvalidFormat", `EXPOSE instruction should not define an IP address or host-port mapping, found '${port}'`, instruction);
+  }
+}
+
+function transfer(here: Here): void {
+  const { instruction } = here;
+  const { sources, destination, heredocs } = transferOf(instruction);
+  for (const name of ["chown", "chmod", "checksum"]) expanded(here, flagOf(instruction, name) ?? "");
+  for (const pattern of flagsOf(instruction, "exclude")) expanded(here, pattern);
+  for (const { quoted, content } of heredocs) if (!quoted) expanded(here, content, true);
+  expanded(here, destination);
+  for (const source of sources) {
+    const path = expanded(here, source);
+    if (path !== undefined && flagOf(instruction, "from") === undefined) ignoredSource(here, path);
+  }
+}
+
+/** Whether exceptions take something out again is only known from the files, so nothing is said then. */
+function ignoredSource({ instruction, ignored, say }: Here, source: string): void {
+  if (ignored.patterns.length === 0 || ignored.patterns.some(({ isException }) => isException) || /^[a-z]+:\/\/|^git@/.test(source)) return;
+  const path = source.split("/").filter((part) => part !== "" && part !== ".").join("/") || ".";
+  const isMatch = path === "." ? ignored.patterns.some(({ text }) => ["*", "**", "**/*"].includes(text)) : ignored.matches(path);
+  if (isMatch) say("CopyIgnoredFile", `Attempting to ${instruction.keyword === "ADD" ? "Add" : "Copy"} file ${JSON.stringify(path)} that is excluded by .dockerignore`, instruction);
+}
+
+/** The word, and something said of each variable in it that is not there. Undefined: it cannot be known. */
+function expanded({ scope, instruction, dockerfile, say }: Here, word: string, raw = false): string | undefined {
+  const unset = new Set<string>();
+  let isKnown = true;
+  const lookup = (name: string): string | undefined => {
+    if (!scope.variables.has(name)) {
+      if (!scope.declared.has(name) && !noVariables.has(name)) unset.add(name);
+      isKnown &&= !scope.isOpen;
+      return undefined;
+    }
+    isKnown &&= scope.variables.get(name) !== undefined;
+    return scope.variables.get(name) ?? "";
+  };
+  const text = tryExpand(word, dockerfile, lookup, raw);
+  for (const name of scope.isOpen ? [] : unset) say("UndefinedVar", `Usage of undefined variable '$${name}'${didYouMean("$", name, [...scope.variables.keys()])}`, instruction);
+  return isKnown ? text : undefined;
+}
+
+/** Undefined for what cannot be expanded: the build says so itself. */
+function tryExpand(word: string, { escape }: Dockerfile, lookup: (name: string) => string | undefined, raw = false): string | undefined {
+  try {
+    return expandWord(word, raw ? { lookup, escape: "\\", quotes: "ignore" } : { lookup, escape });
+  } catch {
+    return undefined;
+  }
+}
+
+function tryPlatform(text: string): Platform | undefined {
+  try {
+    return parsePlatform(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function didYouMean(prefix: string, name: string, known: readonly string[]): string {
+  const match = nearest(name, known, { exactCase: true });
+  return match === undefined ? "" : ` (did you mean ${prefix}${match}?)`;
+}
