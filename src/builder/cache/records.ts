@@ -1,6 +1,5 @@
 /** The cache's rows: see core/schema.ts. */
 import { randomBytes } from "node:crypto";
-import { parseJson } from "#base/json.ts";
 import type { Database } from "#base/sqlite.ts";
 import type { Layer } from "#core/layers/layers.ts";
 import type { Node } from "#core/leases/leases.ts";
@@ -52,7 +51,7 @@ type Rest = { parts: Record<string, string> };
 
 export function fromRow(row: Row): Stored {
   const { parts } = JSON.parse(row.record) as Rest;
-  const tree: LayerTree = { kind: "layers", snapshot: row.identity === "" ? undefined : row.identity, layers: parseJson(row.layers) as unknown as Layer[] };
+  const tree: LayerTree = { kind: "layers", snapshot: row.identity === "" ? undefined : row.identity, layers: JSON.parse(row.layers) as Layer[] };
   return {
     id: row.id,
     key: row.key,

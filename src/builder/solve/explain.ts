@@ -20,7 +20,7 @@ function changesOf(before: Parts, now: Parts): string[] {
 
 function changeText(name: string, before: string | undefined, now: string | undefined): string {
   if (name === "base") return "what it is made on changed";
-  if (name.startsWith("files of ")) return before === undefined || now === undefined ? `${name.slice(9)}: new` : `${name}: changed`;
+  if (name.startsWith("files of ")) return before === undefined || now === undefined ? `${name}: new` : `${name}: changed`;
   if (before === undefined) return `${name}: new${now === undefined || isLong(now) ? "" : `, ${JSON.stringify(now)}`}`;
   if (now === undefined) return `${name}: gone`;
   return isLong(before) || isLong(now) ? `${name}: changed` : `${name}: was ${JSON.stringify(before)}, is ${JSON.stringify(now)}`;

@@ -95,7 +95,7 @@ function actionText(action: FileAction): string {
 
 function actionNeeds(action: FileAction, index: number): Need[] {
   if (action.action !== "copy") return [];
-  return [{ part: `files of ${actionName(action, index)}`, input: action.from, select: selectionOf(action) }];
+  return [{ part: `files of ${action.sources.join(" ")}${index === 0 ? "" : ` (${index})`}`, input: action.from, select: selectionOf(action) }];
 }
 
 const selectionOf = ({ sources, exclude }: CopyAction) => ({ sources, exclude });
