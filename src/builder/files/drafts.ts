@@ -20,7 +20,9 @@ export type OpenDraft = Draft & { readonly tree: string };
 
 type Parts = Pick<FilesParts, "kernel" | "core">;
 
-export function openDrafts(parts: Parts): Drafts & { begin(base: LayerTree, options?: { readonly init?: boolean }): Promise<OpenDraft> } {
+export type OpenDrafts = { begin(...options: Parameters<Drafts["begin"]>): Promise<OpenDraft> };
+
+export function openDrafts(parts: Parts): OpenDrafts {
   const { snapshots } = parts.core;
   return {
     async begin(base, { init = false } = {}) {

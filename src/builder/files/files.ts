@@ -41,8 +41,9 @@ export type Files = Pick<Performers, "file" | "merge" | "selection"> & { readonl
 export type FilesParts = {
   readonly kernel: Kernel;
   readonly core: Pick<Core, "root" | "content" | "snapshots" | "layers">;
-  readonly tasks: Pick<Tasks, "openRoot">;
+  readonly tasks: Pick<Tasks, "openRoot" | "enterView">;
   readonly pool: FilePool;
 };
 
 export { openDrafts } from "./drafts.ts";
+export { openFiles } from "./open-files.ts";

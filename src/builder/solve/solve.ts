@@ -94,5 +94,5 @@ export type Performers = {
    * Digest of what `patterns` select of a tree, by names, kinds, modes, owners and bytes, never by times: the key of COPY
    * and of bind mounts. Quick for FileTrees; a LayerTree's files are read.
    */
-  selection(tree: Tree, sources: readonly string[], options: { readonly exclude: readonly string[]; readonly signal: AbortSignal }): Promise<Digest>;
+  selection(tree: Tree, sources: readonly string[], options: { readonly exclude: readonly string[]; readonly parents?: boolean; readonly signal: AbortSignal }): Promise<Digest>;
 };

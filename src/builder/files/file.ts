@@ -1,0 +1,127 @@
+/** Performers.file: actions, one after another, in a draft that becomes one layer. */
+import { fail } from "#base/errors.ts";
+import type { Program } from "#linux/ops.ts";
+import type { CopyAction, FileAction, FileOp } from "../graph.ts";
+import type { StepContext } from "../solve/solve.ts";
+import type { LayerTree, Tree } from "../tree.ts";
+import { compileMode } from "./chmod.ts";
+import type { OpenDraft, OpenDrafts } from "./drafts.ts";
+import type { FilesParts } from "./files.ts";
+import { fillDraft } from "./fill.ts";
+import { type Ground, openGround } from "./ground.ts";
+import { baseOf, cleanPath, encodeName, joinPath, parentOf } from "./names.ts";
+import { type Owner, resolveOwner } from "./owner.ts";
+import { type CopyPlan, type CopyRules, emptyPlan, makeDirectories, planMatch, prepareDestination } from "./plan-copy.ts";
+import { type Match, select } from "./select.ts";
+import { openSource, type Source } from "./source.ts";
+import { findArchive, unpack } from "./unpack.ts";
+
+type Parts = FilesParts & { readonly drafts: OpenDrafts };
+
+type Acting = { readonly parts: FilesParts; readonly base: LayerTree; readonly draft: OpenDraft; readonly inputs: readonly Tree[]; readonly signal: AbortSignal };
+
+const DIRECTORY = 0o755;
+
+export async function performFile(parts: Parts, op: FileOp, inputs: readonly Tree[], { lease, signal }: StepContext): Promise<LayerTree> {
+  const base = baseOfStep(inputs[op.base]);
+  await using draft = await parts.drafts.begin(base);
+  for (const action of op.actions) {
+    signal.throwIfAborted();
+    await perform({ parts, base, draft, inputs, signal }, action);
+  }
+  return await draft.commit(lease, { signal });
+}
+
+function baseOfStep(tree: Tree | undefined): LayerTree {
+  if (tree?.kind === "layers") return tree;
+  throw fail("internal", "change files: the base of a step is no file system");
+}
+
+async function perform(acting: Acting, action: FileAction): Promise<void> {
+  if (action.action === "mkdir") return await mkdir(acting, action);
+  if (action.action === "mkfile") return await mkfile(acting, action);
+  await copy(acting, action);
+}
+
+/** The draft as it is now, to be read. */
+function openDraft({ parts, draft }: Acting): (slot: number) => Program {
+  const { mounts } = draft;
+  const lower = mounts.type === "overlay" ? [draft.tree, ...mounts.lower] : [draft.tree];
+  return (slot) => parts.tasks.openRoot(lower.length === 1 ? { type: "bind", source: draft.tree, readOnly: true } : { type: "overlay", lower }, slot);
+}
+
+const groundOf = (acting: Acting): Ground => openGround(acting.parts.kernel, openDraft(acting));
+const ownerOf = async (acting: Acting, owner: string | undefined): Promise<Owner | undefined> =>
+  owner === undefined ? undefined : await resolveOwner(owner, acting.parts.kernel, openDraft(acting));
+
+async function mkdir(acting: Acting, { path, mode, owner, parents }: Extract<FileAction, { action: "mkdir" }>): Promise<void> {
+  const ground = groundOf(acting);
+  const plan = emptyPlan();
+  const target = await ground.resolve(path);
+  const parent = parentOf(target);
+  if (!parents) await ground.learn([parent]);
+  if (!parents && ground.kind(parent) === "nothing") throw fail("invalid", `mkdir ${path}: no such file or directory`);
+  await makeDirectories(plan, ground, target, { owner: await ownerOf(acting, owner), mode: undefined, parentMode: mode });
+  await fill(acting, plan, undefined);
+}
+
+async function mkfile(acting: Acting, { path, name, data, mode, owner }: Extract<FileAction, { action: "mkfile" }>): Promise<void> {
+  const ground = groundOf(acting);
+  const plan = emptyPlan();
+  const user = (await ownerOf(acting, owner)) ?? { uid: 0, gid: 0 };
+  const rules: CopyRules = { owner: user, mode: undefined, parentMode: DIRECTORY };
+  const target = await prepareDestination(plan, ground, path, rules);
+  await ground.learn([target]);
+  const file = ground.kind(target) === "directory" ? joinPath(target, baseOf(cleanPath(name))) : target;
+  await makeDirectories(plan, ground, parentOf(file), rules);
+  await ground.learn([file]);
+  if (ground.kind(file) === "directory") throw fail("invalid", `cannot replace to directory /${file} with file`);
+  if (ground.isOld(parentOf(file)) && parentOf(file) !== "") plan.steps.push({ kind: "like", path: parentOf(file) });
+  const now = Date.now();
+  const time = { sec: Math.floor(now / 1000), nsec: (now % 1000) * 1_000_000 };
+  plan.steps.push({ kind: "op", op: { op: "putFile", path: encodeName(file), data, mode: compileMode(mode)(0o644, false), ...user, ...time } });
+  await fill(acting, plan, undefined);
+}
+
+async function copy(acting: Acting, action: CopyAction): Promise<void> {
+  const { parts, inputs, signal } = acting;
+  const from = inputs[action.from];
+  if (from === undefined) throw fail("internal", "copy files: an input that is not there");
+  const source = openSource({ ...parts, signal }, from);
+  const owner = await ownerOf(acting, action.owner);
+  const rules: CopyRules = {
+    owner,
+    mode: action.mode === undefined ? undefined : compileMode(action.mode),
+    parentMode: typeof action.mode === "number" ? action.mode & 0o7777 : DIRECTORY,
+  };
+  for (const words of action.sources) {
+    const matches = await select(source, words, action);
+    await copyMatches(acting, action, { source, from, matches, rules });
+  }
+}
+
+type Copying = { readonly source: Source; readonly from: Tree; readonly matches: readonly Match[]; readonly rules: CopyRules };
+
+async function copyMatches(acting: Acting, action: CopyAction, { source, from, matches, rules }: Copying): Promise<void> {
+  let plan = emptyPlan();
+  let ground = groundOf(acting);
+  for (const match of matches) {
+    const archive = action.unpack ? await findArchive(source, match) : undefined;
+    if (archive === undefined) {
+      const target = await prepareDestination(plan, ground, action.destination, rules);
+      await planMatch(plan, ground, match, target, rules);
+      continue;
+    }
+    const target = await ground.resolve(action.destination);
+    await makeDirectories(plan, ground, target, { ...rules, parentMode: DIRECTORY });
+    await fill(acting, plan, from);
+    const { mounts } = acting.draft;
+    await unpack(acting.parts, source.read(archive), { mounts, destination: target, owner: rules.owner, what: `/${match.name}`, signal: acting.signal });
+    [plan, ground] = [emptyPlan(), groundOf(acting)];
+  }
+  await fill(acting, plan, from);
+}
+
+async function fill({ parts, base, draft, signal }: Acting, plan: CopyPlan, from: Tree | undefined): Promise<void> {
+  if (plan.steps.length > 0 || plan.times.size > 0) await fillDraft(parts, plan, { tree: draft.tree, base, from, signal });
+}

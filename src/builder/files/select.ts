@@ -1,0 +1,78 @@
+/** Which files of a source a COPY names: wildcards, --parents, --exclude. What goes where is planned elsewhere. */
+import { fail } from "#base/errors.ts";
+import { compilePatterns, type PatternMatcher } from "../dockerfile/ignore.ts";
+import { compileWildcard, hasWildcards } from "./match.ts";
+import { cleanPath, joinPath, parentOf } from "./names.ts";
+import type { Source, SourceEntry } from "./source.ts";
+
+/** One path that a source's words stand for. */
+export type Match = {
+  /** As it was named, clean: what a file is called at the destination. */
+  readonly name: string;
+  /** Where it is, links followed; in `entries` it comes first, as "". */
+  readonly entries: readonly SourceEntry[];
+};
+
+export type SelectOptions = { readonly exclude: readonly string[]; readonly parents: boolean; readonly allowEmpty?: boolean };
+
+/** @throws not-found, with Docker's text; facts.missing: the path */
+export async function select(source: Source, words: string, options: SelectOptions): Promise<Match[]> {
+  const { start, pattern } = options.parents ? pivot(words) : { start: words, pattern: undefined };
+  const names = await expand(source, start);
+  const keep = filterOf(options.exclude, pattern);
+  const matches: Match[] = [];
+  for (const { name, path } of names) {
+    const entries = await source.list(path, -1);
+    matches.push({ name, entries: entries[0]?.type === "directory" ? keep(entries) : entries });
+  }
+  // What is named without wildcards has to be there.
+  const nothing = names.length === 0 || (pattern !== undefined && !matches.some(({ entries }) => entries.length > 1));
+  if (nothing && (!hasWildcards(cleanPath(words)) || options.allowEmpty !== true)) throw missing(pattern ?? words);
+  return matches;
+}
+
+/** "a/./b/c": "b/c" is looked for, and kept, below "a". */
+function pivot(words: string): { start: string; pattern: string } {
+  const at = words.indexOf("/./");
+  return at < 0 ? { start: "", pattern: cleanPath(words) } : { start: words.slice(0, at), pattern: cleanPath(words.slice(at + 3)) };
+}
+
+async function expand(source: Source, words: string): Promise<{ name: string; path: string }[]> {
+  const parts = cleanPath(words).split("/");
+  const first = parts.findIndex(hasWildcards);
+  if (first < 0) return [await need(source, parts.join("/"))];
+  const above = await source.find(parts.slice(0, first).join("/"));
+  if (above?.type !== "directory") return [];
+  const wildcard = compileWildcard(parts.slice(first).join("/"));
+  const found: string[] = [];
+  for (const { path } of await source.list(above.path, parts.length - first)) {
+    // What is in a directory that matches comes with it.
+    if (path !== "" && wildcard.matches(path) && !isBelow(path, found.at(-1))) found.push(path);
+  }
+  return await Promise.all(found.map((path) => need(source, joinPath(above.path, path))));
+}
+
+const isBelow = (path: string, directory: string | undefined): boolean => directory !== undefined && path.startsWith(`${directory}/`);
+
+async function need(source: Source, name: string): Promise<{ name: string; path: string }> {
+  const found = await source.find(name);
+  if (found === undefined) throw missing(name);
+  return { name, path: found.path };
+}
+
+export const missing = (path: string) => fail("not-found", `"/${cleanPath(path)}": not found`, { facts: { missing: cleanPath(path) } });
+
+/** Directories come along with what is kept in them. */
+function filterOf(exclude: readonly string[], include: string | undefined): (entries: readonly SourceEntry[]) => readonly SourceEntry[] {
+  if (exclude.length === 0 && (include === undefined || include === "")) return (entries) => entries;
+  const excluded: PatternMatcher | undefined = exclude.length === 0 ? undefined : compilePatterns(exclude);
+  const included: PatternMatcher | undefined = include === undefined || include === "" ? undefined : compilePatterns([include]);
+  return (entries) => {
+    const kept = new Set<string>([""]);
+    for (const { path } of entries) {
+      if (path === "" || excluded?.matches(path) === true || included?.matches(path) === false) continue;
+      for (let at = path; !kept.has(at); at = parentOf(at)) kept.add(at);
+    }
+    return entries.filter(({ path }) => kept.has(path));
+  };
+}

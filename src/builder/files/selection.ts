@@ -1,0 +1,67 @@
+/**
+ * Performers.selection: what a COPY takes of a tree, as a digest of names, kinds, modes, owners, links and bytes; times do not
+ * count. A context's bytes are known by their digests; a stage's are read, once a snapshot and path.
+ */
+import { hasher, sha256 } from "#base/digest.ts";
+import { fail, Failure } from "#base/errors.ts";
+import type { Digest } from "#spec/digest.ts";
+import type { Performers } from "../solve/solve.ts";
+import type { Tree } from "../tree.ts";
+import type { FilesParts } from "./files.ts";
+import { hashFiles } from "./hash-files.ts";
+import { cleanPath } from "./names.ts";
+import { type Match, select } from "./select.ts";
+import { openSource, type SourceEntry } from "./source.ts";
+
+/** Digests of what stages hold that are remembered: few bytes each. */
+const REMEMBERED = 4096;
+
+export function openSelections(parts: FilesParts): Performers["selection"] {
+  const known = new Map<string, Digest>();
+  return async (tree, sources, { exclude, signal, parents = false }) => {
+    const key = tree.kind === "layers" ? JSON.stringify([tree.snapshot ?? "", sources, exclude, parents]) : undefined;
+    const remembered = key === undefined ? undefined : known.get(key);
+    if (remembered !== undefined) return remembered;
+    const digest = await digestOf(parts, tree, { sources, exclude, parents, signal });
+    if (key !== undefined) known.set(key, digest);
+    if (known.size > REMEMBERED) known.delete(known.keys().next().value!);
+    return digest;
+  };
+}
+
+type Selecting = { readonly sources: readonly string[]; readonly exclude: readonly string[]; readonly parents: boolean; readonly signal: AbortSignal };
+
+async function digestOf(parts: FilesParts, tree: Tree, { sources, exclude, parents, signal }: Selecting): Promise<Digest> {
+  const source = openSource({ ...parts, signal }, tree);
+  const hash = hasher();
+  const add = (line: unknown) => hash.update(Buffer.from(`${JSON.stringify(line)}\n`));
+  for (const words of sources) {
+    const matches = await select(source, words, { exclude, parents, allowEmpty: true }).catch((error: unknown) => { throw asDocker(error, tree); });
+    const bytes = tree.kind === "layers" ? await hashFiles(parts, tree, matches, signal) : undefined;
+    add(["source", matches.length]);
+    for (const { name, entries } of matches) {
+      add(["match", name]);
+      const links = new Map<string, string>();
+      for (const entry of entries) add(describe(entry, tree.kind, { links, digest: entry.digest ?? bytes?.get(entry.at) }));
+    }
+  }
+  return hash.digest();
+}
+
+type Told = { readonly links: Map<string, string>; readonly digest: Digest | undefined };
+
+/** Of a context owners say nothing: what is copied of it is root's, or whose the step says. */
+function describe({ path, type, mode, uid, gid, size, link, device, xattrs, inode }: SourceEntry, kind: Tree["kind"], { links, digest }: Told): unknown[] {
+  const first = inode === undefined ? undefined : links.get(inode);
+  if (inode !== undefined && first === undefined) links.set(inode, path);
+  const attributes = (xattrs ?? []).map(([name, value]) => [name, Buffer.from(value).toString("base64")]);
+  return [path, type, type === "symlink" ? 0 : mode, kind === "layers" ? [uid, gid] : 0, type === "file" ? [size, digest] : 0, link ?? "", device ?? 0, attributes, first ?? ""];
+}
+
+/** BuildKit's words; `facts.missing` is for doors that have others. */
+function asDocker(error: unknown, tree: Tree): unknown {
+  if (!(error instanceof Failure) || error.facts["missing"] === undefined) return error;
+  const missing = String(error.facts["missing"]);
+  const name = tree.kind === "files" ? tree.digest : sha256(tree.snapshot ?? "");
+  return fail("not-found", `failed to compute cache key: failed to calculate checksum of ref ${name.slice(7, 32)}: "/${cleanPath(missing)}": not found`, { cause: error, facts: { missing } });
+}
