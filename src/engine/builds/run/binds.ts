@@ -1,9 +1,9 @@
 /** RUN --mount=type=bind: a part of another step's tree, or of a context. Its source is found by `cell`, inside that tree. */
-import { fail } from "#base/errors.ts";
+import { Failure, fail } from "#base/errors.ts";
 import type { ExecMount } from "#builder/graph.ts";
 import type { LayerTree } from "#builder/tree.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
-import { type BindTree, ProgramError } from "#core/tasks/tasks.ts";
+import type { BindTree } from "#core/tasks/tasks.ts";
 import { containerFolder } from "../../containers/folders.ts";
 import { look } from "../../containers/mounts/use-mounts.ts";
 import type { ExecParts } from "./exec.ts";
@@ -11,47 +11,44 @@ import { type Mounted, type MountWish, point } from "./mounts.ts";
 import { makeLayer } from "./places.ts";
 
 type Bind = Extract<ExecMount, { type: "bind" }>;
-/** A tree as it can be mounted, and looked into. */
-export type Seen = { readonly look: Source; readonly mount: Source };
+/** A part of a tree: what is mounted or copied of `from`. */
+export type Seen = { readonly from: Source; readonly subpath: string; readonly type: "directory" | "file" };
 type Source = Exclude<BindTree["from"], { kind: "data" }>;
 
 export async function bindMount(parts: ExecParts, wish: MountWish, { mount, index }: { mount: Bind; index: number }): Promise<Mounted> {
   const { target, from, source, rw } = mount;
-  const subpath = relative(source);
   const seen = await see(parts, wish, { from, source });
-  const type = await kindOf(parts, seen, { subpath, shown: source });
-  const writable = rw ? await overlaid(parts, seen, `${containerFolder(parts.containers, wish.id)}/writable-${index}`) : seen;
+  const writable = rw ? await overlaid(parts, seen.from, `${containerFolder(parts.containers, wish.id)}/writable-${index}`) : seen.from;
   return {
     point: point(target, { Type: "bind", RW: rw }),
-    place: { path: target, type },
-    tree: { from: writable, subpath, linksInside: true, type },
+    place: { path: target, type: seen.type },
+    tree: { ...seen, from: writable, linksInside: true },
   };
 }
 
-/** "/a/b" → "a/b"; the tree itself is "". */
-export const relative = (source: string): string => source.replace(/^\/+/, "").replace(/\/+$/, "").replace(/^\.$/, "");
-
-/** The input as something that can be mounted, read-only. */
-export async function see({ containers, trees }: ExecParts, { inputs, context, held }: MountWish, { from, source }: { from: number; source: string }): Promise<Source> {
+/** What of an input is at a path, read-only. Links stay inside it. @throws not-found */
+export async function see({ containers, trees }: ExecParts, { inputs, context, held }: MountWish, { from, source }: { from: number; source: string }): Promise<Seen> {
   const tree = inputs[from];
   if (tree === undefined) throw fail("invalid", "RUN --mount: it is of a step that there is not");
-  if (tree.kind === "layers") return { kind: "image", root: mountsOf(containers.snapshots, tree) ?? { type: "bind", source: await trees.empty(), readOnly: true } };
-  const made = held.use(await trees.use(tree, { source, signal: context.signal }));
-  return { kind: "folder", path: made.path };
+  try {
+    if (tree.kind === "files") return held.use(await trees.use(tree, { source, signal: context.signal }));
+    const root = mountsOf(containers.snapshots, tree) ?? { type: "bind", source: await trees.empty(), readOnly: true };
+    return await seeLayers(containers, { kind: "image", root }, source);
+  } catch (error) {
+    if (error instanceof Failure && error.kind === "invalid") throw fail("not-found", `RUN --mount: ${JSON.stringify(source)}: not found`, { cause: error });
+    throw error;
+  }
 }
 
 function mountsOf(snapshots: { mounts(name: string): Mounts }, { snapshot }: LayerTree): Mounts | undefined {
   return snapshot === undefined ? undefined : snapshots.mounts(snapshot);
 }
 
-async function kindOf({ containers }: ExecParts, source: Source, { subpath, shown }: { subpath: string; shown: string }): Promise<"directory" | "file"> {
-  if (subpath === "") return "directory";
-  try {
-    return (await look(containers, source, { subpath, shown, linksInside: true })).directory ? "directory" : "file";
-  } catch (error) {
-    if (error instanceof ProgramError || error instanceof Error) throw fail("not-found", `RUN --mount: ${JSON.stringify(shown)}: not found`, { cause: error });
-    throw error;
-  }
+async function seeLayers(containers: ExecParts["containers"], from: Source, source: string): Promise<Seen> {
+  const subpath = source.split("/").filter((name) => name !== "" && name !== ".").join("/");
+  if (subpath === "") return { from, subpath, type: "directory" };
+  const { directory } = await look(containers, from, { subpath, shown: source, linksInside: true });
+  return { from, subpath, type: directory ? "directory" : "file" };
 }
 
 /** What is written goes to a layer of the step's, and with it. */

@@ -3,7 +3,7 @@ import type { ExecMount } from "#builder/graph.ts";
 import type { Tree } from "#builder/tree.ts";
 import { fail } from "#base/errors.ts";
 import { ProgramError } from "#core/tasks/tasks.ts";
-import { relative, see } from "./binds.ts";
+import { see } from "./binds.ts";
 import { settleProgram, SETTLED } from "./caches.ts";
 import type { ExecParts } from "./exec.ts";
 import { type Mounted, type MountWish, point } from "./mounts.ts";
@@ -35,10 +35,10 @@ async function settle({ containers }: ExecParts, folder: string, mount: Cache): 
 /** The source is found inside the tree: links of it stay in it (BLD-01, BLD-11). */
 async function fill(parts: ExecParts, wish: MountWish, { volume, from, source }: { volume: string; from: number; source: string }): Promise<void> {
   const { tasks, volumes } = parts.containers;
-  const seen = await see(parts, wish, { from, source });
+  const { from: seen, subpath } = await see(parts, wish, { from, source });
   const root = seen.kind === "image" ? seen.root : ({ type: "bind", source: seen.path, readOnly: true } as const);
   try {
-    await volumes.fill(volume, { openRoot: tasks.openRoot(root, 0), destination: `/${relative(source)}` });
+    await volumes.fill(volume, { openRoot: tasks.openRoot(root, 0), destination: `/${subpath}` });
   } catch (error) {
     if (!(error instanceof ProgramError)) throw error;
     throw fail("not-found", `RUN --mount=type=cache: ${JSON.stringify(source)}: not found`, { cause: error });

@@ -9,7 +9,7 @@ export function openRun(parts: RunParts): Run {
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
   const caches = openCaches(parts.containers);
-  const trees = openTrees(parts);
+  const trees = openTrees({ ...parts.contexts, kernel: parts.containers.kernel, folder: parts.folder });
   return {
     caches,
     exec(op, inputs, context) {

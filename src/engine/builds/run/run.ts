@@ -11,9 +11,9 @@
  * A step's own places are a layer of their own (places.ts), below what it writes: whatever the runtime must make to mount
  * something is never in the step's layer, and nothing is cleaned up inside a tree that the step has had in its hands.
  */
+import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { Drafts } from "#builder/files/files.ts";
 import type { Performers } from "#builder/solve/solve.ts";
-import type { FilePool } from "#builder/tree.ts";
 import type { Context } from "../../containers/context.ts";
 
 export { openRun } from "./open-run.ts";
@@ -22,7 +22,9 @@ export type RunParts = {
   /** Of `OpenContainers`: what containers are made of. */
   readonly containers: Context;
   readonly drafts: Drafts;
-  readonly pool: FilePool;
+  readonly contexts: Pick<Contexts, "pool" | "hold">;
+  /** A folder of its own in the data root: contexts as they are mounted. Emptied when this is opened. */
+  readonly folder: string;
   /** daemon.json's builder.entitlements: what any build may be allowed. */
   readonly allowed: () => { readonly networkHost: boolean; readonly securityInsecure: boolean };
 };

@@ -4,23 +4,95 @@
  */
 import { mkdir } from "node:fs/promises";
 import { fail } from "#base/errors.ts";
-import type { FileTree } from "#builder/tree.ts";
-import type { RunParts } from "./run.ts";
+import { fileSource } from "#builder/files/file-source.ts";
+import type { FilePool, FileTree } from "#builder/tree.ts";
+import type { Kernel } from "#linux/linux.ts";
+import { removeFolderProgram } from "#core/tasks/tasks.ts";
+import { makeTree } from "./make-tree.ts";
 
 export type Trees = {
-  /** The folder of a tree, until it is disposed. Nobody may write to it. */
-  use(tree: FileTree, options: { readonly source: string; readonly signal: AbortSignal }): Promise<AsyncDisposable & { readonly path: string }>;
+  /** What is at `source` of a tree, until it is disposed. Nobody may write there. @throws not-found */
+  use(tree: FileTree, options: { readonly source: string; readonly signal: AbortSignal }): Promise<Disposable & TreePart>;
   /** A folder with nothing in it. */
   empty(): Promise<string>;
 };
 
-export function openTrees(parts: RunParts): Trees {
-  const empty = `${parts.containers.config.execRoot}/empty`;
+/** `subpath`: of a file its name in the folder; of a directory "": the folder is it. */
+export type TreePart = { readonly from: { readonly kind: "folder"; readonly path: string }; readonly subpath: string; readonly type: "directory" | "file" };
+
+export type TreesParts = { readonly kernel: Kernel; readonly pool: FilePool; readonly hold: (tree: FileTree) => Disposable; /** The trees' own. */ readonly folder: string };
+
+/** Kept without anybody who uses them: so many, and so long. */
+const KEPT = 4;
+const KEPT_MS = 300_000;
+
+type Part = { readonly key: string; readonly folder: string; readonly made: Promise<TreePart>; users: number; forget: NodeJS.Timeout | undefined };
+
+export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
+  /** Those used last come last. */
+  const parts = new Map<string, Part>();
+  let count = 0;
+  // What an engine before this one has left.
+  const swept = removeTree(kernel, folder).then(() => mkdir(`${folder}/empty`, { recursive: true, mode: 0o755 }));
+  swept.catch(() => {});
+
+  /** Not given up when who asked first goes away: others may wait for it. */
+  async function make(tree: FileTree, source: string, to: string): Promise<TreePart> {
+    await swept;
+    using _ = hold(tree);
+    const files = fileSource({ pool }, tree);
+    const found = await files.find(source);
+    if (found === undefined) throw fail("not-found", `${JSON.stringify(source)}: not found`);
+    return await makeTree(kernel, pool, await files.list(found.path, -1), to);
+  }
+
+  function begin(tree: FileTree, source: string, key: string): Part {
+    // A name is used once: what is being removed is not what is being made.
+    const to = `${folder}/${++count}`;
+    return { key, folder: to, made: make(tree, source, to), users: 0, forget: undefined };
+  }
+
+  async function drop(part: Part): Promise<void> {
+    if (parts.get(part.key) === part) parts.delete(part.key);
+    clearTimeout(part.forget);
+    await part.made.catch(() => {});
+    await removeTree(kernel, part.folder).catch(() => {});
+  }
+
+  function release(part: Part): void {
+    part.users -= 1;
+    if (part.users > 0) return;
+    part.forget = setTimeout(() => void drop(part), KEPT_MS).unref();
+    const unused = [...parts.values()].filter(({ users }) => users === 0);
+    for (const one of unused.slice(0, Math.max(0, unused.length - KEPT))) void drop(one);
+  }
+
   return {
-    use: () => Promise.reject(fail("not-implemented", "RUN --mount=type=bind: a part of the context cannot be mounted yet")),
+    async use(tree, { source, signal }) {
+      const key = `${tree.digest} ${source}`;
+      const part = parts.get(key) ?? begin(tree, source, key);
+      parts.delete(key);
+      parts.set(key, part);
+      part.users += 1;
+      clearTimeout(part.forget);
+      try {
+        const made = await part.made;
+        signal.throwIfAborted();
+        return { ...made, [Symbol.dispose]: () => release(part) };
+      } catch (error) {
+        release(part);
+        if (!signal.aborted) void drop(part);
+        throw error;
+      }
+    },
     async empty() {
-      await mkdir(empty, { recursive: true, mode: 0o755 });
-      return empty;
+      await swept;
+      return `${folder}/empty`;
     },
   };
+}
+
+function removeTree(kernel: Kernel, path: string): Promise<unknown> {
+  const at = path.lastIndexOf("/");
+  return kernel.perform(removeFolderProgram(path.slice(0, at), path.slice(at + 1)));
 }
