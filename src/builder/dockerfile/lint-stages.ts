@@ -79,7 +79,7 @@ function lintFrom({ dockerfile, input, say }: Visit, { from, base, platform, nam
 
 function scopeOf({ input }: Visit, parent: Scope | undefined, base: string): Scope {
   if (parent !== undefined) return { ...parent, variables: new Map(parent.variables), declared: new Set(parent.declared) };
-  const names = base === "scratch" ? [] : input.variables(base);
+  const names = base === "scratch" ? ["PATH"] : input.variables(base);
   return { variables: new Map((names ?? []).map((name) => [name, undefined])), declared: new Set(), isOpen: names === undefined, hasWorkdir: false, hasShell: false };
 }
 

@@ -14,6 +14,7 @@ import type { PlanScope } from "./scene.ts";
 import { type Base, emitBase, findContext, resolveBase } from "./sources.ts";
 import { openProgress, performStage } from "./stage.ts";
 import { openStages, type StageNode, type Stages } from "./stages.ts";
+import { lintPlan } from "./warnings.ts";
 import { openSteps } from "./steps.ts";
 
 export async function planBuild(input: PlanInput): Promise<Plan> {
@@ -26,7 +27,7 @@ export async function planBuild(input: PlanInput): Promise<Plan> {
   return {
     graph: { steps: common.steps.finish() },
     images: planned.map(({ image }) => image),
-    warnings: planned.flatMap(({ warnings }) => warnings),
+    warnings: planned[0]!.warnings,
     instructions: planned[0]!.told,
     unusedArgs: unusedArgs(request.buildArgs, common.taken),
   };
@@ -64,6 +65,8 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
     told.push(...done.told);
     warnings.push(...platformWarning(scope, stage, bases.get(stage)));
   }
+  const images = new Map([...bases].flatMap(([stage, base]) => (base.kind === "image" ? [[stage.base, base.image] as const] : [])));
+  warnings.unshift(...lintPlan(input, { images, stages: new Set(needed.flatMap(({ index }) => index ?? [])) }));
   return { image: plannedImage(scope, scope.finished.get(last)!), warnings, told };
 }
 
