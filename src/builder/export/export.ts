@@ -18,6 +18,8 @@ import type { Descriptor } from "#spec/image.ts";
 import type { Outcome } from "../build.ts";
 import type { BuildClient, BuildResult } from "../builder.ts";
 
+import type { Inline } from "./images.ts";
+
 export { openExporter } from "./open-exporter.ts";
 
 export type Exporter = (outcome: Outcome) => Promise<BuildResult>;
@@ -30,6 +32,8 @@ export type ExporterParts = {
    */
   readonly name: (lease: Lease, target: Descriptor, names: readonly string[]) => Promise<void>;
   readonly push: (lease: Lease, target: Descriptor, options: PushWish) => Promise<void>;
+  /** --cache-to type=inline: what goes into each image's configuration. Undefined: it was not asked for. */
+  readonly inline?: (outcome: Outcome) => Inline | undefined;
   /** Of the engine, for provenance. */
   readonly version: string;
 };

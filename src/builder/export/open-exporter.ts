@@ -1,9 +1,34 @@
 /** All exports of a build, one after another; each says what it made. */
 import { fail } from "#base/errors.ts";
+import type { Digest } from "#spec/digest.ts";
+import type { Outcome } from "../build.ts";
+import type { BuildResult, ExportWish } from "../builder.ts";
+import { exportImage } from "./export-image.ts";
 import type { Exporter, ExporterParts } from "./export.ts";
 
-export function openExporter(_parts: ExporterParts): Exporter {
-  return async ({ request }) => {
-    throw fail("not-implemented", `export ${request.ref}: not yet`);
+export type Exported = { readonly metadata: Readonly<Record<string, string>>; readonly image?: Digest };
+
+/** `index`: of the wish, for whoever receives an archive. */
+type Export = (parts: ExporterParts, outcome: Outcome, wish: ExportWish, index: number) => Promise<Exported>;
+
+const EXPORTS: Readonly<Record<ExportWish["type"], Export>> = {
+  image: exportImage,
+  none: async () => ({ metadata: {} }),
+  oci: exportImage,
+  docker: exportImage,
+  local: exportImage,
+  tar: exportImage,
+};
+
+export function openExporter(parts: ExporterParts): Exporter {
+  return async (outcome): Promise<BuildResult> => {
+    let result: BuildResult = { metadata: {} };
+    for (const [index, wish] of outcome.request.exports.entries()) {
+      outcome.signal.throwIfAborted();
+      if (!Object.hasOwn(EXPORTS, wish.type)) throw fail("invalid", `exporter ${JSON.stringify(wish.type)} could not be found`);
+      const { metadata, image } = await EXPORTS[wish.type](parts, outcome, wish, index);
+      result = { ...result, metadata: { ...result.metadata, ...metadata }, ...(image !== undefined && { image }) };
+    }
+    return result;
   };
 }

@@ -1,0 +1,131 @@
+/** Images of what was solved: configuration and manifest a platform; an index over several, or over attestations. */
+import { sha256 } from "#base/digest.ts";
+import { fail } from "#base/errors.ts";
+import type { Core } from "#core/core.ts";
+import type { Layer } from "#core/layers/layers.ts";
+import type { Lease } from "#core/leases/leases.ts";
+import { chainIds, type Descriptor, MEDIA } from "#spec/image.ts";
+import type { Platform } from "#spec/platform.ts";
+import type { Outcome } from "../build.ts";
+import type { PlannedImage } from "../plan/plan.ts";
+import type { Solved } from "../solve/solve.ts";
+import { annotationsAt, type ImageOptions } from "./attributes.ts";
+import { configurationText, historyOf, type Made } from "./configuration.ts";
+import { attest } from "./attestations.ts";
+import { finishLayers } from "./layers.ts";
+
+export type Making = { readonly core: Core; readonly lease: Lease; readonly outcome: Outcome; readonly options: ImageOptions; readonly version: string; readonly inline?: Inline | undefined };
+
+/** What goes into a configuration so that others can build on this build's results (--cache-to type=inline). */
+export type Inline = (image: PlannedImage, layers: readonly Layer[]) => Promise<Readonly<Record<string, unknown>>>;
+
+export type MadeImage = {
+  readonly platform: Platform;
+  readonly manifest: Descriptor;
+  readonly config: Descriptor;
+  readonly layers: readonly Layer[];
+};
+
+export type MadeImages = {
+  /** The manifest, or the index. */
+  readonly target: Descriptor;
+  readonly images: readonly MadeImage[];
+};
+
+/** All that the target leads to is in the store, held by the lease. */
+export async function makeImages(making: Making): Promise<MadeImages> {
+  const { outcome, options } = making;
+  const images: MadeImage[] = [];
+  for (const [index, image] of outcome.plan.images.entries()) images.push(await makeImage(making, image, layersOf(outcome.solved, index)));
+  const attestations = await attest(making, images);
+  if (images.length === 1 && attestations.length === 0) {
+    if (options.annotations.some(({ at }) => at.startsWith("index"))) throw fail("invalid", "index annotations not supported for single platform export");
+    return { target: images[0]!.manifest, images };
+  }
+  const manifests = [...images.map(({ manifest, platform }) => ({ ...manifest, platform: plain(platform) })), ...attestations];
+  const annotations = annotationsAt(options.annotations, "index");
+  const target = await storeJson(making, options.oci ? MEDIA.ociIndex : MEDIA.dockerIndex, { manifests, ...(annotations && { annotations }) });
+  return { target: annotated(target, annotationsAt(options.annotations, "index-descriptor")), images };
+}
+
+function layersOf({ trees }: Solved, index: number): readonly Layer[] {
+  const tree = trees[index];
+  if (tree === undefined) throw fail("internal", `export: target ${index} has no result`);
+  if (tree.kind === "files") throw fail("invalid", "export an image: the target is a folder of files, not a root file system: begin its stage with FROM scratch and copy them");
+  return tree.layers;
+}
+
+async function makeImage(making: Making, image: PlannedImage, solved: readonly Layer[]): Promise<MadeImage> {
+  const { outcome, options } = making;
+  const history = historyOf(image, madeBy(outcome), options.epoch);
+  const finished = await finishLayers(making, { layers: solved, base: baseLayers(outcome, image), history });
+  const config = await storeText(making, options.oci ? MEDIA.ociConfig : MEDIA.dockerConfig, configurationText({
+    image,
+    diffIds: finished.layers.map(({ diffId }) => diffId),
+    history: finished.history,
+    ...(making.inline && { extra: await making.inline(image, finished.layers) }),
+  }));
+  await keepSnapshot(making, config, finished.layers);
+  const annotations = annotationsAt(options.annotations, "manifest", image.platform);
+  const layers = finished.layers.map(({ descriptor, diffId }) => ({ descriptor: { mediaType: layerType(descriptor.mediaType, options.oci), digest: descriptor.digest, size: descriptor.size }, diffId }));
+  const manifest = await storeJson(making, options.oci ? MEDIA.ociManifest : MEDIA.dockerManifest, {
+    config,
+    layers: layers.map(({ descriptor }) => descriptor),
+    ...(annotations && { annotations }),
+  });
+  return { platform: image.platform, manifest: annotated(manifest, annotationsAt(options.annotations, "manifest-descriptor", image.platform)), config, layers };
+}
+
+/** Its files lie there already, unless its layers were changed: with the image, they stay. */
+async function keepSnapshot({ core, lease }: Making, config: Descriptor, layers: readonly Layer[]): Promise<void> {
+  const top = chainIds(layers.map(({ diffId }) => diffId)).at(-1);
+  if (top === undefined || core.snapshots.stat(top) === undefined) return;
+  lease.hold(`snapshot/${top}`);
+  await core.link(`content/${config.digest}`, [`snapshot/${top}`]);
+}
+
+/** How many of the layers were there before the build: the base image's. */
+function baseLayers({ plan, solved }: Outcome, image: PlannedImage): number {
+  const first = image.history.find(({ step }) => step !== undefined)?.step;
+  const step = plan.graph.steps[first ?? image.step]!;
+  const below = first === undefined ? image.step : step.inputs[0]!;
+  const tree = solved.steps.get(below)?.tree;
+  return tree?.kind === "layers" ? tree.layers.length : 0;
+}
+
+/** A step that changed nothing may have left no layer. */
+function madeBy({ plan, solved }: Outcome): (step: number) => Made {
+  return (step) => {
+    const made = solved.steps.get(step);
+    const below = solved.steps.get(plan.graph.steps[step]!.inputs[0]!)?.tree;
+    if (made?.tree.kind !== "layers") return { layers: 1, created: made?.created ?? 0n };
+    return { layers: made.tree.layers.length - (below?.kind === "layers" ? below.layers.length : 0), created: made.created };
+  };
+}
+
+const plain = (platform: Platform): Platform => ({ architecture: platform.architecture, os: platform.os, ...(platform.variant && { variant: platform.variant }), ...(platform["os.version"] && { "os.version": platform["os.version"] }) });
+
+const annotated = (descriptor: Descriptor, annotations: Readonly<Record<string, string>> | undefined): Descriptor => (annotations === undefined ? descriptor : { ...descriptor, annotations });
+
+const DOCKER = "application/vnd.docker.image.rootfs.diff.tar";
+
+/** One kind of manifest holds one kind of layers. */
+function layerType(mediaType: string, oci: boolean): string {
+  const [, compression = ""] = /[.+](gzip|zstd)$/.exec(mediaType) ?? [];
+  if (oci) return compression === "" ? MEDIA.ociLayer : `${MEDIA.ociLayer}+${compression}`;
+  return compression === "" ? DOCKER : `${DOCKER}.${compression}`;
+}
+
+type Storing = Pick<Making, "core" | "lease">;
+
+export async function storeJson(storing: Storing, mediaType: string, value: Readonly<Record<string, unknown>>): Promise<Descriptor> {
+  return await storeText(storing, mediaType, JSON.stringify({ schemaVersion: 2, mediaType, ...value }));
+}
+
+/** What is there already is not written again. */
+export async function storeText({ core, lease }: Storing, mediaType: string, text: string): Promise<Descriptor> {
+  const bytes = Buffer.from(text);
+  const { digest, size } = core.content.find(lease, sha256(bytes)) ?? (await core.content.ingest(lease, [bytes]));
+  return { mediaType, digest, size };
+}
+
