@@ -20,7 +20,7 @@ export type Need = {
   readonly part: string;
   /** By its place in the step's inputs. */
   readonly input: number;
-  readonly select?: { readonly sources: readonly string[]; readonly exclude: readonly string[] };
+  readonly select?: { readonly sources: readonly string[]; readonly exclude: readonly string[]; readonly parents: boolean };
 };
 
 const VERSION = "1";
@@ -32,8 +32,8 @@ export function keyOf(parts: Parts): Digest {
 /** What a tree is, for those that are made of it: the chain ID of layers ("" without), the digest of files. */
 export const identityOf = (tree: Tree): string => (tree.kind === "layers" ? (tree.snapshot ?? "") : tree.digest);
 
-export const selectionKey = (identity: string, { sources, exclude }: NonNullable<Need["select"]>): Digest =>
-  sha256(JSON.stringify([VERSION, "selection", identity, sources, exclude]));
+export const selectionKey = (identity: string, { sources, exclude, parents }: NonNullable<Need["select"]>): Digest =>
+  sha256(JSON.stringify([VERSION, "selection", identity, sources, exclude, parents]));
 
 /** Of steps that are made by a performer of their own; `lookup`: what gitKey or httpKey said. */
 export function sourceKey(op: Extract<StepOp, { kind: "git" | "http" }>, lookup: string): Digest {
@@ -82,7 +82,7 @@ function mountNeeds(mount: ExecMount, index: number): Need[] {
   if (mount.type !== "bind" && mount.type !== "cache") return [];
   if (mount.from === undefined) return [];
   const whole = mount.source === "" || mount.source === "/";
-  return [{ part: `files of ${mountName(mount, index)}`, input: mount.from, ...(!whole && { select: { sources: [mount.source], exclude: [] } }) }];
+  return [{ part: `files of ${mountName(mount, index)}`, input: mount.from, ...(!whole && { select: { sources: [mount.source], exclude: [], parents: false } }) }];
 }
 
 const actionName = (action: FileAction, index: number): string =>
@@ -98,7 +98,7 @@ function actionNeeds(action: FileAction, index: number): Need[] {
   return [{ part: `files of ${action.sources.join(" ")}${index === 0 ? "" : ` (${index})`}`, input: action.from, select: selectionOf(action) }];
 }
 
-const selectionOf = ({ sources, exclude }: CopyAction) => ({ sources, exclude });
+const selectionOf = ({ sources, exclude, parents }: CopyAction) => ({ sources, exclude, parents });
 
 /** JSON in which equal values are equal texts: members sorted, none undefined. */
 export function canonical(value: unknown): string {

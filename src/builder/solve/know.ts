@@ -95,7 +95,7 @@ async function needed(run: Run, index: number, { input, select }: Need, inputs: 
   const known = run.cache.fact(key) ?? importedFact(run, key);
   if (known !== undefined) return known;
   const tree = await have(run, run.vertices.same[stepOf(run, index).inputs[input]!]!);
-  const digest = await run.performers.selection(tree, select.sources, { exclude: select.exclude, signal: run.signal });
+  const digest = await run.performers.selection(tree, select.sources, { exclude: select.exclude, parents: select.parents, signal: run.signal });
   run.cache.learn(key, digest);
   return digest;
 }
