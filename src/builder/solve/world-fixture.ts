@@ -33,6 +33,10 @@ export type World = {
   during: (op: ExecOp, context: StepContext) => Promise<void>;
   /** The client's folder. */
   context: Files;
+  /** What commands called "date" see. */
+  time: string;
+  /** What was made, and all that could be seen meanwhile: no two are the same as long as nothing is pruned. */
+  readonly seen: string[];
   image(files: Files): ImageOp;
   /** The files of a tree. */
   read(tree: Tree): Files;
@@ -80,10 +84,12 @@ export function openWorld(t: TestContext): World {
     async exec(op, inputs, context) {
       world.made.push(`exec ${op.args.join(" ")}`);
       await world.during(op, context);
-      return commit(inputs[op.base] as LayerTree, runOf(op, inputs.map(filesOf)));
+      world.seen.push(seenBy(op, identityOf(inputs[op.base]!), inputs.map(filesOf)));
+      return commit(inputs[op.base] as LayerTree, runOf(op, inputs.map(filesOf), world.time));
     },
     async file(op, inputs) {
       world.made.push(`file ${op.actions.map((action) => (action.action === "copy" ? `${action.sources.join(" ")} ${action.destination}` : action.path)).join(", ")}`);
+      world.seen.push(seenBy(op, identityOf(inputs[op.base]!), inputs.map(filesOf)));
       return commit(inputs[op.base] as LayerTree, copyOf(op, inputs.map(filesOf)));
     },
     merge: async (base, upper) => commit(base, filesOf(upper)),
@@ -101,7 +107,9 @@ export function openWorld(t: TestContext): World {
     cache,
     core,
     made: [],
+    seen: [],
     context: {},
+    time: "",
     during: async () => undefined,
     image(files) {
       const tree = commit({ kind: "layers", snapshot: undefined, layers: [] }, files);
@@ -129,11 +137,29 @@ function layerOf(files: Files, base: Files): Layer {
 }
 
 /** A command "NAME OUT IN…": writes into OUT a digest of everything it can see of its world. */
-function runOf(op: ExecOp, inputs: readonly Files[]): Files {
-  const [, out = "out", ...reads] = op.args;
+function runOf(op: ExecOp, inputs: readonly Files[], time: string): Files {
+  const [name, out = "out", ...reads] = op.args;
   const base = inputs[op.base]!;
-  const mounted = op.mounts.flatMap((mount) => (mount.type === "bind" ? [select(inputs[mount.from]!, [mount.source])] : []));
-  return { [out]: sha256(JSON.stringify([op.args, op.env, op.cwd, op.user, reads.map((path) => base[path] ?? null), mounted])) };
+  const mounted = op.mounts.flatMap((mount) => (mount.type === "bind" ? [select(inputs[mount.from]!, [mount.source === "/" ? "." : mount.source])] : []));
+  return { [out]: sha256(JSON.stringify([name === "date" ? time : "", op.args, op.env, op.cwd, op.user, reads.map((path) => base[path] ?? null), mounted])) };
+}
+
+/** What the last step of a graph results in, by doing all of it. */
+export function interpret({ steps }: Graph, base: Files, context: Files): Files {
+  const trees: Files[] = [];
+  for (const { op, inputs } of steps) {
+    const given = inputs.map((input) => trees[input]!);
+    if (op.kind === "exec") trees.push({ ...given[op.base], ...runOf(op, given, "") });
+    else if (op.kind === "file") trees.push({ ...given[op.base], ...copyOf(op, given) });
+    else trees.push(op.kind === "local" ? context : base);
+  }
+  return trees.at(-1)!;
+}
+
+/** Everything that the result may depend on: the op, the base's layers, and of the other inputs what is selected. */
+function seenBy(op: ExecOp | FileOp, base: string, inputs: readonly Files[]): string {
+  const others = op.kind === "exec" ? op.mounts.map((mount) => (mount.type === "bind" ? select(inputs[mount.from]!, [mount.source === "/" ? "." : mount.source]) : {})) : op.actions.map((action) => (action.action === "copy" ? select(inputs[action.from]!, action.sources) : {}));
+  return JSON.stringify([op, base, others.map((files) => Object.entries(files).toSorted())]);
 }
 
 function copyOf(op: FileOp, inputs: readonly Files[]): Files {
