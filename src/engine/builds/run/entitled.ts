@@ -14,12 +14,11 @@ export function checkEntitled(op: ExecOp, context: Pick<StepContext, "run" | "en
   if (security === "insecure") entitle("security.insecure", context.entitlements, { known: allowed.securityInsecure, key: "security-insecure" });
   const network = networkModeOf(op, context);
   if (op.network !== "default" && !NETWORKS.has(op.network)) throw fail("invalid", `invalid network mode ${JSON.stringify(op.network)}`);
-  if (network.startsWith("container:")) throw fail("not-implemented", "a build in the network of a container is not supported");
   if (network === "host") entitle("network.host", context.entitlements, { known: allowed.networkHost, key: "network-host" });
   if (op.devices.length > 0) throw fail("not-implemented", `RUN --device=${op.devices[0]}: devices in builds (CDI) are not supported`);
 }
 
 function entitle(name: string, given: readonly string[], { known, key }: { known: boolean; key: string }): void {
-  if (!known) throw fail("forbidden", `${name} is not allowed: daemon.json's builder.entitlements does not have ${key}`, { facts: { entitlement: name } });
+  if (!known) throw fail("forbidden", `granting entitlement ${name} is not allowed by build daemon configuration (daemon.json: builder.entitlements.${key})`, { facts: { entitlement: name } });
   if (!given.includes(name)) throw fail("forbidden", `${name} is not allowed`, { facts: { entitlement: name } });
 }

@@ -45,7 +45,7 @@ function opsOf(pool: FilePool, entries: readonly SourceEntry[], slots: Slots): O
   const firstNames = new Map<string, string>();
   const making = entries.flatMap((entry) => makeOps(pool, entry, slots, firstNames));
   // What is made in a directory changes its time.
-  const times = entries.filter(({ type }) => type === "directory").toReversed().map(({ path, sec, nsec }): Op => ({ op: "utimes", path: encodeName(path), sec, nsec }));
+  const times = entries.filter(({ type, sec }) => type === "directory" && sec >= 0).toReversed().map(({ path, sec, nsec }): Op => ({ op: "utimes", path: encodeName(path), sec, nsec }));
   return [...making, ...times];
 }
 

@@ -68,18 +68,21 @@ const isDefault = (mode: string) => ["", "default", "bridge"].includes(mode);
 /** What the step's mode is when it says none of its own. */
 export const networkModeOf = (op: Pick<ExecOp, "network">, { run }: Pick<StepContext, "run">): string => (op.network === "default" || op.network === "" ? run.network || "default" : op.network);
 
+/** The classic builder takes a container's network, too. @throws not-found */
+const withId = ({ store }: Context, mode: string) => (mode.startsWith("container:") ? `container:${store.find(mode.slice("container:".length)).id}` : mode);
+
 /** What `docker run` without options sends, and what the build says for all its steps. */
-function stepHostConfig({ config }: Context, op: ExecOp, { tmpfs }: StepMounts, context: Pick<StepContext, "run">): HostConfig {
+function stepHostConfig(ctx: Context, op: ExecOp, { tmpfs }: StepMounts, context: Pick<StepContext, "run">): HostConfig {
   const { run } = context;
   const insecure = op.security === "insecure";
   const limits = run.limits as Partial<HostConfig>;
   const memory = limits.Memory ?? 0;
   return {
     Binds: null, Mounts: tmpfs, VolumesFrom: null, Tmpfs: {}, ContainerIDFile: "", LogConfig: { Type: "none", Config: {} },
-    NetworkMode: networkModeOf(op, context), PortBindings: {}, PublishAllPorts: false, RestartPolicy: { Name: "no", MaximumRetryCount: 0 }, AutoRemove: false,
+    NetworkMode: withId(ctx, networkModeOf(op, context)), PortBindings: {}, PublishAllPorts: false, RestartPolicy: { Name: "no", MaximumRetryCount: 0 }, AutoRemove: false,
     CapAdd: null, CapDrop: null, CgroupnsMode: "", Dns: [], DnsOptions: [], DnsSearch: [], ExtraHosts: [...run.extraHosts], GroupAdd: null,
     IpcMode: "", PidMode: "", UTSMode: "", UsernsMode: "", Cgroup: "", OomScoreAdj: 0, Privileged: insecure, ReadonlyRootfs: false, SecurityOpt: null,
-    ShmSize: run.shmSize || config.containers.shmSize, Runtime: "runc", Init: false, ConsoleSize: [0, 0], MaskedPaths: null, ReadonlyPaths: null,
+    ShmSize: run.shmSize || ctx.config.containers.shmSize, Runtime: "runc", Init: false, ConsoleSize: [0, 0], MaskedPaths: null, ReadonlyPaths: null,
     CgroupParent: run.cgroupParent, NanoCpus: 0, CpuShares: limits.CpuShares ?? 0, CpuPeriod: limits.CpuPeriod ?? 0, CpuQuota: limits.CpuQuota ?? 0,
     CpusetCpus: limits.CpusetCpus ?? "", CpusetMems: limits.CpusetMems ?? "", Memory: memory, MemoryReservation: 0,
     MemorySwap: limits.MemorySwap || (memory > 0 ? 2 * memory : 0), MemorySwappiness: null, OomKillDisable: false, PidsLimit: null, BlkioWeight: 0,

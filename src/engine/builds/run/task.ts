@@ -10,7 +10,7 @@ import type { Accounts, Context } from "../../containers/context.ts";
 import { foldersRoot } from "../../containers/folders.ts";
 import { joinNetworks, type Joined } from "../../containers/networking/endpoints.ts";
 import { serveNames } from "../../containers/networking/names.ts";
-import { nameFiles, planProgram } from "../../containers/run/plan-start.ts";
+import { nameFiles, planProgram, withNamesOfOther } from "../../containers/run/plan-start.ts";
 import { programsOf } from "../../containers/run/start.ts";
 import { ofImage } from "../../containers/spec/accounts.ts";
 import type { ContainerRecord } from "../../engine.ts";
@@ -92,7 +92,8 @@ async function runJoined(ctx: Context, wish: TaskWish, joined: Joined): Promise<
   }
 }
 
-async function plan(ctx: Context, { record, root, base, trees }: TaskWish, attachments: readonly Attachment[]) {
+async function plan(ctx: Context, { record: given, root, base, trees }: TaskWish, attachments: readonly Attachment[]) {
+  const record = withNamesOfOther(ctx, given);
   const [accounts, files] = await Promise.all([accountsOf(ctx, base), nameFiles(ctx, record, attachments)]);
   return await planProgram(ctx, record, { accounts, files, attachments, root, trees, tied: true });
 }

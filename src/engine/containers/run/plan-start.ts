@@ -121,7 +121,7 @@ function taskNetwork(ctx: Context, spec: Spec, attachments: readonly Attachment[
 }
 
 /** A container in another one's network has its names and its files. */
-function withNamesOfOther(ctx: Context, record: ContainerRecord): ContainerRecord {
+export function withNamesOfOther(ctx: Context, record: ContainerRecord): ContainerRecord {
   const ref = otherOf(record.hostConfig.NetworkMode);
   if (ref === undefined) return record;
   const { config, hostsPath, hostnamePath, resolvConfPath } = ctx.store.find(ref);
