@@ -1,0 +1,54 @@
+/** How a build is shown while it goes on, by `--progress`. */
+import { fail } from "#base/errors.ts";
+import type { Cli } from "../../client.ts";
+import type { Status } from "../solve.ts";
+import { readColors } from "./colors.ts";
+import { openPlain } from "./plain.ts";
+import { openRawJson } from "./raw-json.ts";
+import { openTty } from "./tty.ts";
+import type { Warning } from "./trace.ts";
+
+export type Display = {
+  readonly warnings: readonly Warning[];
+  update(status: Status): void;
+  /** Called again and again. */
+  refresh(): void;
+  /** Once, after the last update. */
+  end(): void;
+};
+
+export type ProgressMode = "auto" | "plain" | "tty" | "quiet" | "rawjson";
+const MODES: readonly string[] = ["auto", "plain", "tty", "quiet", "rawjson"] satisfies ProgressMode[];
+
+/** @throws invalid */
+export function parseMode(text: string): ProgressMode {
+  const mode = text === "" ? "auto" : text;
+  if (!MODES.includes(mode)) throw fail("invalid", `invalid progress mode ${text}`);
+  return mode as ProgressMode;
+}
+
+const REFRESH_MS = 150;
+
+/** A display, refreshed until it ends. On standard error, which is where everything but results goes. */
+export function openDisplay({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, title: string): Display {
+  const display = choose({ err, env }, mode, title);
+  const timer = setInterval(display.refresh, Number(env["TTY_DISPLAY_RATE"]) || REFRESH_MS).unref();
+  return {
+    ...display,
+    end() {
+      clearInterval(timer);
+      display.end();
+    },
+  };
+}
+
+function choose({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, title: string): Display {
+  if (mode === "tty" && !err.isTerminal) throw fail("invalid", "failed to get console: provided file is not a console");
+  if (mode === "tty" || (mode === "auto" && err.isTerminal && env["TERM"] !== "dumb")) {
+    const rows = () => process.stderr.rows ?? 24;
+    return openTty({ write: (text) => err.write(text), size: () => ({ rows: rows(), columns: err.columns || 80 }) }, readColors(env), title);
+  }
+  if (mode === "rawjson") return openRawJson((text) => err.write(text));
+  if (mode === "quiet") return { warnings: [], update: () => {}, refresh: () => {}, end: () => {} };
+  return openPlain((text) => err.write(text));
+}

@@ -1,0 +1,37 @@
+/** Progress as JSON, an object a line: BuildKit's client.SolveStatus. */
+import type { Of } from "#base/protobuf.ts";
+import type { timestamp } from "#spec/buildkit/control.ts";
+import type { Status } from "../solve.ts";
+import type { Display } from "./display.ts";
+
+export function openRawJson(write: (text: string) => void): Display {
+  return {
+    warnings: [],
+    update: (status) => write(`${JSON.stringify(solveStatus(status))}\n`),
+    refresh: () => {},
+    end: () => {},
+  };
+}
+
+export function solveStatus({ vertexes, statuses, logs, warnings }: Status): object {
+  return {
+    ...list("vertexes", vertexes.map(({ digest, inputs, name, started, completed, cached, error, progressGroup }) => filled({ digest, inputs, name, started: time(started), completed: time(completed), cached, error, progressGroup }))),
+    ...list("statuses", statuses.map(({ id, vertex, name, total, current, timestamp, started, completed }) => ({ id, ...filled({ vertex, name, total }), current, ...filled({ timestamp: time(timestamp), started: time(started), completed: time(completed) }) }))),
+    ...list("logs", logs.map(({ vertex, stream, msg, timestamp }) => ({ ...filled({ vertex, stream }), data: msg.toString("base64"), timestamp: time(timestamp) }))),
+    ...list("warnings", warnings.map(({ vertex, level, short, detail, url, info, ranges }) => filled({ vertex, level, short: short.toString("base64"), detail: detail.map((line) => line.toString("base64")), url, sourceInfo: info && { ...info, data: info.data.toString("base64") }, range: ranges }))),
+  };
+}
+
+const list = (name: string, items: readonly unknown[]): object => (items.length === 0 ? {} : { [name]: items });
+
+/** Go's "omitempty". */
+function filled(value: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined && each !== "" && each !== 0 && each !== false && !(Array.isArray(each) && each.length === 0)));
+}
+
+/** RFC 3339, to the nanosecond, without zeros at the end. */
+function time(at: Of<typeof timestamp> | undefined): string | undefined {
+  if (at === undefined) return undefined;
+  const fraction = String(at.nanos).padStart(9, "0").replace(/0+$/, "");
+  return `${new Date(at.seconds * 1000).toISOString().slice(0, 19)}${fraction === "" ? "" : `.${fraction}`}Z`;
+}
