@@ -13,9 +13,10 @@ export function checkEntitled(op: ExecOp, context: Pick<StepContext, "run" | "en
   if (security !== "sandbox" && security !== "insecure") throw fail("invalid", `invalid security mode ${JSON.stringify(security)}`);
   if (security === "insecure") entitle("security.insecure", context.entitlements, { known: allowed.securityInsecure, key: "security-insecure" });
   const network = networkModeOf(op, context);
-  if (op.network !== "default" && !NETWORKS.has(op.network)) throw fail("invalid", `invalid network mode ${JSON.stringify(op.network)}`);
+  // A network of the user's: of the whole build (classic), never of one step.
+  if (op.network !== context.run.network && !NETWORKS.has(op.network)) throw fail("invalid", `invalid network mode ${JSON.stringify(op.network)}`);
   if (network === "host") entitle("network.host", context.entitlements, { known: allowed.networkHost, key: "network-host" });
-  if (op.devices.length > 0) throw fail("not-implemented", `RUN --device=${op.devices[0]}: devices in builds (CDI) are not supported`);
+  if (op.devices.length > 0) throw fail("not-implemented", `RUN --device=${op.devices[0]!.name}: devices in builds (CDI) are not supported`);
 }
 
 function entitle(name: string, given: readonly string[], { known, key }: { known: boolean; key: string }): void {

@@ -52,7 +52,7 @@ export async function mountAll(parts: ExecParts, wish: MountWish): Promise<Mount
     root: await layPlaces(parts.containers, wish, places),
     points: all.flatMap(({ point }) => point ?? []),
     trees: Object.fromEntries(all.flatMap(({ point, tree }) => (point === undefined || tree === undefined ? [] : [[point.Destination, tree]]))),
-    env: firstOfEach([...wish.op.env, ...all.flatMap(({ env }) => env ?? [])]).slice(wish.op.env.length),
+    env: all.flatMap(({ env }) => env ?? []),
     tmpfs: all.flatMap(({ tmpfs }) => tmpfs ?? []),
   };
 }
@@ -85,12 +85,3 @@ function tmpfsMount({ target, size }: Extract<ExecMount, { type: "tmpfs" }>): Mo
 
 /** A mount point as containers have them. */
 export const point = (target: string, rest: Pick<MountPoint, "Type" | "RW"> & Partial<MountPoint>): MountPoint => ({ Source: "", Destination: target, Mode: "", Propagation: "rprivate", ...rest });
-
-/** The first to set a variable has it. */
-function firstOfEach(env: readonly string[]): string[] {
-  const names = new Set<string>();
-  return env.filter((entry) => {
-    const name = entry.split("=", 1)[0]!;
-    return !names.has(name) && names.add(name);
-  });
-}

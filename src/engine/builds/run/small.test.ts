@@ -36,7 +36,7 @@ test("caches: every id has a volume's name of its own, in which it can be recogn
 });
 
 const op = (more: object): ExecOp => ({
-  kind: "exec", base: 0, args: ["true"], env: [], cwd: "/", user: "", hostname: "", network: "default", security: "sandbox", mounts: [], devices: [], files: {}, ...more,
+  kind: "exec", base: 0, args: ["true"], env: [], proxies: [], cwd: "/", user: "", hostname: "", network: "default", security: "sandbox", mounts: [], devices: [], files: {}, ...more,
 });
 const both = { networkHost: true, securityInsecure: true };
 const neither = { networkHost: false, securityInsecure: false };
@@ -46,6 +46,7 @@ const entitled: [name: string, more: object, network: string, given: string[], a
   ["nothing special", {}, "default", [], neither, undefined],
   ["no network", { network: "none" }, "default", [], neither, undefined],
   ["a network's name, of the whole build", {}, "mine", [], neither, undefined],
+  ["a network's name, as the plan has it", { network: "mine" }, "mine", [], neither, undefined],
   ["a network's name, of a step", { network: "mine" }, "default", all, both, "invalid"],
   ["the host's network, allowed by both", { network: "host" }, "default", ["network.host"], both, undefined],
   ["the host's network, not by the client", { network: "host" }, "default", ["security.insecure"], both, "forbidden"],
@@ -54,7 +55,7 @@ const entitled: [name: string, more: object, network: string, given: string[], a
   ["all privileges, allowed by both", { security: "insecure" }, "default", ["security.insecure"], both, undefined],
   ["all privileges, not by the client", { security: "insecure" }, "default", ["network.host"], both, "forbidden"],
   ["all privileges, not by the engine", { security: "insecure" }, "default", all, neither, "forbidden"],
-  ["a device", { devices: ["vendor.com/gpu=0"] }, "default", all, both, "not-implemented"],
+  ["a device", { devices: [{ name: "vendor.com/gpu=0", required: true }] }, "default", all, both, "not-implemented"],
   // BLD-03: what means nothing is never taken for "anything goes".
   ...[-1, 2, 99, "", "INSECURE", "none", null, undefined].map((security): (typeof entitled)[number] => [`BLD-03 security mode ${JSON.stringify(security)}`, { security }, "default", all, both, "invalid"]),
 ];

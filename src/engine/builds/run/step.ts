@@ -39,7 +39,7 @@ export function stepRecord(ctx: Context, id: string, op: ExecOp, mounts: StepMou
     platform: hostPlatform(),
     config: {
       Hostname: op.hostname || HOSTNAME, Domainname: "", User: op.user, AttachStdin: false, AttachStdout: true, AttachStderr: true, Tty: false, OpenStdin: false, StdinOnce: false,
-      Env: [...op.env, ...mounts.env], Cmd: [...op.args], Entrypoint: null, Image: "", WorkingDir: op.cwd, Labels: {}, ExposedPorts: {}, Volumes: {},
+      Env: firstOfEach([...op.env, ...mounts.env, ...op.proxies]), Cmd: [...op.args], Entrypoint: null, Image: "", WorkingDir: op.cwd, Labels: {}, ExposedPorts: {}, Volumes: {},
       // As a container's, where the engine keeps no bridge.
       ...(ctx.config.network.bridge === "none" && isDefault(hostConfig.NetworkMode) ? { NetworkDisabled: true } : {}),
     },
@@ -61,6 +61,15 @@ export function stepRecord(ctx: Context, id: string, op: ExecOp, mounts: StepMou
     appArmorProfile: "",
     execIds: [],
   };
+}
+
+/** The first to set a variable has it. */
+function firstOfEach(env: readonly string[]): string[] {
+  const names = new Set<string>();
+  return env.filter((entry) => {
+    const name = entry.split("=", 1)[0]!;
+    return !names.has(name) && names.add(name);
+  });
 }
 
 const isDefault = (mode: string) => ["", "default", "bridge"].includes(mode);
