@@ -19,7 +19,7 @@
 import type { Message } from "../protobuf.ts";
 
 export { openGrpcClient } from "./client.ts";
-export { bidirectional, serveGrpc, served, serverStream, unary } from "./server.ts";
+export { bidirectional, type BidirectionalCall, serveGrpc, served, type Served, serverStream, unary } from "./server.ts";
 export { MAX_MESSAGE, MAX_STREAMS, STREAM_WINDOW } from "./limits.ts";
 export { CODES, failureOf, statusMessage, statusOf, type Status, type StatusDetail } from "./status.ts";
 

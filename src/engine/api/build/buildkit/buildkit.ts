@@ -1,0 +1,98 @@
+/**
+ * BuildKit's doors: what `docker buildx`, Compose and our own client build through. A client opens two connections that
+ * leave HTTP/1.1: on POST /grpc the engine serves BuildKit's control service; on POST /session it is the client that serves
+ * (its files, secrets, credentials, where outputs go), and the engine that asks. POST /build?version=2 is the older way in:
+ * one request, with a session beside it, and progress as lines of JSON.
+ *
+ *     const buildkit = openBuildKit({ builds, workers, log });
+ *     buildkit.session(call); buildkit.grpc(call); await buildkit.build(call);
+ *     …
+ *     buildkit.close();
+ *
+ * This folder and spec/buildkit alone know BuildKit's protocol: a request becomes a BuildRequest (solve-request.ts), a
+ * session a BuildClient (client.ts), events a status stream (status-feed.ts), a failure a status with the Dockerfile's lines
+ * (failure.ts). A graph of a client's own (LLB) is refused: there is one way to say what a build does, and it is checked.
+ */
+import type { Log } from "#base/log.ts";
+import type { Builder } from "#builder/builder.ts";
+import type { Contexts } from "#builder/contexts/contexts.ts";
+import type { Platform } from "#spec/platform.ts";
+import type { ApiCall, Answer } from "../../answer.ts";
+
+export { openBuildKit } from "./open-buildkit.ts";
+
+export type BuildKitParts = {
+  readonly builder: Builder;
+  readonly contexts: Pick<Contexts, "begin" | "fromArchive" | "filter">;
+  /** What is told of this machine as a worker. */
+  readonly worker: () => Promise<Worker> | Worker;
+  readonly cache: BuildCacheDoor;
+  readonly history: HistoryDoor;
+  readonly log: Log;
+};
+
+export type Worker = {
+  readonly id: string;
+  readonly version: string;
+  readonly platforms: readonly Platform[];
+  /** What host-gateway means to a build. */
+  readonly hostGateway: string | undefined;
+};
+
+/** What clients see of the cache (`buildx du`, `buildx prune`). */
+export type BuildCacheDoor = {
+  usage(): Promise<readonly CacheUsage[]>;
+  /** Bytes and nanoseconds; filters as "key=value". */
+  prune(options: CachePruning): Promise<readonly CacheUsage[]>;
+};
+
+export type CachePruning = {
+  readonly all: boolean;
+  readonly filters: readonly string[];
+  readonly keepDuration: bigint;
+  readonly reservedSpace: number;
+  readonly maxUsedSpace: number;
+  readonly minFreeSpace: number;
+};
+
+export type CacheUsage = {
+  readonly id: string;
+  readonly parents: readonly string[];
+  /** regular, source.local, exec.cachemount, … */
+  readonly type: string;
+  readonly description: string;
+  readonly inUse: boolean;
+  readonly shared: boolean;
+  readonly mutable: boolean;
+  readonly size: number;
+  readonly createdAt: Date;
+  readonly lastUsedAt: Date | undefined;
+  readonly usageCount: number;
+};
+
+/** Builds that were, newest first. */
+export type HistoryDoor = {
+  list(): Promise<readonly PastBuild[]>;
+  remove(ref: string): Promise<void>;
+};
+
+export type PastBuild = {
+  readonly ref: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly createdAt: Date;
+  readonly completedAt: Date | undefined;
+  readonly error: string | undefined;
+  readonly steps: { readonly total: number; readonly completed: number; readonly cached: number };
+  readonly warnings: number;
+};
+
+export type BuildKit = {
+  session(call: ApiCall): Promise<Answer>;
+  grpc(call: ApiCall): Promise<Answer>;
+  /** POST /build?version=2 */
+  build(call: ApiCall): Promise<Answer>;
+  /** POST /build/cancel?id=…: nothing happens when no such build is under way. */
+  cancel(ref: string): void;
+  close(): void;
+};

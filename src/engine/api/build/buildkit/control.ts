@@ -1,0 +1,120 @@
+/** BuildKit's control service, as far as clients of a docker engine use it. */
+import { fail } from "#base/errors.ts";
+import { bidirectional, method, type Served, type ServerCall, serverStream, unary } from "#base/grpc/grpc.ts";
+import type { In, Of } from "#base/protobuf.ts";
+import {
+  CONTROL, diskUsageRequest, diskUsageResponse, infoResponse, pruneRequest, solveRequest, solveResponse, statusRequest, statusResponse, usageRecord,
+} from "#spec/buildkit/control.ts";
+import { bytesMessage, healthResponse, METHODS, SERVING } from "#spec/buildkit/session.ts";
+import { empty, historyEvent, historyRequest, listWorkersRequest, listWorkersResponse, updateHistoryRequest } from "#spec/buildkit/workers.ts";
+import { answerOf, perform } from "./perform.ts";
+import { type Bridge, bridgeMethods, noGraphs, type Noted } from "./bridge.ts";
+import type { BuildKitParts, CacheUsage } from "./buildkit.ts";
+import { historyEvents, updateHistory } from "./history.ts";
+import type { Job, Jobs } from "./jobs.ts";
+import { sessionTunnel } from "./session-tunnel.ts";
+import type { Sessions } from "./sessions.ts";
+import type { Solve } from "./solve-request.ts";
+import { timeOfDate } from "./status-feed.ts";
+import { versionOf, workerOf } from "./worker.ts";
+
+const methods = {
+  solve: method(`${CONTROL}/Solve`, solveRequest, solveResponse),
+  status: method(`${CONTROL}/Status`, statusRequest, statusResponse),
+  session: method(`${CONTROL}/Session`, bytesMessage, bytesMessage),
+  diskUsage: method(`${CONTROL}/DiskUsage`, diskUsageRequest, diskUsageResponse),
+  prune: method(`${CONTROL}/Prune`, pruneRequest, usageRecord),
+  listWorkers: method(`${CONTROL}/ListWorkers`, listWorkersRequest, listWorkersResponse),
+  info: method(`${CONTROL}/Info`, empty, infoResponse),
+  history: method(`${CONTROL}/ListenBuildHistory`, historyRequest, historyEvent),
+  updateHistory: method(`${CONTROL}/UpdateBuildHistory`, updateHistoryRequest, empty),
+  health: method(METHODS.health, empty, healthResponse),
+};
+
+export function controlMethods(parts: BuildKitParts, sessions: Sessions, jobs: Jobs): Served[] {
+  return [
+    unary(methods.solve, (request, { signal }) => solve(parts, sessions, jobs, request, signal)),
+    serverStream(methods.status, (request, call) => status(jobs, request, call)),
+    bidirectional(methods.session, (call) => sessionTunnel(sessions, call)),
+    unary(methods.diskUsage, async () => ({ record: (await parts.cache.usage()).map(recordOf) })),
+    serverStream(methods.prune, async function* ({ all, filter, keepDuration, reservedSpace, maxUsedSpace, minFreeSpace }) {
+      for (const one of await parts.cache.prune({ all, filters: filter, keepDuration, reservedSpace, maxUsedSpace, minFreeSpace })) yield recordOf(one);
+    }),
+    unary(methods.listWorkers, async () => ({ record: [workerOf(await parts.worker())] })),
+    unary(methods.info, async () => ({ buildkitVersion: versionOf(await parts.worker()) })),
+    serverStream(methods.history, (request, call) => historyEvents(parts.history, request, call)),
+    unary(methods.updateHistory, (request) => updateHistory(parts.history, request)),
+    unary(methods.health, () => ({ status: SERVING })),
+    ...bridgeMethods(jobs),
+  ];
+}
+
+async function solve(parts: BuildKitParts, sessions: Sessions, jobs: Jobs, request: Of<typeof solveRequest>, signal: AbortSignal): Promise<In<typeof solveResponse>> {
+  if ((request.definition?.def.length ?? 0) > 0 || Object.keys(request.frontendInputs).length > 0) throw noGraphs();
+  if (request.sourcePolicy.length > 0) throw fail("not-implemented", "source policies: not there yet in this version of Gantry");
+  if (!/^[\w.-]{1,128}$/.test(request.ref)) throw fail("invalid", `invalid build reference ${JSON.stringify(request.ref)}`);
+  const job = jobs.begin(request.ref, signal);
+  try {
+    const noted = request.frontend === "" ? await driven(parts, sessions, job, request) : { frontend: request.frontend, attributes: request.frontendAttrs, inputs: {} };
+    if (noted === undefined) return {};
+    const { metadata, text } = await perform(parts, sessions, solveOf(request, noted), { job, session: request.session });
+    return { exporterResponse: text === undefined ? metadata : { ...metadata, ...answerOf(text) } };
+  } finally {
+    jobs.end(job);
+  }
+}
+
+/** Waits for what the client makes of the build. Undefined: it only wanted to know what the builder can. */
+async function driven(parts: BuildKitParts, sessions: Sessions, job: Job, request: Of<typeof solveRequest>): Promise<Noted | undefined> {
+  const returned = Promise.withResolvers<Noted | undefined>();
+  const bridge: Bridge = {
+    notes: new Map(),
+    returned,
+    async ask(noted) {
+      if (noted.attributes["requestid"] === undefined) return undefined;
+      const { text = "" } = await perform(parts, sessions, solveOf(request, noted), { job, session: request.session });
+      return answerOf(text);
+    },
+    async image(noted) {
+      const solved = { ...solveOf(request, noted), exporters: [{ type: "image", attrs: {} }], cacheExports: [] };
+      const { image } = await perform(parts, sessions, solved, { job, session: request.session });
+      if (image === undefined) throw fail("internal", "a build that is a context of another one made no image");
+      return `docker-image://${image}`;
+    },
+  };
+  job.bridge = bridge;
+  const cancelled = () => returned.reject(fail("cancelled", "context canceled"));
+  job.abort.signal.addEventListener("abort", cancelled, { once: true });
+  if (job.abort.signal.aborted) cancelled();
+  return await returned.promise;
+}
+
+function solveOf(request: Of<typeof solveRequest>, { frontend, attributes, inputs }: Noted): Solve {
+  const { exporter, exporterAttrs, cache } = request;
+  const exporters = request.exporters.length === 0 && exporter !== "" ? [{ type: exporter, attrs: exporterAttrs }] : request.exporters;
+  const registry = (ref: string, attrs = {}) => ({ type: "registry", attrs: { ...attrs, ref } });
+  return {
+    ref: request.ref,
+    frontend,
+    attributes,
+    inputs,
+    exporters,
+    entitlements: request.entitlements,
+    cacheImports: [...(cache?.imports ?? []), ...(cache?.importRefs ?? []).map((ref) => registry(ref))],
+    cacheExports: [...(cache?.exports ?? []), ...(cache?.exportRef ? [registry(cache.exportRef, cache.exportAttrs)] : [])],
+  };
+}
+
+async function* status(jobs: Jobs, { ref }: Of<typeof statusRequest>, call: ServerCall): AsyncGenerator<In<typeof statusResponse>> {
+  call.head(now());
+  const { feed } = await jobs.get(ref, call.signal);
+  yield* feed.read(call.signal);
+}
+
+/** Clients tell their clock's difference by it. */
+export const now = () => ({ "buildkit-current-timestamp": [new Date().toISOString()] });
+
+function recordOf(usage: CacheUsage): In<typeof usageRecord> {
+  const { id, parents, type, description, inUse, shared, mutable, size, createdAt, lastUsedAt, usageCount } = usage;
+  return { id, parents, recordType: type, description, inUse, shared, mutable, size, usageCount, createdAt: timeOfDate(createdAt), lastUsedAt: lastUsedAt === undefined ? undefined : timeOfDate(lastUsedAt) };
+}

@@ -1,0 +1,48 @@
+/** A build, from the client's words to what it is told: for each way in. */
+import { fail, messageOf } from "#base/errors.ts";
+import type { BuildRequest, BuildResult } from "#builder/builder.ts";
+import type { BuildKitParts } from "./buildkit.ts";
+import { openBuildClient } from "./client.ts";
+import { asBuildKit } from "./failure.ts";
+import type { Job } from "./jobs.ts";
+import { reporter } from "./report.ts";
+import type { Sessions } from "./sessions.ts";
+import { type Solve, translate } from "./solve-request.ts";
+
+export type Performing = {
+  readonly job: Job;
+  readonly session: string;
+  /** A context that came with the request itself. */
+  readonly archive?: AsyncIterable<Uint8Array>;
+  /** Changes of the request that the protocol has no words for. */
+  readonly change?: (request: BuildRequest) => BuildRequest;
+};
+
+/** @throws as BuildKit tells it: a status with details */
+export async function perform({ builder, contexts, log }: BuildKitParts, sessions: Sessions, solve: Solve, { job, session, archive, change = (request) => request }: Performing): Promise<BuildResult> {
+  const { signal } = job.abort;
+  try {
+    const translated = translate(solve);
+    if (translated.unknown.length > 0) log.debug("build: options that mean nothing here", { ref: job.ref, options: translated.unknown.join(" ") });
+    const client = openBuildClient({ sessions, contexts, session, translated, signal, ...(archive !== undefined && { archive }) });
+    return await builder.build(change(translated.request), client, { signal, report: reporter(job) });
+  } catch (error) {
+    throw asBuildKit(signal.aborted ? fail("cancelled", messageOf(error), { cause: error }) : error);
+  }
+}
+
+const VERSION = "1.0.0";
+
+/** The answer to a question about the Dockerfile, as the metadata in which clients look for it. */
+export function answerOf(text: string): Record<string, string> {
+  return { "result.json": text, "result.txt": text, version: VERSION, ...(hasFindings(text) && { "result.statuscode": "1" }) };
+}
+
+function hasFindings(text: string): boolean {
+  try {
+    const { warnings = [], buildError } = JSON.parse(text) as { warnings?: readonly unknown[]; buildError?: unknown };
+    return warnings.length > 0 || (buildError !== undefined && buildError !== null);
+  } catch {
+    return false;
+  }
+}

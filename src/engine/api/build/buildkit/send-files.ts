@@ -1,0 +1,161 @@
+/**
+ * What a build has made goes to the client: an archive as it is (tar, oci, docker), or the files of one, from which the
+ * client makes a folder (local). Then we are the sender of fsutil's protocol, and what comes out of the archive is told and
+ * kept until it is asked for: at most WINDOW bytes at a time.
+ */
+import { fail } from "#base/errors.ts";
+import { type ClientCall, type Metadata, method } from "#base/grpc/grpc.ts";
+import type { In, Of } from "#base/protobuf.ts";
+import { type TarEntry, tarReader } from "#base/tar.ts";
+import { bytesMessage, METHODS, MODE, PACKET, packet, type stat, SYNC } from "#spec/buildkit/session.ts";
+import type { Session } from "./sessions.ts";
+
+const archiveCopy = method(METHODS.fileSend, bytesMessage, bytesMessage);
+const filesCopy = method(METHODS.fileSend, packet, packet);
+
+const WINDOW = 8 * 2 ** 20;
+const PIECE = 256 * 1024;
+
+export type Sending = { readonly index: number; readonly attributes: Readonly<Record<string, string>>; readonly signal: AbortSignal };
+
+/** @throws what the client says of it: already-exists, say */
+export async function sendArchive(session: Session, archive: AsyncIterable<Uint8Array>, { index, attributes, signal }: Sending): Promise<void> {
+  if (!session.supports(METHODS.fileSend)) throw fail("invalid", `method ${METHODS.fileSend} not supported by the client`);
+  const about = Object.entries(attributes).filter(([, value]) => /^[ -~]*$/.test(value)).map(([key, value]) => [`${SYNC.exporterMetadata}${key.toLowerCase()}`, [value]]);
+  const call = session.client.stream(archiveCopy, { metadata: { ...exporterId(index), ...(Object.fromEntries(about) as Metadata) }, signal });
+  const answered = drain(call);
+  // The client's refusal ends the sending; it is told below.
+  let refused = false;
+  answered.catch(() => (refused = true));
+  for await (const chunk of archive) {
+    if (refused) break;
+    for (let at = 0; at < chunk.length; at += PIECE) await call.send({ data: chunk.subarray(at, at + PIECE) });
+  }
+  call.end();
+  await answered;
+}
+
+async function drain(call: ClientCall<unknown, unknown>): Promise<void> {
+  for await (const _ of call.messages);
+}
+
+const exporterId = (index: number): Metadata => ({ [SYNC.exporter]: [String(index)] });
+
+export async function sendFiles(session: Session, archive: AsyncIterable<Uint8Array>, { index, signal }: Sending): Promise<void> {
+  if (!session.supports(METHODS.fileSend)) throw fail("invalid", `method ${METHODS.fileSend} not supported by the client`);
+  const call = session.client.stream(filesCopy, { metadata: exporterId(index), signal });
+  const desk = openDesk(call);
+  const answered = (async () => {
+    for await (const message of call.messages) desk.asked(message);
+  })();
+  answered.catch((error: unknown) => desk.broken(error));
+  try {
+    const reader = tarReader();
+    for await (const chunk of archive) {
+      for (const event of reader.push(chunk)) {
+        if (event.kind === "entry") await desk.entry(event.entry);
+        else await desk.data(event.bytes, event.last);
+      }
+    }
+    reader.end();
+    await desk.finish();
+    call.end();
+    await answered;
+  } catch (error) {
+    call.cancel();
+    throw error;
+  }
+}
+
+type Desk = {
+  entry(entry: TarEntry): Promise<void>;
+  data(bytes: Buffer, last: boolean): Promise<void>;
+  /** Everything was told: resolves when the client has all that it wants. */
+  finish(): Promise<void>;
+  asked(message: Of<typeof packet>): void;
+  broken(error: unknown): void;
+};
+
+/** A file on its way: its bytes wait until it is asked for, then they go as they come. */
+type Offered = { readonly id: number; asked: boolean; waiting: Buffer[]; ended: boolean };
+
+function openDesk(call: ClientCall<In<typeof packet>, unknown>): Desk {
+  const offered = new Map<number, Offered>();
+  const done = Promise.withResolvers<void>();
+  done.promise.catch(() => {});
+  let place = 0;
+  let current: Offered | undefined;
+  let waiting = 0;
+  let room = Promise.withResolvers<void>();
+
+  async function flush(file: Offered): Promise<void> {
+    for (const data of file.waiting.splice(0)) {
+      waiting -= data.length;
+      await call.send({ type: PACKET.data, id: file.id, data });
+    }
+    room.resolve();
+    if (!file.ended || !offered.delete(file.id)) return;
+    await call.send({ type: PACKET.data, id: file.id });
+  }
+
+  return {
+    async entry(entry) {
+      const told = statOf(entry);
+      if (told === undefined) return;
+      const id = place++;
+      current = entry.type === "file" ? { id, asked: false, waiting: [], ended: entry.size === 0 } : undefined;
+      if (current !== undefined) offered.set(id, current);
+      await call.send({ type: PACKET.stat, stat: told });
+    },
+    async data(bytes, last) {
+      const file = current as Offered;
+      for (let at = 0; at < bytes.length; at += PIECE) file.waiting.push(Buffer.from(bytes.subarray(at, at + PIECE)));
+      waiting += bytes.length;
+      file.ended = last;
+      if (file.asked) return await flush(file);
+      while (waiting > WINDOW) {
+        room = Promise.withResolvers();
+        await Promise.race([room.promise, done.promise]);
+      }
+    },
+    async finish() {
+      await call.send({ type: PACKET.stat });
+      await done.promise;
+    },
+    asked({ type, id, data }) {
+      if (type === PACKET.error) return done.reject(fail("internal", `error from receiver: ${data.toString("utf8")}`));
+      if (type === PACKET.finish) {
+        void call.send({ type: PACKET.finish });
+        return done.resolve();
+      }
+      const file = offered.get(id);
+      if (type !== PACKET.request || file === undefined || file.asked) return done.reject(fail("invalid", `send files: packet ${type} for ${id} was not expected`));
+      file.asked = true;
+      void flush(file);
+    },
+    broken: (error) => done.reject(error as Error),
+  };
+}
+
+const types: Readonly<Record<TarEntry["type"], number>> = { file: 0, link: 0, directory: MODE.directory, symlink: MODE.symlink, fifo: MODE.fifo, char: MODE.device | MODE.character, block: MODE.device };
+
+/** Undefined: the folder itself. */
+function statOf(entry: TarEntry): In<typeof stat> | undefined {
+  const path = pathOf(entry.name);
+  if (path === "") return undefined;
+  const bits = (entry.mode & 0o777) | (entry.mode & 0o4000 ? MODE.setuid : 0) | (entry.mode & 0o2000 ? MODE.setgid : 0) | (entry.mode & 0o1000 ? MODE.sticky : 0);
+  return {
+    path,
+    mode: (bits | types[entry.type]) >>> 0,
+    uid: entry.uid,
+    gid: entry.gid,
+    size: entry.size,
+    modTime: BigInt(entry.sec) * 1_000_000_000n + BigInt(entry.nsec),
+    linkname: entry.type === "link" ? pathOf(entry.linkName) : entry.type === "symlink" ? entry.linkName.toString("utf8") : "",
+    devmajor: entry.major,
+    devminor: entry.minor,
+    xattrs: Object.fromEntries(entry.xattrs.map(([name, value]) => [name.toString("utf8"), value])),
+  };
+}
+
+const pathOf = (name: Buffer): string => name.toString("utf8").replace(/^(?:\.?\/)+/, "").replace(/\/+$/, "").replace(/^\.$/, "");

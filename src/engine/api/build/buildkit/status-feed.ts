@@ -1,0 +1,175 @@
+/**
+ * A build's events as BuildKit's status messages: kept until they are read, and for readers that come later. Bounded: of one
+ * progress only the last state waits; of output at most MAX_LOGS bytes are kept, and to whom something is missing it is said.
+ */
+import type { In } from "#base/protobuf.ts";
+import type { BuildEvent, BuildWarning, Vertex } from "#builder/events.ts";
+import type { statusResponse, timestamp, vertex, vertexLog, vertexStatus, vertexWarning } from "#spec/buildkit/control.ts";
+
+export type StatusFeed = {
+  report(event: BuildEvent): void;
+  /** Nothing more will be told. */
+  end(): void;
+  read(signal: AbortSignal): AsyncIterable<In<typeof statusResponse>>;
+};
+
+export type Source = { readonly name: string; readonly text: Uint8Array };
+
+const MAX_LOGS = 8 * 2 ** 20;
+/** Of one message: clients take 4 MiB. */
+const MAX_BATCH = 2 ** 20;
+const MAX_BATCH_ENTRIES = 500;
+const MAX_WARNINGS = 1000;
+const LEFT_OUT = Buffer.from("[output is left out here: it came faster than it was read]\n");
+
+type Entry =
+  | { readonly kind: "vertex"; readonly value: In<typeof vertex> }
+  | { readonly kind: "status"; value: In<typeof vertexStatus>; readonly key: string }
+  | { readonly kind: "log"; readonly value: In<typeof vertexLog> };
+
+/** `at` and `warned`: how much of the entries (ever) and of the warnings it has had. */
+type Reader = { at: number; warned: number };
+
+/** `source`: the Dockerfile, once it is known, for warnings about its lines. */
+export function openStatusFeed(source: () => Source | undefined = () => undefined): StatusFeed {
+  let entries: Entry[] = [];
+  /** How many entries were dropped from the front. */
+  let base = 0;
+  let logged = 0;
+  let ended = false;
+  const vertices = new Map<string, In<typeof vertex>>();
+  const warnings: In<typeof vertexWarning>[] = [];
+  /** What no reader has seen yet, by vertex and id. */
+  const unread = new Map<string, Entry & { kind: "status" }>();
+  const sleepers = new Set<() => void>();
+
+  function wake(): void {
+    for (const rise of sleepers) rise();
+    sleepers.clear();
+  }
+
+  function addVertex(value: In<typeof vertex>): void {
+    vertices.set(value.digest ?? "", value);
+    entries.push({ kind: "vertex", value });
+  }
+
+  function addStatus(event: BuildEvent & { kind: "status" }): void {
+    const key = `${event.vertex} ${event.id}`;
+    const waiting = unread.get(key);
+    const value = statusOf(event);
+    if (waiting !== undefined) return void (waiting.value = value);
+    const entry = { kind: "status", value, key } as const;
+    unread.set(key, entry);
+    entries.push(entry);
+  }
+
+  function addLog(event: BuildEvent & { kind: "log" }): void {
+    entries.push({ kind: "log", value: { vertex: event.vertex, stream: event.stream, msg: Buffer.from(event.data), timestamp: timeOf(event.time) } });
+    logged += event.data.length;
+    if (logged > MAX_LOGS) trim();
+  }
+
+  /** Makes room at once for a while. */
+  function trim(): void {
+    let gone = 0;
+    for (; logged > MAX_LOGS / 2; gone++) {
+      const entry = entries[gone]!;
+      if (entry.kind === "log") logged -= entry.value.msg?.length ?? 0;
+      else if (entry.kind === "status") unread.delete(entry.key);
+    }
+    entries = entries.slice(gone);
+    base += gone;
+  }
+
+  function report(event: BuildEvent): void {
+    if (event.kind === "plan") for (const { id, name } of event.vertices) addVertex({ digest: id, name });
+    else if (event.kind === "vertex") addVertex(vertexOf(event));
+    else if (event.kind === "status") addStatus(event);
+    else if (event.kind === "log") addLog(event);
+    else if (warnings.length < MAX_WARNINGS) warnings.push(warningOf(event.vertex, event.warning, source()));
+    wake();
+  }
+
+  /** As much as fits into one message; undefined: there is nothing now. */
+  function take(reader: Reader): In<typeof statusResponse> | undefined {
+    const told = warnings.slice(reader.warned, reader.warned + 10);
+    reader.warned += told.length;
+    if (reader.at < base) {
+      reader.at = base;
+      const last = [...vertices.keys()].at(-1) ?? "";
+      return { vertexes: [...vertices.values()], warnings: told, logs: [{ vertex: last, stream: 2, msg: LEFT_OUT, timestamp: timeOfDate(new Date()) }] };
+    }
+    const from = reader.at - base;
+    let size = 0;
+    let to = from;
+    while (to < entries.length && to - from < MAX_BATCH_ENTRIES && size < MAX_BATCH) {
+      const entry = entries[to++]!;
+      if (entry.kind === "log") size += entry.value.msg?.length ?? 0;
+      else if (entry.kind === "status") unread.delete(entry.key);
+    }
+    if (to === from && told.length === 0) return undefined;
+    reader.at = base + to;
+    return { ...messageOf(entries.slice(from, to)), warnings: told };
+  }
+
+  return {
+    report,
+    end() {
+      ended = true;
+      wake();
+    },
+    async *read(signal) {
+      const reader = { at: 0, warned: 0 };
+      signal.addEventListener("abort", wake);
+      try {
+        while (!signal.aborted) {
+          const message = take(reader);
+          if (message !== undefined) yield message;
+          else if (ended) return;
+          else await asleep(sleepers);
+        }
+      } finally {
+        signal.removeEventListener("abort", wake);
+      }
+    },
+  };
+}
+
+/** Until something is told. What comes in the same turn of the event loop goes into one message. */
+async function asleep(sleepers: Set<() => void>): Promise<void> {
+  await new Promise<void>((rise) => sleepers.add(rise));
+  await new Promise((next) => setImmediate(next));
+}
+
+function messageOf(entries: readonly Entry[]): In<typeof statusResponse> {
+  const of = <K extends Entry["kind"]>(kind: K) => entries.filter((entry) => entry.kind === kind).map(({ value }) => value as (Entry & { kind: K })["value"]);
+  return { vertexes: of("vertex"), statuses: of("status"), logs: of("log") };
+}
+
+function vertexOf({ id, name, inputs, started, completed, cached = false, error = "" }: Vertex): In<typeof vertex> {
+  return { digest: id, name, inputs, cached, error, started: started === undefined ? undefined : timeOf(started), completed: completed === undefined ? undefined : timeOf(completed) };
+}
+
+function statusOf(event: BuildEvent & { kind: "status" }): In<typeof vertexStatus> {
+  const { id, vertex: of, name, current, total, started, completed } = event;
+  return { id, vertex: of, name, current, total, started: timeOf(started), timestamp: timeOf(BigInt(Date.now()) * 1_000_000n), completed: completed === undefined ? undefined : timeOf(completed) };
+}
+
+function warningOf(of: string, warning: BuildWarning, source: Source | undefined): In<typeof vertexWarning> {
+  const { rule, detail, description, url, file, ranges } = warning;
+  return {
+    vertex: of,
+    level: 1,
+    short: Buffer.from(`${rule}: ${detail}`),
+    detail: [Buffer.from(description)],
+    url,
+    info: { filename: file, language: "Dockerfile", data: source?.text ?? Buffer.alloc(0) },
+    ranges: ranges.map(({ start, end }) => ({ start: { line: start }, end: { line: end } })),
+  };
+}
+
+export function timeOf(nanoseconds: bigint): In<typeof timestamp> {
+  return { seconds: Number(nanoseconds / 1_000_000_000n), nanos: Number(nanoseconds % 1_000_000_000n) };
+}
+
+export const timeOfDate = (date: Date): In<typeof timestamp> => timeOf(BigInt(date.getTime()) * 1_000_000n);
