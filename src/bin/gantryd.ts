@@ -24,6 +24,7 @@ import { openKernel } from "#linux/host.ts";
 import { openNetwork, readHostFacts as readNetworkFacts } from "#network/network.ts";
 import { readHostFacts, type HostFacts } from "#runtime/facts.ts";
 import { openTrust, type Refusal } from "#transfer/trust/trust.ts";
+import { openBuildsLater } from "./builds.ts";
 import { openPluginsLater } from "./plugins.ts";
 import { openRegistriesLater } from "./registries.ts";
 import packageJson from "../../package.json" with { type: "json" };
@@ -65,12 +66,16 @@ export async function serve(given: Config): Promise<Engine> {
   const disk = openDisk({ core, images, containers: open.containers, volumes, publish: events.publish, settings: () => config.imageGc, log });
   opening.defer(() => disk.close());
   opening.defer(() => images.flushUse());
+  const later = opening.use(openBuildsLater({
+    core, root: join(config.dataRoot, "build"), containers: open.context, registries, transfer: () => registries.transfer(), trust,
+    publish: events.publish, settings: () => config.builder, version: packageJson.version, log,
+  }));
 
   await images.addBuiltin("hello:latest", join(BUILD, "hello"));
   await volumes.recover();
   await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
   const facts = await engineFacts(config, host, { warnings: network.warnings(), volumePlugins: plugins.volumeNames });
-  const api = openApi({ containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: openNetworks({ containers: open.context }), facts, containerDefaults: config.containers, log });
+  const api = openApi({ containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: openNetworks({ containers: open.context }), builds: () => later.builds(), facts, containerDefaults: config.containers, log });
   opening.defer(() => api.close());
   for (const address of config.hosts) await api.listen(toAddress(address, config));
   void open.recover().catch((error: unknown) => log.error("look for running containers", { error: String(error) }));

@@ -1,20 +1,24 @@
 /** The registries, loaded when the first request wants one: no start has to wait for the registry client. */
 import type { Registries, RegistryParts } from "#engine/registries/registries.ts";
-import type { TransferOptions } from "#transfer/transfer.ts";
+import type { Transfer, TransferOptions } from "#transfer/transfer.ts";
 
 export type LaterParts = Omit<RegistryParts, "transfer"> & Pick<TransferOptions, "limits">;
 
-export function openRegistriesLater(parts: LaterParts): Registries & AsyncDisposable {
+/** `transfer`: the client itself, for who has other things to do with registries. */
+export type LaterRegistries = Registries & AsyncDisposable & { transfer(): Promise<Transfer> };
+
+export function openRegistriesLater(parts: LaterParts): LaterRegistries {
   const opened = new AsyncDisposableStack();
-  let loading: Promise<Registries> | undefined;
-  const load = async (): Promise<Registries> => {
+  let loading: Promise<{ readonly registries: Registries; readonly transfer: Transfer }> | undefined;
+  const load = async () => {
     const [{ openTransfer }, { openRegistries }] = await Promise.all([import("#transfer/transfer.ts"), import("#engine/registries/registries.ts")]);
     const { core, settings, log, limits } = parts;
     const transfer = opened.use(openTransfer({ settings, content: core.content, log, ...(limits && { limits }) }));
-    return openRegistries({ ...parts, transfer });
+    return { registries: openRegistries({ ...parts, transfer }), transfer };
   };
-  const registries = (): Promise<Registries> => (loading ??= load());
+  const registries = async (): Promise<Registries> => (await (loading ??= load())).registries;
   return {
+    transfer: async () => (await (loading ??= load())).transfer,
     async *pull(name, options) {
       yield* (await registries()).pull(name, options);
     },

@@ -1,64 +1,75 @@
 /** The road of a build: read the Dockerfile, parse it, plan, solve, export. */
-import { fail, kindOf } from "#base/errors.ts";
+import { fail, Failure, kindOf } from "#base/errors.ts";
+import { sha256 } from "#base/digest.ts";
 import type { Lease, Leases } from "#core/leases/leases.ts";
 import type { Platform } from "#spec/platform.ts";
 import type { Builder, BuildClient, BuildOptions, BuildRequest, BuildResult } from "./builder.ts";
+import { definitionFiles, IGNORE_FILE, readIgnore } from "./contexts/definition.ts";
+import { type Definition, readDefinition, withSource } from "./definition.ts";
+import type { Dockerfile } from "./dockerfile/dockerfile.ts";
+import { lintFailure } from "./dockerfile/lint.ts";
+import { parseDockerfile } from "./dockerfile/parse.ts";
+import type { Exporter } from "./export/export.ts";
 import type { GitOp, HttpOp } from "./graph.ts";
 import { internalStep } from "./internal-step.ts";
-import type { BaseImages, Plan } from "./plan/plan.ts";
-import type { Solved, Solver } from "./solve/solve.ts";
-import type { FileTree } from "./tree.ts";
-
-/** What was read before anything is planned. */
-export type Definition = {
-  /** The Dockerfile's name as messages have it. */
-  readonly name: string;
-  readonly text: Buffer;
-  /** Lines of .dockerignore. */
-  readonly ignore: readonly string[];
-};
-
-export type Remote = GitOp | HttpOp;
+import { answerOnly } from "./only.ts";
+import { type BaseImages, type Plan, planBuild, type PlanInput } from "./plan/plan.ts";
+import type { ImportedCache, Solved, Solver } from "./solve/solve.ts";
+import type { FilePool, FileTree } from "./tree.ts";
 
 export type BuilderParts = {
   readonly leases: Leases;
   readonly host: Platform;
   readonly solver: Solver;
+  readonly pool: FilePool;
   readonly images: (client: BuildClient, lease: Lease) => BaseImages;
-  /** The Dockerfile and its .dockerignore in a tree. @throws not-found with Docker's text */
-  readonly readDefinition: (tree: FileTree, path: string) => Promise<Definition>;
-  /** A remote context: what it stands for as a step, or a Dockerfile's text. */
-  readonly openRemote: (url: string, options: { client: BuildClient; signal: AbortSignal; lease: Lease }) => Promise<FileTree>;
-  readonly plan: (definition: Definition, options: PlanOptions) => Promise<Plan>;
-  readonly only: (what: NonNullable<BuildRequest["only"]>, definition: Definition, plan: () => Promise<Plan>) => Promise<string>;
-  readonly exporter: (outcome: Outcome) => Promise<BuildResult>;
+  readonly openRemote: OpenRemote;
+  readonly exporter: Exporter;
+  /** What --cache-from names. */
+  readonly imports?: (request: BuildRequest, options: ImportOptions) => Promise<readonly ImportedCache[]>;
+  /** What --cache-to names is written, of what was solved. */
+  readonly exportCache?: (outcome: Outcome) => Promise<void>;
   /** A build begins and ends: what is kept of it for `build history`. */
   readonly record?: (request: BuildRequest) => BuildRecorder;
 };
 
-export type PlanOptions = { readonly request: BuildRequest; readonly images: BaseImages; readonly host: Platform; readonly signal: AbortSignal };
+/** Of a context that is no folder of the client. */
+export type OpenRemote = (url: string, options: RemoteOptions) => Promise<RemoteContext>;
+export type RemoteOptions = { readonly client: BuildClient; readonly lease: Lease; readonly signal: AbortSignal };
+
+export type RemoteContext = {
+  readonly tree: FileTree;
+  /** What stands for it in the graph. None of a Dockerfile that came alone. */
+  readonly op?: GitOp | HttpOp;
+  /** The path of what is a Dockerfile by itself. */
+  readonly dockerfile?: string;
+};
+
+export type ImportOptions = { readonly client: BuildClient; readonly lease: Lease; readonly signal: AbortSignal };
 
 export type BuildRecorder = {
   readonly report: BuildOptions["report"];
-  end(outcome: { readonly result?: BuildResult; readonly error?: unknown }): Promise<void>;
+  end(outcome: { readonly result?: BuildResult; readonly error?: unknown; readonly solved?: Solved }): Promise<void>;
 };
 
 /** What there is to export. */
 export type Outcome = BuildOptions & { readonly request: BuildRequest; readonly client: BuildClient; readonly lease: Lease; readonly plan: Plan; readonly solved: Solved };
 
-const EMPTY_PATHS = { ignore: ".dockerignore" } as const;
+/** One build, as its steps below see it. */
+type Job = BuildOptions & { readonly parts: BuilderParts; readonly request: BuildRequest; readonly client: BuildClient; readonly lease: Lease };
 
 export function openBuilder(parts: BuilderParts): Builder {
   return {
-    async build(request, client, options) {
+    async build(request, client, { signal, report: tell }) {
       const recorder = parts.record?.(request);
-      const report: BuildOptions["report"] = recorder === undefined ? options.report : (event) => (recorder.report(event), options.report(event));
+      const report: BuildOptions["report"] = recorder === undefined ? tell : (event) => (recorder.report(event), tell(event));
+      using lease = parts.leases.open();
       try {
-        const result = await build(parts, request, client, { ...options, report });
+        const result = await build({ parts, request, client, lease, signal, report });
         await recorder?.end({ result });
         return result;
       } catch (error) {
-        const told = options.signal.aborted && kindOf(error) !== "cancelled" ? fail("cancelled", "the build was cancelled", { cause: error }) : error;
+        const told = signal.aborted && kindOf(error) !== "cancelled" ? fail("cancelled", "the build was cancelled", { cause: error }) : error;
         await recorder?.end({ error: told });
         throw told;
       }
@@ -66,38 +77,89 @@ export function openBuilder(parts: BuilderParts): Builder {
   };
 }
 
-async function build(parts: BuilderParts, request: BuildRequest, client: BuildClient, options: BuildOptions): Promise<BuildResult> {
-  using lease = parts.leases.open();
-  const definition = await readDefinition(parts, request, client, options, lease);
-  const images = toldImages(parts.images(client, lease), request, options);
-  const plan = () => parts.plan(definition, { request, images, host: parts.host, signal: options.signal });
-  if (request.only !== undefined) return { metadata: {}, text: await parts.only(request.only, definition, plan) };
+async function build(job: Job): Promise<BuildResult> {
+  const { parts, request, client, lease, signal, report } = job;
+  const remote = await openRemote(job);
+  const { definition, ignore: own } = await define(job, remote);
+  const dockerfile = within(definition, () => parseDockerfile(definition.text, { name: definition.name }));
+  const ignore = own ?? (await contextIgnore(job));
+  const input = planInput(job, { dockerfile, ignore, remote });
+  const plan = () => planBuild(input).catch((error: unknown) => Promise.reject(withSource(error, definition, undefined)));
+  if (request.only !== undefined) return { metadata: {}, text: await answerOnly(request.only, { request, definition, dockerfile, input, plan }) };
   const planned = await plan();
+  for (const warning of planned.warnings) report({ kind: "warning", vertex: sha256(`${request.ref}\0${loading(request)}`), warning });
+  const violation = lintFailure(dockerfile, planned.warnings);
+  if (violation !== undefined) throw violation;
   const { run, entitlements, debugOnFail = false } = request;
+  const imports = (await parts.imports?.(request, { client, lease, signal })) ?? [];
   const targets = planned.images.map(({ step }) => step);
-  const solved = await parts.solver.solve(planned.graph, targets, { ...options, lease, client, run, entitlements, debugOnFail });
-  return await parts.exporter({ ...options, request, client, lease, plan: planned, solved });
+  const solving = parts.solver.solve(planned.graph, targets, { signal, report, lease, client, run, entitlements, debugOnFail, imports });
+  const solved = await solving.catch((error: unknown) => Promise.reject(withSource(error, definition, linesOf(planned, error))));
+  const outcome: Outcome = { signal, report, request, client, lease, plan: planned, solved };
+  const result = await parts.exporter(outcome);
+  await parts.exportCache?.(outcome);
+  return result;
 }
 
-async function readDefinition(parts: BuilderParts, request: BuildRequest, client: BuildClient, options: BuildOptions, lease: Lease): Promise<Definition> {
-  const { path, separate } = request.dockerfile;
-  const { signal, report } = options;
-  return await internalStep(report, request.ref, "[internal] load build definition from Dockerfile", async () => {
-    const include = [path, `${path}${EMPTY_PATHS.ignore}`, EMPTY_PATHS.ignore];
-    const tree =
-      request.context !== "" && !separate
-        ? await parts.openRemote(request.context, { client, signal, lease })
-        : await client.files(separate ? "dockerfile" : "context", { include, signal });
-    return await parts.readDefinition(tree, path);
+const loading = ({ dockerfile }: BuildRequest): string => `[internal] load build definition from ${dockerfile.path}`;
+
+async function openRemote({ parts, request, client, lease, signal, report }: Job): Promise<RemoteContext | undefined> {
+  const { context, ref } = request;
+  if (context === "") return undefined;
+  return await internalStep(report, ref, "[internal] load remote build context", () => parts.openRemote(context, { client, lease, signal }));
+}
+
+type Defined = { readonly definition: Definition; readonly ignore: readonly string[] | undefined };
+
+async function define({ parts: { pool }, request, client, signal, report }: Job, remote: RemoteContext | undefined): Promise<Defined> {
+  const { path: given, separate } = request.dockerfile;
+  // A Dockerfile's own folder may have a .dockerignore, which says nothing of the context.
+  return await internalStep(report, request.ref, loading(request), async () => {
+    const inRemote = !separate && remote !== undefined;
+    const path = (inRemote && remote.dockerfile) || given;
+    const tree = inRemote ? remote.tree : await client.files(separate ? "dockerfile" : "context", { include: separate ? [path, `${path}${IGNORE_FILE}`] : definitionFiles(path), signal });
+    const definition = await readDefinition(pool, tree, path);
+    const ignore = await readIgnore(pool, tree, path);
+    return { definition, ignore: ignore === undefined && (!separate || remote !== undefined) ? [] : ignore };
   });
 }
 
+async function contextIgnore({ parts, request, client, signal, report }: Job): Promise<readonly string[]> {
+  return await internalStep(report, request.ref, `[internal] load ${IGNORE_FILE}`, async () => {
+    const tree = await client.files("context", { include: [IGNORE_FILE], signal }).catch((error: unknown) => (kindOf(error) === "not-found" ? undefined : Promise.reject(error)));
+    return tree === undefined ? [] : ((await readIgnore(parts.pool, tree, IGNORE_FILE)) ?? []);
+  });
+}
+
+type Planning = { readonly dockerfile: Dockerfile; readonly ignore: readonly string[]; readonly remote: RemoteContext | undefined };
+
+function planInput(job: Job, { dockerfile, ignore, remote }: Planning): PlanInput {
+  const { parts, request, client, lease, signal } = job;
+  const images = toldImages(parts.images(client, lease), job);
+  const ignoreOf = async (name: string) => (await readIgnore(parts.pool, await client.files(name, { include: [IGNORE_FILE], signal }), IGNORE_FILE)) ?? [];
+  return { dockerfile, request, images, host: parts.host, ignore, ignoreOf, signal, ...(remote?.op && { remote: remote.op }) };
+}
+
 /** Base images are looked up in vertices of their own. */
-function toldImages(images: BaseImages, request: BuildRequest, { report }: BuildOptions): BaseImages {
+function toldImages(images: BaseImages, { request, report }: Job): BaseImages {
   return {
     resolve: (reference, options) =>
       internalStep(report, request.ref, `[internal] load metadata for ${reference}`, (progress) =>
         images.resolve(reference, { ...options, progress: (id, name, current, total) => progress({ id, name, current, total }) }),
       ),
   };
+}
+
+function within<T>(definition: Definition, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw withSource(error, definition, undefined);
+  }
+}
+
+/** Of the step that failed. */
+function linesOf({ graph }: Plan, error: unknown): readonly [number, number] | undefined {
+  const step = error instanceof Failure ? error.facts["step"] : undefined;
+  return typeof step === "number" ? graph.steps[step]?.lines : undefined;
 }

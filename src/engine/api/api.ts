@@ -12,6 +12,7 @@
  */
 import type { Address } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
+import type { Builds } from "../builds/builds.ts";
 import type { ContainerDefaults, RegistrySettings } from "../config/config.ts";
 import type { Disk } from "../disk/disk.ts";
 import type { Trust } from "#transfer/trust/trust.ts";
@@ -32,6 +33,8 @@ export type ApiParts = {
   readonly trust: Pick<Trust, "policy">;
   readonly disk: Disk;
   readonly networks: Networks;
+  /** The builder, loaded when it is first asked for. */
+  readonly builds: () => Promise<Builds>;
   readonly facts: Facts;
   /** What a create request means when it does not say. */
   readonly containerDefaults: Pick<ContainerDefaults, "shmSize" | "ipcMode" | "cgroupnsMode" | "logDriver" | "logOpts">;

@@ -3,9 +3,13 @@
  * images, pushes). Loaded with the first request that is about builds.
  */
 import type { Builder } from "#builder/builder.ts";
+import type { Cache } from "#builder/cache/cache.ts";
 import type { Contexts } from "#builder/contexts/contexts.ts";
+import type { History } from "#builder/history/history.ts";
 
 export type Builds = Builder & {
+  readonly cache: Cache;
+  readonly history: History;
   /** For the doors: how a client's files come in. */
   readonly contexts: Contexts;
 };

@@ -1,0 +1,77 @@
+/** Joins the builder with what the engine has. See builds.ts. */
+import { join } from "node:path";
+import type { Log } from "#base/log.ts";
+import { openBuilder } from "#builder/build.ts";
+import { openCache } from "#builder/cache/cache.ts";
+import { openContexts } from "#builder/contexts/contexts.ts";
+import { openExporter } from "#builder/export/export.ts";
+import { openFiles } from "#builder/files/files.ts";
+import { openHistory } from "#builder/history/history.ts";
+import type { ImageOp } from "#builder/graph.ts";
+import { openSolver, type Performers, type StepContext } from "#builder/solve/solve.ts";
+import type { LayerTree } from "#builder/tree.ts";
+import type { Core } from "#core/core.ts";
+import { hostPlatform } from "#spec/platform.ts";
+import type { Transfer } from "#transfer/transfer.ts";
+import type { Trust } from "#transfer/trust/trust.ts";
+import type { Context } from "../containers/context.ts";
+import type { Events } from "../engine.ts";
+import { openDocuments } from "../images/documents.ts";
+import type { Registries } from "../registries/registries.ts";
+import type { BuilderSettings } from "../config/builder.ts";
+import { openBaseImages } from "./base-images.ts";
+import type { Builds } from "./builds.ts";
+import { outputs } from "./name-and-push.ts";
+import { cacheMounts, sentContexts } from "./other-caches.ts";
+import { openRun } from "./run/run.ts";
+import { openSources } from "./sources.ts";
+
+export type BuildsParts = {
+  readonly core: Core;
+  /** Folder of the data root that is the builder's. */
+  readonly root: string;
+  readonly containers: Context;
+  readonly registries: Registries;
+  readonly transfer: () => Promise<Transfer>;
+  readonly trust: Trust;
+  readonly publish: Events["publish"];
+  readonly settings: () => BuilderSettings;
+  readonly version: string;
+  readonly log: Log;
+};
+
+export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisposable> {
+  const { core, root, containers, registries, trust, publish, version, settings } = parts;
+  const { kernel, tasks } = containers;
+  await using opening = new AsyncDisposableStack();
+  const contexts = await openContexts({ root: join(root, "contexts"), kernel });
+  const history = await openHistory({ db: core.db, folder: join(root, "history") });
+  const files = openFiles({ kernel, core, tasks, pool: contexts.pool });
+  const run = openRun({ containers, drafts: files.drafts, contexts, folder: join(root, "run"), allowed: () => settings().entitlements });
+  opening.defer(() => run.close());
+  const cache = openCache({ core, others: [cacheMounts(run.caches), sentContexts(contexts)] });
+  opening.defer(() => cache.flush());
+  const sources = openSources();
+  const performers: Performers = { ...files, ...sources, exec: run.exec, image: (op, context) => unpackImage(core, op, context) };
+  const solver = openSolver({ leases: core.leases, snapshots: core.snapshots, cache, performers, contexts });
+  const documents = openDocuments(core.content);
+  const { name, push } = outputs({ core, documents, publish, transfer: parts.transfer });
+  const builder = openBuilder({
+    leases: core.leases,
+    host: hostPlatform(),
+    solver,
+    pool: contexts.pool,
+    images: (client, lease) => openBaseImages({ core, documents, registries, trust }, client, lease),
+    openRemote: sources.openRemote,
+    exporter: openExporter({ core, name, push, version }),
+    record: (request) => history.begin(request),
+  });
+  const opened = opening.move();
+  return { ...builder, contexts, cache, history, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+async function unpackImage({ layers }: Core, op: ImageOp, { lease, signal, progress }: StepContext): Promise<LayerTree> {
+  const tell = (digest: string, current: number, total: number) => progress({ id: digest, name: `extracting ${digest}`, current, total });
+  const top = await layers.unpack(lease, op.layers, { signal, progress: tell });
+  return { kind: "layers", snapshot: top === "" ? undefined : top, layers: op.layers };
+}
