@@ -31,6 +31,13 @@ export type History = {
   watch(signal: AbortSignal): AsyncIterable<HistoryChange>;
 };
 
+/** daemon.json's builder.history. */
+export type HistoryLimits = {
+  readonly maxEntries?: number;
+  /** Nanoseconds. */
+  readonly maxAge?: bigint;
+};
+
 export type HistoryChange = { readonly kind: "started" | "completed" | "deleted"; readonly build: BuildRecord };
 
 export type BuildRecord = {

@@ -7,11 +7,11 @@ import { fail } from "#base/errors.ts";
 import type { Database } from "#base/sqlite.ts";
 import type { BuildEvent } from "../events.ts";
 import { type EventFile, openEventFile, readEventFile } from "./event-file.ts";
-import { type BuildRecord, type History, type HistoryChange, MAX_BUILDS, MAX_BYTES } from "./history.ts";
+import { type BuildRecord, type History, type HistoryChange, type HistoryLimits, MAX_BUILDS, MAX_BYTES } from "./history.ts";
 import { openQueue, type Queue } from "./queue.ts";
 import { beginRecord, endRecord, fromText, interrupted, newTally, type Tally, tallyEvent, toText, withTally } from "./record.ts";
 
-export type HistoryParts = { readonly db: Database; /** Of their files: its own. */ readonly folder: string };
+export type HistoryParts = { readonly db: Database; /** Of their files: its own. */ readonly folder: string; readonly limits?: () => HistoryLimits };
 
 const statements = {
   list: "SELECT record FROM builds ORDER BY created DESC",
@@ -21,7 +21,7 @@ const statements = {
 
 type Running = { readonly begun: BuildRecord; readonly tally: Tally; readonly file: EventFile; readonly followers: Set<Queue<BuildEvent>> };
 
-export async function openHistory({ db, folder }: HistoryParts): Promise<History> {
+export async function openHistory({ db, folder, limits = () => ({}) }: HistoryParts): Promise<History> {
   const q = db.prepare(statements);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const builds = new Map(q.list.all<{ record: string }>().map(({ record }) => fromText(record)).reverse().map((build) => [build.ref, build]));
@@ -107,11 +107,13 @@ export async function openHistory({ db, folder }: HistoryParts): Promise<History
 
   /** The oldest go when there are too many, or when their files are too large together. */
   async function prune(): Promise<void> {
+    const { maxEntries = MAX_BUILDS, maxAge } = limits();
+    const oldest = maxAge === undefined ? 0n : nowNanos() - maxAge;
     let bytes = 0;
     const going: BuildRecord[] = [];
     for (const [place, build] of [...builds.values()].reverse().entries()) {
       bytes += await stat(pathOf(build.ref)).then(({ size }) => size, () => 0);
-      if (!running.has(build.ref) && (place >= MAX_BUILDS || bytes > MAX_BYTES)) going.push(build);
+      if (!running.has(build.ref) && (place >= maxEntries || build.created < oldest || bytes > MAX_BYTES)) going.push(build);
     }
     if (going.length > 0) await drop(going);
   }

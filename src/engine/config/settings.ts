@@ -90,7 +90,7 @@ export const settings: readonly Setting[] = [
   own("no-proxy", "string", "", "Hosts and addresses that are reached without a proxy (default NO_PROXY)"),
   { key: "proxies", kind: "object", fallback: {}, help: "http-proxy, https-proxy, no-proxy" },
 
-  { key: "builder", kind: "object", fallback: {}, help: "entitlements: what builds may be allowed", reload: true },
+  { key: "builder", kind: "object", fallback: {}, help: "What builds may be allowed (entitlements), when their cache goes by itself (gc), how many are remembered (history)", reload: true },
 
   // Known, and not acted on yet.
   ...refused("bool", false, "tls tlsverify experimental selinux-enabled allow-direct-routing ip-forward-no-drop cri-containerd raw-logs rootless"),

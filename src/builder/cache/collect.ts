@@ -1,0 +1,39 @@
+/** Keeps the cache small by itself: some time after a build, by rules. See policy.ts. */
+import { statfs } from "node:fs/promises";
+import type { Cache } from "./cache.ts";
+import { type CacheRule, pruneOf } from "./policy.ts";
+
+export type CacheCollection = {
+  /** A build ended: a round comes within a minute. */
+  after(): void;
+  /** A round now. Resolves to the bytes of what went. */
+  run(): Promise<number>;
+  close(): void;
+};
+
+export type CollectionParts = {
+  readonly cache: Pick<Cache, "prune">;
+  readonly root: string;
+  /** Read at each round: a reload takes effect. */
+  readonly rules: () => readonly CacheRule[];
+  readonly failed: (error: unknown) => void;
+  /** Milliseconds between a build and the round. */
+  readonly delay?: number;
+};
+
+const MINUTE = 60_000;
+
+export function openCollection({ cache, root, rules, failed, delay = MINUTE }: CollectionParts): CacheCollection {
+  let timer: NodeJS.Timeout | undefined;
+  const run = async (): Promise<number> => {
+    const { bsize, blocks } = await statfs(root);
+    let bytes = 0;
+    for (const rule of rules()) bytes += (await cache.prune(pruneOf(rule, bsize * blocks))).bytes;
+    return bytes;
+  };
+  const tick = () => {
+    timer = undefined;
+    void run().catch(failed);
+  };
+  return { run, after: () => void (timer ??= setTimeout(tick, delay).unref()), close: () => clearTimeout(timer) };
+}
