@@ -90,11 +90,11 @@ export async function make(run: Run, index: number, { key, parts }: { readonly k
 }
 
 /** The work may outlive the build that began it: it holds what it works with itself. */
-async function perform(run: Run, { op }: Step, inputs: readonly Tree[], context: StepContext): Promise<Made> {
+async function perform(run: Run, { op, platform }: Step, inputs: readonly Tree[], context: StepContext): Promise<Made> {
   const { slots, performers } = run;
   using _ = holdAll(run, inputs, context.lease);
   const tree = await (op.kind === "exec"
-    ? slots.exec.run(context.signal, () => performers.exec(op, inputs, context))
+    ? slots.exec.run(context.signal, () => performers.exec(op, inputs, { ...context, platform }))
     : slots.file.run(context.signal, () => (op.kind === "file" ? performers.file(op, inputs, context) : performers.merge(inputs[0] as LayerTree, inputs[1] as LayerTree, context))));
   return { tree, created: nowNanos() };
 }

@@ -4,16 +4,38 @@ import type { Tree } from "#builder/tree.ts";
 import { fail } from "#base/errors.ts";
 import { ProgramError } from "#core/tasks/tasks.ts";
 import { see } from "./binds.ts";
-import { settleProgram, SETTLED } from "./caches.ts";
+import { type Caches, settleProgram, SETTLED, volumeName } from "./caches.ts";
 import type { ExecParts } from "./exec.ts";
 import { type Mounted, type MountWish, point } from "./mounts.ts";
 
 type Cache = Extract<ExecMount, { type: "cache" }>;
 
-export async function cacheMount(parts: ExecParts, wish: MountWish, mount: Cache): Promise<Mounted> {
-  const { id, target, from, source, sharing, readOnly } = mount;
-  const seed = from === undefined ? "" : `${identityOf(wish.inputs[from])} ${source}`;
-  const { record, made } = wish.held.use(await parts.caches.take({ id: id || target, seed, sharing, user: wish.id, signal: wish.context.signal }));
+export type TakenCache = Awaited<ReturnType<Caches["take"]>>;
+
+/**
+ * All of a step's, before anything else of it: in the order of their names, so that no two steps wait for each other. The
+ * same cache at two places is taken once.
+ */
+export async function takeCaches({ caches }: ExecParts, { id: user, op, inputs, context, held }: Omit<MountWish, "caches">): Promise<Map<number, TakenCache>> {
+  const wanted = op.mounts.flatMap((mount, index) => {
+    if (mount.type !== "cache") return [];
+    const id = mount.id || mount.target;
+    const seed = mount.from === undefined ? "" : `${identityOf(inputs[mount.from])} ${mount.source}`;
+    return [{ index, id, seed, name: volumeName(id, seed), sharing: mount.sharing }];
+  });
+  const byName = new Map<string, TakenCache>();
+  const taken = new Map<number, TakenCache>();
+  for (const { index, id, seed, name, sharing } of wanted.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))) {
+    const cache = byName.get(name) ?? held.use(await caches.take({ id, seed, sharing, user, signal: context.signal }));
+    byName.set(name, cache);
+    taken.set(index, cache);
+  }
+  return taken;
+}
+
+export async function cacheMount(parts: ExecParts, wish: MountWish, { mount, index }: { mount: Cache; index: number }): Promise<Mounted> {
+  const { target, from, source, readOnly } = mount;
+  const { record, made } = wish.caches.get(index)!;
   if (from === undefined) await settle(parts, record.mountpoint, mount);
   else if (made) await fill(parts, wish, { volume: record.name, from, source });
   return {

@@ -7,7 +7,7 @@ import type { BindTree } from "#core/tasks/tasks.ts";
 import type { HostConfig } from "#spec/docker.ts";
 import type { MountPoint } from "../../engine.ts";
 import { bindMount } from "./binds.ts";
-import { cacheMount } from "./cache-mount.ts";
+import { cacheMount, type TakenCache, takeCaches } from "./cache-mount.ts";
 import type { ExecParts } from "./exec.ts";
 import { layPlaces, type Place } from "./places.ts";
 import { scriptMount, secretMount } from "./secrets.ts";
@@ -23,6 +23,8 @@ export type MountWish = {
   /** The root without places to mount on. */
   readonly root: Mounts;
   readonly held: AsyncDisposableStack;
+  /** By place in op.mounts. */
+  readonly caches: ReadonlyMap<number, TakenCache>;
 };
 
 /** One mount. Without a point it is only a variable. */
@@ -42,8 +44,8 @@ export type MountedStep = {
   readonly tmpfs: HostConfig["Mounts"];
 };
 
-/** One after another: a locked cache is waited for, and nothing else of the step's is held by then but caches before it. */
-export async function mountAll(parts: ExecParts, wish: MountWish): Promise<MountedStep> {
+export async function mountAll(parts: ExecParts, given: Omit<MountWish, "caches">): Promise<MountedStep> {
+  const wish: MountWish = { ...given, caches: await takeCaches(parts, given) };
   const all: Mounted[] = [];
   for (const [index, mount] of wish.op.mounts.entries()) all.push(await mountOne(parts, wish, { mount, index }));
   for (const [target, text] of Object.entries(wish.op.files)) all.push(scriptMount(target, text));
@@ -64,7 +66,7 @@ function mountOne(parts: ExecParts, wish: MountWish, { mount, index }: One): Mou
     case "bind":
       return bindMount(parts, wish, { mount, index });
     case "cache":
-      return cacheMount(parts, wish, mount);
+      return cacheMount(parts, wish, { mount, index });
     case "tmpfs":
       return tmpfsMount(mount);
     case "secret":
