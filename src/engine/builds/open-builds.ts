@@ -1,8 +1,11 @@
 /** Joins the builder with what the engine has. See builds.ts. */
 import { join } from "node:path";
+import { messageOf } from "#base/errors.ts";
 import type { Log } from "#base/log.ts";
 import { openBuilder } from "#builder/build.ts";
 import { openCache } from "#builder/cache/cache.ts";
+import { openCollection } from "#builder/cache/collect.ts";
+import { defaultRules } from "#builder/cache/policy.ts";
 import { openContexts } from "#builder/contexts/contexts.ts";
 import { openExporter } from "#builder/export/export.ts";
 import { openFiles } from "#builder/files/files.ts";
@@ -41,16 +44,22 @@ export type BuildsParts = {
 };
 
 export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisposable> {
-  const { core, root, containers, registries, trust, publish, version, settings } = parts;
+  const { core, root, containers, registries, trust, publish, version, settings, log } = parts;
   const { kernel, tasks } = containers;
   await using opening = new AsyncDisposableStack();
   const contexts = await openContexts({ root: join(root, "contexts"), kernel });
-  const history = await openHistory({ db: core.db, folder: join(root, "history") });
+  const history = await openHistory({ db: core.db, folder: join(root, "history"), limits: () => settings().history });
   const files = openFiles({ kernel, core, tasks, pool: contexts.pool });
   const run = openRun({ containers, drafts: files.drafts, contexts, folder: join(root, "run"), allowed: () => settings().entitlements });
   opening.defer(() => run.close());
   const cache = openCache({ core, others: [cacheMounts(run.caches), sentContexts(contexts)] });
   opening.defer(() => cache.flush());
+  const rules = () => {
+    const { enabled, rules: given, bounds } = settings().gc;
+    return enabled ? (given ?? defaultRules(bounds)) : [];
+  };
+  const collection = openCollection({ cache, root: core.root, rules, failed: (error) => log.warn("collect the build cache", { error: messageOf(error) }) });
+  opening.defer(() => collection.close());
   const sources = openSources();
   const performers: Performers = { ...files, ...sources, exec: run.exec, image: (op, context) => unpackImage(core, op, context) };
   const solver = openSolver({ leases: core.leases, snapshots: core.snapshots, cache, performers, contexts });
@@ -64,7 +73,10 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
     images: (client, lease) => openBaseImages({ core, documents, registries, trust }, client, lease),
     openRemote: sources.openRemote,
     exporter: openExporter({ core, name, push, version }),
-    record: (request) => history.begin(request),
+    record: (request) => {
+      collection.after();
+      return history.begin(request);
+    },
   });
   const opened = opening.move();
   return { ...builder, contexts, cache, history, [Symbol.asyncDispose]: () => opened.disposeAsync() };
