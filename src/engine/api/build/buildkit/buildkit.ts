@@ -20,6 +20,7 @@ import type { Platform } from "#spec/platform.ts";
 import type { ApiCall, Answer } from "../../answer.ts";
 
 export { openBuildKit } from "./open-buildkit.ts";
+export { buildKitRoutes } from "./routes.ts";
 
 export type BuildKitParts = {
   readonly builder: Builder;

@@ -58,10 +58,16 @@ async function solve(parts: BuildKitParts, sessions: Sessions, jobs: Jobs, reque
     const noted = request.frontend === "" ? await driven(parts, sessions, job, request) : { frontend: request.frontend, attributes: request.frontendAttrs, inputs: {} };
     if (noted === undefined) return {};
     const { metadata, text } = await perform(parts, sessions, solveOf(request, noted), { job, session: request.session });
-    return { exporterResponse: text === undefined ? metadata : { ...metadata, ...answerOf(text) } };
+    return { exporterResponse: text === undefined ? toldOf(request, metadata) : { ...metadata, ...answerOf(text) } };
   } finally {
     jobs.end(job);
   }
+}
+
+/** An image's id here is the digest of its manifest or index; clients of a docker engine would take that of the configuration for it. */
+function toldOf({ exporters, exporter }: Of<typeof solveRequest>, metadata: Readonly<Record<string, string>>): Record<string, string> {
+  const isDocker = exporter === "moby" || exporters.some(({ type }) => type === "moby");
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !isDocker || !key.startsWith("containerimage.config.digest")));
 }
 
 /** Waits for what the client makes of the build. Undefined: it only wanted to know what the builder can. */
