@@ -9,7 +9,7 @@ export const CONTROL = "/moby.buildkit.v1.Control";
 export const timestamp = message("google.protobuf.Timestamp", { seconds: int64(1), nanos: int32(2) });
 
 /** Instructions of a graph: ours are made of Dockerfiles, by the engine; only whether there are any is looked at. */
-export const definition = message("pb.Definition", { def: many(bytes(1)) });
+export const definition = message("pb.Definition", { def: many(bytes(1)), metadata: map(2, bytes(0)) });
 
 export const cacheEntry = message("CacheOptionsEntry", { type: text(1), attrs: map(2, text(0)) });
 export const cacheOptions = message("CacheOptions", {

@@ -110,7 +110,8 @@ const STAND_IN = /^gantry-build:\/\/([^/]{1,128})\/([0-9a-f]{32})$/;
 /** A result as a graph of one step, which means something only here: clients hand it on to builds that are made of it. */
 function standIn(ref: string, id: string): In<typeof definition> {
   const first = op.encode({ source: { identifier: `gantry-build://${encodeURIComponent(ref)}/${id}` } });
-  return { def: [first, op.encode({ inputs: [{ digest: `sha256:${hash("sha256", first)}` }] })] };
+  const digest = `sha256:${hash("sha256", first)}`;
+  return { def: [first, op.encode({ inputs: [{ digest }] })], metadata: { [digest]: Buffer.alloc(0) } };
 }
 
 /** The image of another build under way, made now: its client waits for this one, so it is still there to be asked. */
