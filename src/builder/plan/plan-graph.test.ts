@@ -11,6 +11,7 @@ import { showText } from "./show-text.ts";
 const FROM = "FROM busybox\n";
 
 const names = ({ graph }: Plan): string[] => graph.steps.map(({ name }) => name.replace(/@sha256:[a-f0-9]+/, ""));
+const firstRun = (planned: Plan) => stepsOf(planned, "exec")[0]!;
 const actions = async (text: string, wish?: Wish): Promise<FileAction[]> => stepsOf(await plan(text, wish), "file").flatMap(({ op }) => op.actions);
 const mounts = async (text: string, wish?: Wish): Promise<readonly ExecMount[]> => stepsOf(await plan(text, wish), "exec")[0]!.op.mounts;
 
@@ -94,8 +95,8 @@ test("mounts of stages, images and the context; what is written is expanded", as
 });
 
 test("a RUN has its variables, the proxies apart, its network and its user", async () => {
-  const [{ op }] = stepsOf(await plan("FROM app:1\nARG X=1\nENV Y=$X\nUSER me\nRUN --network=none --security=insecure --device=v.com/d=a,required x", { buildArgs: { https_proxy: "p" } }), "exec") as [{ op: object }];
-  const { env, proxies, network, security, user, cwd, devices } = op as Record<string, unknown>;
+  const { op } = firstRun(await plan("FROM app:1\nARG X=1\nENV Y=$X\nUSER me\nRUN --network=none --security=insecure --device=v.com/d=a,required x", { buildArgs: { https_proxy: "p" } }));
+  const { env, proxies, network, security, user, cwd, devices } = op;
   assert.deepEqual({ env, proxies, network, security, user, cwd, devices }, {
     env: ["PATH=/bin", "A=base", "X=1", "Y=1"], proxies: ["HTTPS_PROXY=p", "https_proxy=p"], network: "none", security: "insecure", user: "me", cwd: "/srv", devices: [{ name: "v.com/d=a", required: true }],
   });
@@ -107,7 +108,7 @@ test("the build's network is each RUN's", async () => {
 });
 
 test("an ssh agent's socket is known to the command", async () => {
-  const [{ op }] = stepsOf(await plan(`${FROM}RUN --mount=type=ssh,target=/s x`), "exec") as [{ op: { env: readonly string[] } }];
+  const { op } = firstRun(await plan(`${FROM}RUN --mount=type=ssh,target=/s x`));
   assert.ok(op.env.includes("SSH_AUTH_SOCK=/s"));
 });
 
