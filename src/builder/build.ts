@@ -15,6 +15,7 @@ import { internalStep } from "./internal-step.ts";
 import { answerOnly } from "./only.ts";
 import { type BaseImages, type Plan, planBuild, type PlanInput } from "./plan/plan.ts";
 import type { ImportedCache, Solved, Solver } from "./solve/solve.ts";
+import { dockerfileEvent, instructionsEvent } from "./told.ts";
 import type { FilePool, FileTree } from "./tree.ts";
 
 export type BuilderParts = {
@@ -86,7 +87,9 @@ async function build(job: Job): Promise<BuildResult> {
   const input = planInput(job, { dockerfile, ignore, remote });
   const plan = () => planBuild(input).catch((error: unknown) => Promise.reject(withSource(error, definition, undefined)));
   if (request.only !== undefined) return { metadata: {}, text: await answerOnly(request.only, { request, definition, dockerfile, input, plan }) };
+  report(dockerfileEvent(dockerfile));
   const planned = await plan();
+  report(instructionsEvent(planned));
   for (const warning of planned.warnings) report({ kind: "warning", vertex: sha256(`${request.ref}\0${loading(request)}`), warning });
   const violation = lintFailure(dockerfile, planned.warnings);
   if (violation !== undefined) throw violation;

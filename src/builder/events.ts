@@ -4,6 +4,10 @@
 export type BuildEvent =
   /** Once, when the graph is known: steps in the order of the Dockerfile that the target needs. */
   | { readonly kind: "plan"; readonly vertices: readonly PlannedVertex[] }
+  /** Once, before the plan is known: the Dockerfile's ARGs before the first FROM, and its FROMs with their lines. */
+  | { readonly kind: "dockerfile"; readonly meta: readonly string[]; readonly froms: readonly { readonly text: string; readonly line: number }[]; readonly instructions: number; readonly emptyContinuations: readonly string[] }
+  /** Once, when the plan is known: every instruction that the target needs, in the order of the Dockerfile. */
+  | { readonly kind: "instructions"; readonly instructions: readonly ToldInstruction[]; readonly unusedArgs: readonly string[] }
   /** Told again when it changes; what is not said is not so yet. */
   | ({ readonly kind: "vertex" } & Vertex)
   | { readonly kind: "log"; readonly vertex: string; readonly stream: 1 | 2; readonly data: Uint8Array; readonly time: bigint }
@@ -21,6 +25,8 @@ export type Vertex = {
   readonly completed?: bigint;
   readonly cached?: boolean;
   readonly error?: string;
+  /** What it resulted in: the same content has the same. */
+  readonly result?: string;
   /** Of a step that is kept: what is different from the last time it was made; empty when it was found. */
   readonly why?: readonly string[];
 };
@@ -41,4 +47,20 @@ export type BuildWarning = {
   readonly url: string;
   readonly file: string;
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
+};
+
+/** An instruction as the classic builder shows it. */
+export type ToldInstruction = {
+  /** On one line. */
+  readonly text: string;
+  readonly stage: string;
+  /** A trigger of the base's: stands after the FROM. */
+  readonly onBuild: boolean;
+  readonly line: number;
+  /** The vertex that makes it; undefined when it only changes the configuration, or is a FROM. */
+  readonly vertex?: string;
+  /** A FROM's image, "" of scratch; undefined of a stage before it. */
+  readonly image?: string;
+  /** The stage that a FROM goes on from. */
+  readonly parent?: string;
 };

@@ -73,7 +73,7 @@ export async function make(run: Run, index: number, { key, parts }: { readonly k
   // It may have been made while the inputs were.
   const found = isOwn || works.has(key) ? undefined : find(run, key, parts);
   if (found?.at === "here") {
-    tell.completed(index, true);
+    tell.completed(index, true, found.identity);
     return found;
   }
   tell.started(index, whyMade(run, step, parts));
@@ -81,7 +81,7 @@ export async function make(run: Run, index: number, { key, parts }: { readonly k
     perform: (context) => perform(run, step, inputs, context),
     record: (result) => record(run, index, { key, parts, made: result }),
   });
-  const durable = recorded.then(() => tell.completed(index, false));
+  const durable = recorded.then(() => tell.completed(index, false, identityOf(made.tree)));
   durable.catch(() => undefined);
   run.recorded.push(durable);
   const known: Known = { key, identity: identityOf(made.tree), cached: false, created: made.created, tree: made.tree, at: "here", parts };

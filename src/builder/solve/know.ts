@@ -84,7 +84,7 @@ async function knowKept(run: Run, index: number): Promise<Known> {
   const key = keyOf(parts);
   const found = noCache ? undefined : find(run, key, parts);
   if (found === undefined) return await make(run, index, { key, parts });
-  run.tell.completed(index, true);
+  run.tell.completed(index, true, found.identity);
   return found;
 }
 

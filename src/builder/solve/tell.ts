@@ -11,7 +11,7 @@ export type Telling = {
   step<T>(index: number, signal: AbortSignal, work: () => Promise<T>): Promise<T>;
   /** `why`: what is different from the last time. */
   started(index: number, why?: readonly string[]): void;
-  completed(index: number, cached: boolean): void;
+  completed(index: number, cached: boolean, result?: string): void;
   log(index: number): StepContext["log"];
   progress(index: number): StepContext["progress"];
   /** All went well: what was never spoken of was not needed. */
@@ -31,7 +31,7 @@ export function openTelling({ steps }: Graph, { ids, same, needed }: Vertices, o
   const shown = new Set(needed.filter((index) => isShown(steps[index]!)));
   const statuses = new Map<string, bigint>();
 
-  const report = (index: number, rest: { started: bigint; completed?: bigint; cached?: boolean; error?: string }, why?: readonly string[]) => {
+  const report = (index: number, rest: { started: bigint; completed?: bigint; cached?: boolean; error?: string; result?: string }, why?: readonly string[]) => {
     if (!shown.has(index)) return;
     const { name, inputs } = steps[index]!;
     states.set(index, { started: rest.started, completed: rest.completed !== undefined, why });
@@ -60,10 +60,10 @@ export function openTelling({ steps }: Graph, { ids, same, needed }: Vertices, o
       }
     },
     started: (index, why) => report(index, { started: nowNanos() }, why),
-    completed(index, cached) {
+    completed(index, cached, result) {
       const now = nowNanos();
       const open = isOpen(index) ? states.get(index) : undefined;
-      report(index, { started: open?.started ?? now, completed: now, ...(cached && { cached }) }, cached ? [] : open?.why);
+      report(index, { started: open?.started ?? now, completed: now, ...(cached && { cached }), ...(result !== undefined && { result }) }, cached ? [] : open?.why);
     },
     log: (index) => (stream, data) => options.report({ kind: "log", vertex: ids[index]!, stream, data, time: nowNanos() }),
     progress: (index) => ({ id, name, current, total }) => {

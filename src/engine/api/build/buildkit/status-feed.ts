@@ -86,7 +86,7 @@ export function openStatusFeed(source: () => Source | undefined = () => undefine
     else if (event.kind === "vertex") addVertex(vertexOf(event));
     else if (event.kind === "status") addStatus(event);
     else if (event.kind === "log") addLog(event);
-    else if (warnings.length < MAX_WARNINGS) warnings.push(warningOf(event.vertex, event.warning, source()));
+    else if (event.kind === "warning" && warnings.length < MAX_WARNINGS) warnings.push(warningOf(event.vertex, event.warning, source()));
     wake();
   }
 

@@ -1,0 +1,36 @@
+/** What a build tells of its Dockerfile: for doors that show instructions, and not the graph's vertices. */
+import type { Dockerfile } from "./dockerfile/dockerfile.ts";
+import type { BuildEvent, ToldInstruction } from "./events.ts";
+import type { Plan, PlannedInstruction } from "./plan/plan.ts";
+import { verticesOf } from "./solve/vertices.ts";
+
+export function dockerfileEvent({ meta, stages, emptyContinuations }: Dockerfile): Extract<BuildEvent, { kind: "dockerfile" }> {
+  const all = [...meta, ...stages.flatMap(({ from, instructions }) => [from, ...instructions])];
+  return {
+    kind: "dockerfile",
+    meta: meta.map(({ original }) => original),
+    froms: stages.map(({ from }) => ({ text: from.original, line: from.lines[0] })),
+    instructions: all.length,
+    emptyContinuations: emptyContinuations.flatMap((last) => all.find(({ lines }) => lines[0] <= last && last <= lines[1])?.original ?? []),
+  };
+}
+
+export function instructionsEvent({ graph, images, instructions, unusedArgs }: Plan): Extract<BuildEvent, { kind: "instructions" }> {
+  const { ids } = verticesOf(graph, images.map(({ step }) => step));
+  const stages = new Set<string>();
+  let before: PlannedInstruction | undefined;
+  const told = instructions.map((instruction): ToldInstruction => {
+    const { text, stage, onBuild, lines, step } = instruction;
+    const common = { text, stage, onBuild, line: lines[0] };
+    const isFrom = !onBuild && before?.stage !== stage;
+    const isOwn = before?.step !== step;
+    before = instruction;
+    if (!isFrom) return { ...common, ...(isOwn && { vertex: ids[step]! }) };
+    stages.add(stage);
+    const parent = text.split(/\s+/).slice(1).find((word) => !word.startsWith("--"))?.toLowerCase();
+    if (parent !== undefined && parent !== stage && stages.has(parent)) return { ...common, parent };
+    const { op } = graph.steps[step]!;
+    return { ...common, ...(op.kind === "image" && { image: op.manifest }), ...(op.kind === "scratch" && { image: "" }) };
+  });
+  return { kind: "instructions", instructions: told, unusedArgs };
+}
