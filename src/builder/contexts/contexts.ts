@@ -14,7 +14,7 @@ export { openContexts } from "./open-contexts.ts";
 export type Contexts = AsyncDisposable & {
   readonly pool: FilePool;
   /** Plain or compressed. Names that lead out of the context are refused (BLD-09). @throws invalid */
-  fromArchive(archive: AsyncIterable<Uint8Array>, options: { readonly signal: AbortSignal }): Promise<FileTree>;
+  fromArchive(archive: AsyncIterable<Uint8Array>, options: ArchiveOptions): Promise<FileTree>;
   /** One file, as of `-f -` or a URL of a text. */
   fromFile(name: string, bytes: AsyncIterable<Uint8Array>, options: { readonly signal: AbortSignal; readonly mode?: number; readonly mtime?: bigint }): Promise<FileTree>;
   /**
@@ -24,6 +24,8 @@ export type Contexts = AsyncDisposable & {
   begin(options: { readonly key: string; readonly signal: AbortSignal }): Promise<ContextSync>;
   /** What of the tree these select; include empty: everything. Lines of a .dockerignore as `exclude`, with Docker's matching. */
   filter(tree: FileTree, options: { readonly include?: readonly string[]; readonly exclude?: readonly string[] }): FileTree;
+  /** A directory of the tree as a tree of its own. */
+  below(tree: FileTree, path: string): FileTree;
   /** Keeps what is handed out from collection: until disposed. */
   hold(tree: FileTree): Disposable;
   /**
@@ -34,10 +36,19 @@ export type Contexts = AsyncDisposable & {
   recall(digest: Digest): Promise<FileTree | undefined>;
   /** No record needs them any more. */
   forget(digests: readonly Digest[]): Promise<void>;
+  /** The same under a name: what a source (a commit, a download) came to. */
+  note(key: string, tree: FileTree): Promise<void>;
+  noted(key: string): Promise<FileTree | undefined>;
   /** Of the pool on the disk. */
   usage(): Promise<{ readonly bytes: number; readonly files: number; readonly contexts: number }>;
   /** Frees what nothing leads to; `all`: also what is only remembered to send less. Resolves to the bytes that were freed. */
   collect(options?: { readonly all?: boolean }): Promise<{ readonly bytes: number }>;
+};
+
+export type ArchiveOptions = {
+  readonly signal: AbortSignal;
+  /** What an entry becomes; undefined: it is left out. Links are not looked at. */
+  readonly map?: (entry: FileEntry) => FileEntry | undefined;
 };
 
 export type ContextsParts = {

@@ -29,6 +29,14 @@ function select(tree: FileTree, include: readonly string[], exclude: readonly st
   return kept.length === tree.entries.length ? tree : makeTreeNow(kept, tree.entries);
 }
 
+/** What is in a directory of the tree, by its names there. */
+export function treeBelow(tree: FileTree, path: string): FileTree {
+  if (path === "") return tree;
+  const inside = tree.entries.filter((entry) => entry.path.startsWith(`${path}/`));
+  const cut = (name: string) => name.slice(path.length + 1);
+  return makeTreeNow(makeTreeNow(inside, tree.entries).entries.map((entry) => ({ ...entry, path: cut(entry.path), ...(entry.type === "hardlink" && { link: cut(entry.link!) }) })));
+}
+
 /** A directory that is not selected itself is there if something in it is. */
 function walk(entries: readonly FileEntry[], wanted: PatternMatcher | undefined, ignored: PatternMatcher): FileEntry[] {
   const kept: FileEntry[] = [];

@@ -3,6 +3,7 @@ import { fail } from "#base/errors.ts";
 import { decompress, detectCompression } from "#base/streams.ts";
 import { tarReader, type TarEntry } from "#base/tar.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
+import type { ArchiveOptions } from "./contexts.ts";
 import { MAX_ENTRIES, openAssembly } from "./assemble.ts";
 import { makeTree } from "./make-tree.ts";
 import { cleanName, textOf } from "./names.ts";
@@ -12,7 +13,7 @@ const MAX_BYTES = 256 * 2 ** 30;
 /** Enough to tell how it is compressed. */
 const HEAD = 8;
 
-export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<FileTree> {
+export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uint8Array>, { signal, map = (entry) => entry }: ArchiveOptions): Promise<FileTree> {
   const stream = plainBytes(archive);
   const reader = tarReader({ entries: MAX_ENTRIES });
   const assembly = openAssembly();
@@ -35,7 +36,8 @@ export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uin
   }
   reader.end();
   await writer.finish();
-  return await makeTree(assembly.entries());
+  const entries = assembly.entries();
+  return await makeTree(entries.flatMap((entry) => map(entry) ?? []), entries);
 }
 
 /** What is not compressed is passed on as it comes, uncopied. */

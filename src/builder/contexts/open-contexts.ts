@@ -4,7 +4,7 @@ import { nowNanos } from "#base/clock.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FileTree } from "../tree.ts";
 import type { Contexts, ContextsParts } from "./contexts.ts";
-import { filterTree } from "./filter.ts";
+import { filterTree, treeBelow } from "./filter.ts";
 import { takeArchive, takeOne } from "./from-archive.ts";
 import { checkPath } from "./names.ts";
 import { openPool } from "./pool/pool.ts";
@@ -36,9 +36,9 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
 
   return {
     pool,
-    async fromArchive(archive, { signal }) {
+    async fromArchive(archive, options) {
       await using writer = pool.writer();
-      return handOut(await takeArchive(writer, archive, signal));
+      return handOut(await takeArchive(writer, archive, options));
     },
     async fromFile(name, bytes, { signal, mode = 0o600, mtime = nowNanos() }) {
       checkPath(name);
@@ -53,6 +53,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
       return receive({ writer: pool.writer(), before, has, signal, remember: (tree) => void store(name, handOut(tree)) });
     },
     filter: (tree, selection) => handOut(filterTree(tree, selection)),
+    below: (tree, path) => handOut(treeBelow(tree, path)),
     hold(tree) {
       const places = pool.hold();
       held.set(tree, (held.get(tree) ?? 0) + 1);
@@ -69,12 +70,9 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
       };
     },
     keep: (tree) => store(nameOf(tree.digest), tree),
-    async recall(digest) {
-      const tree = await load(nameOf(digest));
-      if (tree === undefined || tree.entries.some((entry) => entry.digest !== undefined && !pool.has(entry.digest))) return undefined;
-      void stored.touch(nameOf(digest));
-      return handOut(tree);
-    },
+    recall: (digest) => loadWhole(nameOf(digest)),
+    note: (key, tree) => store(`${NOTED}${keyOf(key)}`, tree),
+    noted: (key) => loadWhole(`${NOTED}${keyOf(key)}`),
     async forget(digests) {
       for (const digest of digests) memory.delete(nameOf(digest));
       await Promise.all(digests.map((digest) => stored.remove(nameOf(digest))));
@@ -104,6 +102,13 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
     const known = memory.get(name);
     const tree = known ?? (await stored.read(name));
     if (tree !== undefined) remember(name, handOut(tree));
+    return tree;
+  }
+
+  async function loadWhole(name: string): Promise<FileTree | undefined> {
+    const tree = await load(name);
+    if (tree === undefined || tree.entries.some(({ digest }) => digest !== undefined && !pool.has(digest))) return undefined;
+    void stored.touch(name);
     return tree;
   }
 
@@ -166,5 +171,6 @@ function marker(mark: (digest: Digest) => boolean): (tree: FileTree, most?: numb
 }
 
 const SYNC = "sync-";
+const NOTED = "noted-";
 const nameOf = (digest: Digest): string => `kept-${digest.slice("sha256:".length)}`;
 const bootId = async (): Promise<string> => (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();

@@ -1,0 +1,67 @@
+/** A context that is a URL: a repository, an archive, or a Dockerfile alone. */
+import { createReadStream } from "node:fs";
+import { fail } from "#base/errors.ts";
+import { detectCompression } from "#base/streams.ts";
+import { tarReader } from "#base/tar.ts";
+import type { OpenRemote } from "../build.ts";
+import type { HttpOp } from "../graph.ts";
+import { gitStep } from "../plan/git.ts";
+import type { FileEntry, FileTree } from "../tree.ts";
+import type { Contexts } from "./contexts.ts";
+import type { GitSources } from "./git/git.ts";
+import { type HttpSources, withoutSecrets } from "./http/http.ts";
+
+export type RemoteParts = { readonly contexts: Contexts; readonly git: GitSources; readonly http: HttpSources };
+
+const DOCKERFILE = "Dockerfile";
+
+export function remoteOpener({ contexts, git, http }: RemoteParts): OpenRemote {
+  return async (url, options) => {
+    const context = { ...options, log: () => undefined, progress: () => undefined };
+    const op = gitStep(withScheme(url), {});
+    if (op !== undefined) return { tree: await git.tree(op, context), op };
+    if (!/^https?:\/\//i.test(url)) throw fail("invalid", `unable to prepare context: ${JSON.stringify(withoutSecrets(url))} is neither a repository nor a URL`);
+    const download: HttpOp = { kind: "http", url, filename: "context" };
+    const file = (await http.tree(download, context)).entries[0]!;
+    if (await isArchive(contexts, file)) return { tree: await unpacked(contexts, file, options.signal), op: download };
+    return { tree: await contexts.fromFile(DOCKERFILE, bytesOf(contexts, file), { signal: options.signal }), dockerfile: DOCKERFILE };
+  };
+}
+
+/** As Docker's older clients write it: "github.com/USER/REPOSITORY". */
+function withScheme(url: string): string {
+  const [, path = "", rest = ""] = /^(github\.com\/[^?#]+)(.*)$/s.exec(url) ?? [];
+  return path === "" ? url : `https://${path.replace(/(?:\.git)?\/*$/, "")}.git${rest}`;
+}
+
+async function unpacked(contexts: Contexts, file: FileEntry, signal: AbortSignal): Promise<FileTree> {
+  const key = `unpacked ${file.digest}`;
+  const known = await contexts.noted(key);
+  if (known !== undefined) return known;
+  const tree = await contexts.fromArchive(bytesOf(contexts, file), { signal });
+  await contexts.note(key, tree);
+  return tree;
+}
+
+const BLOCK = 512;
+
+async function isArchive(contexts: Contexts, file: FileEntry): Promise<boolean> {
+  let head: Buffer = Buffer.alloc(0);
+  for await (const chunk of bytesOf(contexts, file, BLOCK)) head = Buffer.concat([head, chunk]);
+  if (detectCompression(head) !== "none") return true;
+  if (head.length < BLOCK) return false;
+  try {
+    for (const _ of tarReader().push(head));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function bytesOf({ pool }: Contexts, { digest }: FileEntry, limit = Infinity): AsyncIterable<Buffer> {
+  const { path, offset, length } = pool.place(digest!);
+  const size = Math.min(length, limit);
+  return size === 0 ? nothing() : createReadStream(path, { start: offset, end: offset + size - 1, highWaterMark: 2 ** 18 });
+}
+
+async function* nothing(): AsyncGenerator<Buffer> {}
