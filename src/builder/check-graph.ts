@@ -7,7 +7,7 @@ import { isDigest } from "#spec/digest.ts";
 import type { ExecMount, ExecOp, FileAction, Graph, Step } from "./graph.ts";
 
 /** More than any Dockerfile within its limits makes. */
-export const MAX_STEPS = 65_536;
+export const MAX_STEPS = 20_000;
 const MAX_INPUTS = 10_000;
 const MAX_EDGES = 1_000_000;
 
@@ -62,10 +62,11 @@ const CHECKS: { readonly [K in Step["op"]["kind"]]: (op: Extract<Step["op"], { k
 function checkExec(op: ExecOp, place: Place): void {
   const { index, entitlements } = place;
   needInput(op.base, place);
-  needTexts(index, [op.cwd, op.user, op.network], op.args, op.env, op.proxies, op.devices?.map((device) => device?.name));
+  needTexts(index, [op.cwd, op.user, op.network], op.args, op.env, op.proxies);
   if (op.args.length === 0) throw invalid(`step ${index}: nothing to run`);
   if (op.security !== "sandbox" && op.security !== "insecure") throw invalid(`step ${index}: no security mode is called ${show(op.security)}`);
   if (!Array.isArray(op.devices)) throw invalid(`step ${index}: no list of devices`);
+  needTexts(index, [], op.devices.map((device: { name?: unknown } | null) => device?.name));
   if (!Array.isArray(op.mounts)) throw invalid(`step ${index}: no list of mounts`);
   for (const mount of op.mounts) checkMount(mount, place);
   if (op.security === "insecure") needEntitlement(entitlements, "security.insecure");

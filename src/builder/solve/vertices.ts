@@ -5,10 +5,9 @@
 import { sha256 } from "#base/digest.ts";
 import type { BuildEvent, PlannedVertex } from "../events.ts";
 import type { Graph, Step } from "../graph.ts";
-import { canonical } from "./keys.ts";
 
 export type Vertices = {
-  /** Of each step. */
+  /** Of each step that is needed; "" of the others. */
   readonly ids: readonly string[];
   /** Of each step, the first that is the same. */
   readonly same: readonly number[];
@@ -17,24 +16,28 @@ export type Vertices = {
 };
 
 export function verticesOf({ steps }: Graph, targets: readonly number[]): Vertices {
-  const ids: string[] = [];
+  const needed = neededBy(steps, targets);
+  const ids: string[] = new Array(steps.length).fill("");
+  const same = steps.map((_, index) => index);
   const first = new Map<string, number>();
-  const same: number[] = [];
-  steps.forEach((step, index) => {
-    const id = sha256(canonical([step.op, step.platform, step.noCache === true, step.inputs.map((input) => ids[input]!)]));
-    ids.push(id);
+  for (const index of needed) {
+    const { op, platform, noCache = false, inputs } = steps[index]!;
+    // Not canonical: whoever writes the same instruction into a graph writes the same members in the same order.
+    const id = sha256(JSON.stringify([op, platform, noCache, inputs.map((input) => ids[input]!)]));
+    ids[index] = id;
     if (!first.has(id)) first.set(id, index);
-    same.push(first.get(id)!);
-  });
-  return { ids, same, needed: neededBy(steps, targets, same) };
+    same[index] = first.get(id)!;
+  }
+  return { ids, same, needed: needed.filter((index) => same[index] === index) };
 }
 
-function neededBy(steps: readonly Step[], targets: readonly number[], same: readonly number[]): number[] {
-  const needed = new Set(targets.map((target) => same[target]!));
+function neededBy(steps: readonly Step[], targets: readonly number[]): number[] {
+  const needed = new Uint8Array(steps.length);
+  for (const target of targets) needed[target] = 1;
   for (let index = steps.length - 1; index >= 0; index--) {
-    if (needed.has(index)) for (const input of steps[index]!.inputs) needed.add(same[input]!);
+    if (needed[index] === 1) for (const input of steps[index]!.inputs) needed[input] = 1;
   }
-  return [...needed].toSorted((a, b) => a - b);
+  return steps.flatMap((_, index) => (needed[index] === 1 ? [index] : []));
 }
 
 /** A scratch step is nothing to look at. */
