@@ -5,6 +5,8 @@ import { argsOf, descriptionOf } from "./dockerfile/arguments.ts";
 import type { Dockerfile, Instruction, Stage } from "./dockerfile/dockerfile.ts";
 import type { BuildWarning } from "./events.ts";
 import type { Plan, PlanInput } from "./plan/plan.ts";
+import { showSvg } from "./plan/show-svg.ts";
+import { showText } from "./plan/show-text.ts";
 import { checkPlan } from "./plan/warnings.ts";
 
 type Question = { readonly request: BuildRequest; readonly definition: Definition; readonly dockerfile: Dockerfile; readonly input: PlanInput; readonly plan: () => Promise<Plan> };
@@ -17,8 +19,11 @@ const answers: Readonly<Record<NonNullable<BuildRequest["only"]>, (question: Que
   check: async ({ definition, input }) => ({ warnings: (await checkPlan(input)).map(warningOf), sources: [sourceOf(definition)] }),
   targets: async ({ definition, dockerfile }) => ({ targets: dockerfile.stages.map((stage, at) => targetOf(stage, at === dockerfile.stages.length - 1)), sources: [definition.text.toString("base64")] }),
   outline: async (question) => outlineOf(question),
-  plan: async ({ plan }) => await plan(),
+  plan: async ({ plan }) => planOf(await plan()),
 };
+
+/** `text` and `svg` are what `--dry-run` prints. */
+const planOf = (plan: Plan) => ({ text: showText(plan), svg: showSvg(plan), steps: plan.graph.steps, images: plan.images, unusedArgs: plan.unusedArgs });
 
 function warningOf({ rule, description, url, detail, ranges }: BuildWarning): unknown {
   return { ruleName: rule, description, url, detail, location: locationOf(ranges) };
