@@ -6,7 +6,7 @@
 #include <sys/types.h>
 #include "ops.h" /* OP_*, op_shape, SLOTS, INIT_PIDFD, HOST_NULL: generated from src/linux/ops.ts */
 
-#define MAX_INTS 10
+#define MAX_INTS 8
 #define MAX_STRS 9
 #define MAX_PROGRAM (8u << 20) /* bytes */
 

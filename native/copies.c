@@ -171,25 +171,31 @@ int tree_list(struct machine *m, uint32_t index, int dir, const char *path, int 
 /* --- what is made of it ------------------------------------------------------------------------------------------- */
 
 /* The directory that path is in, below root, where no link leads. */
-static int open_parent(int root, const char *path, const char **name) {
+static int open_parent(int root, const char *path, size_t len) {
   char parent[PATH_MAX];
-  const char *slash = strrchr(path, '/');
-  *name = slash ? slash + 1 : path;
-  if (slash && (size_t)(slash - path) >= sizeof parent) return -ENAMETOOLONG;
-  snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+  if (len >= sizeof parent) return -ENAMETOOLONG;
+  memcpy(parent, len ? path : ".", len ? len : 1);
+  parent[len ? len : 1] = 0;
   int fd = sys_openat2(root, parent, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, PLAIN | RESOLVE_NO_XDEV);
   return fd < 0 ? -errno : fd;
 }
 
-/* Another name of the file of an older tree, if it is what is wished for. */
-static int link_same(const struct range *r) {
-  const char *name;
-  struct stat st;
-  int old = open_parent(r->same, r->path, &name), fresh = old < 0 ? old : open_parent(r->into, r->path, &name), err = fresh < 0 ? fresh : 0;
-  if (err == 0 && fstatat(old, name, &st, AT_SYMLINK_NOFOLLOW)) err = -errno;
-  if (err == 0 && (!S_ISREG(st.st_mode) || st.st_size != r->length || (st.st_mode & 07777) != r->mode || st.st_uid != r->uid || st.st_gid != r->gid ||
-                   st.st_mtim.tv_sec != r->sec || st.st_mtim.tv_nsec != r->nsec)) err = -ESTALE;
-  if (err == 0 && linkat(old, name, fresh, name, 0)) err = -errno;
+int link_files(int from, int to, struct str paths) {
+  int old = -1, fresh = -1, err = 0;
+  const char *last = NULL; /* whose directories are open */
+  size_t last_len = 0;
+  for (size_t at = 0; err == 0 && at < paths.len; at += strlen(paths.p + at) + 1) {
+    const char *path = paths.p + at, *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (!last || len != last_len || memcmp(path, last, len)) {
+      if (old >= 0) close(old);
+      if (fresh >= 0) close(fresh);
+      fresh = (old = open_parent(from, path, len)) < 0 ? -1 : open_parent(to, path, len);
+      err = old < 0 ? old : fresh < 0 ? fresh : 0;
+      last = path, last_len = len;
+    }
+    if (err == 0 && linkat(old, name, fresh, name, 0)) err = -errno;
+  }
   if (old >= 0) close(old);
   if (fresh >= 0) close(fresh);
   return err;
@@ -219,7 +225,6 @@ static int create_file(const char *path) {
 int put_range(const struct range *r) {
   const struct timespec times[2] = { { r->sec, r->nsec }, { r->sec, r->nsec } };
   struct stat st;
-  if (r->same >= 0 && link_same(r) == 0) return 0;
   int in = r->from_path[0] ? sys_openat2(r->from, r->from_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0, PLAIN) : r->from;
   int err = in < 0 ? -(r->from_path[0] ? errno : EBADF) : fstat(in, &st) ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
   int out = err ? -1 : create_file(r->path);

@@ -12,9 +12,11 @@ int path_modes(struct machine *m, uint32_t index, int root, struct str paths);
 /* The op `walk`: a record for each. */
 int tree_list(struct machine *m, uint32_t index, int dir, const char *path, int depth);
 
-struct range { int same, into, from; int64_t offset, length, sec; long nsec; mode_t mode; uid_t uid; gid_t gid; const char *path, *from_path; };
+struct range { int from; int64_t offset, length, sec; long nsec; mode_t mode; uid_t uid; gid_t gid; const char *path, *from_path; };
 /* The op `putRange`. */
 int put_range(const struct range *range);
+/* The op `linkFiles`. */
+int link_files(int from, int to, struct str paths);
 /* The op `likeDir`. */
 int like_dir(int from, const char *path);
 #endif

@@ -42,7 +42,8 @@ enum {
   OP_RESOLVE = 42003,
   OP_MODES = 31871,
   OP_WALK = 19259,
-  OP_PUT_RANGE = 31187,
+  OP_PUT_RANGE = 33669,
+  OP_LINK_FILES = 12244,
   OP_LIKE_DIR = 20556,
   OP_EXPECT = 31448,
   OP_POUR_TREE = 49719,
@@ -159,8 +160,10 @@ enum { MODES_DIR = 0 }; /* N */
 enum { MODES_PATHS = 0 }; /* S */
 enum { WALK_DIR = 0, WALK_DEPTH = 1 }; /* N */
 enum { WALK_PATH = 0 }; /* S */
-enum { PUT_RANGE_SAME = 0, PUT_RANGE_INTO = 1, PUT_RANGE_FROM = 2, PUT_RANGE_OFFSET = 3, PUT_RANGE_LENGTH = 4, PUT_RANGE_MODE = 5, PUT_RANGE_UID = 6, PUT_RANGE_GID = 7, PUT_RANGE_SEC = 8, PUT_RANGE_NSEC = 9 }; /* N */
+enum { PUT_RANGE_FROM = 0, PUT_RANGE_OFFSET = 1, PUT_RANGE_LENGTH = 2, PUT_RANGE_MODE = 3, PUT_RANGE_UID = 4, PUT_RANGE_GID = 5, PUT_RANGE_SEC = 6, PUT_RANGE_NSEC = 7 }; /* N */
 enum { PUT_RANGE_PATH = 0, PUT_RANGE_FROM_PATH = 1 }; /* S */
+enum { LINK_FILES_FROM = 0, LINK_FILES_SLOT = 1 }; /* N */
+enum { LINK_FILES_PATHS = 0 }; /* S */
 enum { LIKE_DIR_FROM = 0 }; /* N */
 enum { LIKE_DIR_PATH = 0 }; /* S */
 enum { EXPECT_PATH = 0, EXPECT_DATA = 1 }; /* S */
@@ -262,7 +265,8 @@ static inline int op_shape(unsigned code) {
   case OP_RESOLVE: return 2 << 8 | 1;
   case OP_MODES: return 1 << 8 | 1;
   case OP_WALK: return 2 << 8 | 1;
-  case OP_PUT_RANGE: return 10 << 8 | 2;
+  case OP_PUT_RANGE: return 8 << 8 | 2;
+  case OP_LINK_FILES: return 2 << 8 | 1;
   case OP_LIKE_DIR: return 1 << 8 | 1;
   case OP_EXPECT: return 0 << 8 | 2;
   case OP_POUR_TREE: return 2 << 8 | 0;

@@ -187,7 +187,7 @@ static int put_file(struct machine *m, const struct op *op) {
 }
 
 static int put_range_op(struct machine *m, const struct op *op) {
-  return put_range(&(struct range){ .same = fd_of(m, N(PUT_RANGE_SAME)), .into = fd_of(m, N(PUT_RANGE_INTO)), .from = fd_of(m, N(PUT_RANGE_FROM)),
+  return put_range(&(struct range){ .from = fd_of(m, N(PUT_RANGE_FROM)),
     .offset = N(PUT_RANGE_OFFSET), .length = N(PUT_RANGE_LENGTH), .sec = N(PUT_RANGE_SEC), .nsec = (long)N(PUT_RANGE_NSEC), .mode = (mode_t)N(PUT_RANGE_MODE),
     .uid = (uid_t)N(PUT_RANGE_UID), .gid = (gid_t)N(PUT_RANGE_GID), .path = S(PUT_RANGE_PATH), .from_path = S(PUT_RANGE_FROM_PATH) });
 }
@@ -742,6 +742,7 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_MODES: return path_modes(m, index, fd_of(m, N(MODES_DIR)), op->s[MODES_PATHS]);
   case OP_WALK: return tree_list(m, index, fd_of(m, N(WALK_DIR)), S(WALK_PATH), (int)N(WALK_DEPTH));
   case OP_PUT_RANGE: return put_range_op(m, op);
+  case OP_LINK_FILES: return link_files(fd_of(m, N(LINK_FILES_FROM)), fd_of(m, N(LINK_FILES_SLOT)), op->s[LINK_FILES_PATHS]);
   case OP_LIKE_DIR: return like_dir(fd_of(m, N(LIKE_DIR_FROM)), S(LIKE_DIR_PATH));
   case OP_SPREAD: return spread(S(SPREAD_PATH));
   case OP_EXPECT: return expect(S(EXPECT_PATH), op->s[EXPECT_DATA]);

@@ -26,7 +26,7 @@ type Shape<I extends string, S extends string> = {
 };
 
 /** Fields that default to -1 instead of 0. */
-export const MINUS_ONE = new Set(["slot", "same", "into", "dir", "fromDir", "toDir", "from", "to", "userns", "uid", "gid", "patchSlot"]);
+export const MINUS_ONE = new Set(["slot", "dir", "fromDir", "toDir", "from", "to", "userns", "uid", "gid", "patchSlot"]);
 
 function shape<const I extends string, const S extends string = "">(ints: I, strs: S = "" as S): Shape<I, S> {
   const words = (text: string) => (text === "" ? [] : text.split(" "));
@@ -141,9 +141,11 @@ export const OPS = {
    * (-1: all), as the op's output, in pieces of whole records. See src/core/layers/walk.ts. */
   walk: shape("dir depth", "path"),
   /** A file at path, relative to the current directory, as putFile makes it, from `length` bytes at `offset` (-1: all) of the
-   * file in slot `from`, or at fromPath below it. With `same`, the root of an older tree of the same mount as `into`, the
-   * root of this one: another name of the file that is there at path, if it has this size, mode, owner and time. */
-  putRange: shape("same into from offset length mode uid gid sec nsec", "path fromPath"),
+   * file in slot `from`, or at fromPath below it. */
+  putRange: shape("from offset length mode uid gid sec nsec", "path fromPath"),
+  /** Files at paths, each with its NUL, below directory `slot`: other names of those at the same paths below `from`, a directory
+   * of the same mount. Directories on the way are there, and no links. */
+  linkFiles: shape("from slot", "paths"),
   /** mkdir -p of path in the current directory: each with owner, mode, times and attributes of the one below `from`. */
   likeDir: shape("from", "path"),
   /** The file at path (read up to 16 KiB) must hold data; else ESRCH. */

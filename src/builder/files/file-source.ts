@@ -9,7 +9,7 @@ const MAX_LINKS = 255;
 
 type Index = { readonly byPath: ReadonlyMap<string, FileEntry>; readonly sorted: readonly FileEntry[] };
 
-/** Made once a tree. */
+/** Made once a tree. Entries are in order: a directory, then all that is in it. */
 const indexes = new WeakMap<FileTree, Index>();
 
 export function fileSource({ pool }: Pick<SourceParts, "pool">, tree: FileTree): Source {
@@ -33,9 +33,7 @@ export function fileSource({ pool }: Pick<SourceParts, "pool">, tree: FileTree):
 function indexOf(tree: FileTree): Index {
   const known = indexes.get(tree);
   if (known !== undefined) return known;
-  // A directory comes before what is in it, and everything in it before its next sibling.
-  const keyed = tree.entries.map((entry) => [entry.path.replaceAll("/", "\0"), entry] as const).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  const made = { byPath: new Map(tree.entries.map((entry) => [entry.path, entry])), sorted: keyed.map(([, entry]) => entry) };
+  const made = { byPath: new Map(tree.entries.map((entry) => [entry.path, entry])), sorted: tree.entries };
   indexes.set(tree, made);
   return made;
 }

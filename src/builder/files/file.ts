@@ -1,5 +1,6 @@
 /** Performers.file: actions, one after another, in a draft that becomes one layer. */
 import { fail } from "#base/errors.ts";
+import type { Lease } from "#core/leases/leases.ts";
 import type { Program } from "#linux/ops.ts";
 import type { CopyAction, FileAction, FileOp } from "../graph.ts";
 import type { StepContext } from "../solve/solve.ts";
@@ -9,6 +10,7 @@ import type { OpenDraft, OpenDrafts } from "./drafts.ts";
 import type { FilesParts } from "./files.ts";
 import { fillDraft } from "./fill.ts";
 import { type Ground, openGround } from "./ground.ts";
+import { describeFile, type MadeBefore } from "./made-before.ts";
 import { baseOf, cleanPath, encodeName, joinPath, parentOf } from "./names.ts";
 import { type Owner, resolveOwner } from "./owner.ts";
 import { type CopyPlan, type CopyRules, emptyPlan, makeDirectories, planMatch, prepareDestination } from "./plan-copy.ts";
@@ -16,20 +18,23 @@ import { type Match, select } from "./select.ts";
 import { openSource, type Source } from "./source.ts";
 import { findArchive, unpack } from "./unpack.ts";
 
-type Parts = FilesParts & { readonly drafts: OpenDrafts };
+type Parts = FilesParts & { readonly drafts: OpenDrafts; readonly before: MadeBefore };
 
-type Acting = { readonly parts: FilesParts; readonly base: LayerTree; readonly draft: OpenDraft; readonly inputs: readonly Tree[]; readonly signal: AbortSignal };
+type Acting = { readonly parts: Parts; readonly base: LayerTree; readonly draft: OpenDraft; readonly inputs: readonly Tree[]; readonly made: Map<string, string>; readonly lease: Lease; readonly signal: AbortSignal };
 
 const DIRECTORY = 0o755;
 
 export async function performFile(parts: Parts, op: FileOp, inputs: readonly Tree[], { lease, signal }: StepContext): Promise<LayerTree> {
   const base = baseOfStep(inputs[op.base]);
   await using draft = await parts.drafts.begin(base);
+  const made = new Map<string, string>();
   for (const action of op.actions) {
     signal.throwIfAborted();
-    await perform({ parts, base, draft, inputs, signal }, action);
+    await perform({ parts, base, draft, inputs, made, lease, signal }, action);
   }
-  return await draft.commit(lease, { signal });
+  const tree = await draft.commit(lease, { signal });
+  parts.before.remember(tree.snapshot!, made);
+  return tree;
 }
 
 function baseOfStep(tree: Tree | undefined): LayerTree {
@@ -122,6 +127,17 @@ async function copyMatches(acting: Acting, action: CopyAction, { source, from, m
   await fill(acting, plan, from);
 }
 
-async function fill({ parts, base, draft, signal }: Acting, plan: CopyPlan, from: Tree | undefined): Promise<void> {
-  if (plan.steps.length > 0 || plan.times.size > 0) await fillDraft(parts, plan, { tree: draft.tree, base, from, signal });
+async function fill({ parts, base, draft, made, lease, signal }: Acting, plan: CopyPlan, from: Tree | undefined): Promise<void> {
+  if (plan.steps.length === 0 && plan.times.size === 0) return;
+  const files = from?.kind === "files" && parts.core.snapshots.whiteouts === "marks" ? filesOf(plan) : new Map<string, string>();
+  const same = files.size === 0 ? undefined : parts.before.find(files, lease);
+  await fillDraft(parts, plan, { tree: draft.tree, base, from, signal, ...(same && { same }) });
+  for (const [path, file] of files) made.set(path, file);
+}
+
+function filesOf({ steps }: CopyPlan): Map<string, string> {
+  return new Map(steps.flatMap((step) => {
+    const file = step.kind === "file" ? describeFile(step) : undefined;
+    return step.kind === "file" && file !== undefined ? [[step.path, file] as const] : [];
+  }));
 }

@@ -14,8 +14,8 @@ export type Ground = {
   kind(path: string): Kind;
   /** True for what was there before, and is a directory that the draft may not have of its own yet. */
   isOld(path: string): boolean;
-  /** It will be there. */
-  make(path: string, kind: "directory" | "other"): void;
+  /** It will be there. True if it would have been already, of what was planned before. */
+  make(path: string, kind: "directory" | "other"): boolean;
 };
 
 const S_IFMT = 0o170000;
@@ -58,8 +58,10 @@ export function openGround(kernel: Kernel, open: (slot: number) => Program): Gro
     kind: (path) => kinds.get(path) ?? kindAbove(path) ?? "nothing",
     isOld: (path) => kinds.get(path) === "directory" && !made.has(path),
     make(path, kind) {
+      const again = made.has(path);
       if (kinds.get(path) !== "directory" || kind !== "directory") made.add(path);
       kinds.set(path, kind);
+      return again;
     },
   };
 }

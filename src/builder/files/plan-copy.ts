@@ -19,7 +19,12 @@ export type CopyRules = {
 };
 
 /** In order; `times` come last, when nothing is made in these directories any more. */
-export type CopyPlan = { readonly steps: CopyStep[]; readonly times: Map<string, { readonly sec: number; readonly nsec: number }> };
+export type CopyPlan = {
+  readonly steps: CopyStep[];
+  readonly times: Map<string, { readonly sec: number; readonly nsec: number }>;
+  /** Something is made more than once: the order matters. */
+  remade: boolean;
+};
 
 export type CopyStep =
   | { readonly kind: "op"; readonly op: Op }
@@ -30,7 +35,7 @@ export type CopyStep =
 const S_IFMT = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 const ROOT_OWNER: Owner = { uid: 0, gid: 0 };
 
-export const emptyPlan = (): CopyPlan => ({ steps: [], times: new Map() });
+export const emptyPlan = (): CopyPlan => ({ steps: [], times: new Map(), remade: false });
 
 /** Where a destination leads, made if need be. "/a/b/": the directory itself; "/a/b": what it is in. */
 export async function prepareDestination(plan: CopyPlan, ground: Ground, destination: string, rules: CopyRules): Promise<string> {
@@ -88,7 +93,7 @@ function planEntry(plan: CopyPlan, ground: Ground, entry: SourceEntry, path: str
   }
   if (there === "directory") throw fail("invalid", `cannot replace to directory /${path} with file`);
   hold(plan, ground, parentOf(path));
-  ground.make(path, "other");
+  if (ground.make(path, "other")) plan.remade = true;
   const first = entry.inode === undefined ? undefined : planning.links.get(entry.inode);
   if (first !== undefined) return void push(plan, { op: "makeRoom", path: encodeName(path) }, { op: "link", fromPath: encodeName(first), path: encodeName(path) });
   if (entry.inode !== undefined) planning.links.set(entry.inode, path);

@@ -32,30 +32,41 @@ export function openSelections(parts: FilesParts): Performers["selection"] {
 type Selecting = { readonly sources: readonly string[]; readonly exclude: readonly string[]; readonly parents: boolean; readonly signal: AbortSignal };
 
 async function digestOf(parts: FilesParts, tree: Tree, { sources, exclude, parents, signal }: Selecting): Promise<Digest> {
+  const isWhole = sources.every((words) => cleanPath(words) === "") && exclude.length === 0;
+  if (tree.kind === "files" && isWhole) return tree.digest;
   const source = openSource({ ...parts, signal }, tree);
   const hash = hasher();
-  const add = (line: unknown) => hash.update(Buffer.from(`${JSON.stringify(line)}\n`));
   for (const words of sources) {
     const matches = await select(source, words, { exclude, parents, allowEmpty: true }).catch((error: unknown) => { throw asDocker(error, tree); });
     const bytes = tree.kind === "layers" ? await hashFiles(parts, tree, matches, signal) : undefined;
-    add(["source", matches.length]);
+    hash.update(Buffer.from(`source\0${matches.length}\n`));
     for (const { name, entries } of matches) {
-      add(["match", name]);
+      hash.update(Buffer.from(`match\0${name}\0${entries.length}\n`));
       const links = new Map<string, string>();
-      for (const entry of entries) add(describe(entry, tree.kind, { links, digest: entry.digest ?? bytes?.get(entry.at) }));
+      for (let at = 0; at < entries.length; at += SLICE) {
+        const lines = entries.slice(at, at + SLICE).map((entry) => lineOf(entry, tree.kind, { links, digest: entry.digest ?? bytes?.get(entry.at) }));
+        hash.update(Buffer.from(lines.join("")));
+      }
     }
   }
   return hash.digest();
 }
 
+const SLICE = 1000;
+
 type Told = { readonly links: Map<string, string>; readonly digest: Digest | undefined };
 
-/** Of a context owners say nothing: what is copied of it is root's, or whose the step says. */
-function describe({ path, type, mode, uid, gid, size, link, device, xattrs, inode }: SourceEntry, kind: Tree["kind"], { links, digest }: Told): unknown[] {
+/**
+ * Neither names nor links hold NUL, so no part can be taken for another one. Of a context owners say nothing: what is copied of
+ * it is root's, or whose the step says.
+ */
+function lineOf({ path, type, mode, uid, gid, size, link, device, xattrs, inode }: SourceEntry, kind: Tree["kind"], { links, digest }: Told): string {
   const first = inode === undefined ? undefined : links.get(inode);
   if (inode !== undefined && first === undefined) links.set(inode, path);
-  const attributes = (xattrs ?? []).map(([name, value]) => [name, Buffer.from(value).toString("base64")]);
-  return [path, type, type === "symlink" ? 0 : mode, kind === "layers" ? [uid, gid] : 0, type === "file" ? [size, digest] : 0, link ?? "", device ?? 0, attributes, first ?? ""];
+  const owner = kind === "layers" ? `${uid}:${gid}` : "";
+  const content = type === "file" ? `${size} ${digest}` : device === undefined ? "" : `${device.major}:${device.minor}`;
+  const attributes = xattrs === undefined ? "" : xattrs.map(([name, value]) => `${name}=${Buffer.from(value).toString("hex")}\0`).join("");
+  return `${path}\0${type}\0${type === "symlink" ? 0 : mode} ${owner} ${content}\0${link ?? ""}\0${first ?? ""}\0${attributes}\n`;
 }
 
 /** BuildKit's words; `facts.missing` is for doors that have others. */
