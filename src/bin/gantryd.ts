@@ -68,7 +68,7 @@ export async function serve(given: Config): Promise<Engine> {
   opening.defer(() => images.flushUse());
   const later = opening.use(openBuildsLater({
     core, root: join(config.dataRoot, "build"), containers: open.context, registries, transfer: () => registries.transfer(), trust,
-    publish: events.publish, settings: () => config.builder, version: packageJson.version, log,
+    publish: events.publish, settings: () => config.builder, proxies: () => config.registries.proxies, version: packageJson.version, log,
   }));
 
   await images.addBuiltin("hello:latest", join(BUILD, "hello"));

@@ -7,6 +7,7 @@ import { openCache } from "#builder/cache/cache.ts";
 import { openCollection } from "#builder/cache/collect.ts";
 import { defaultRules } from "#builder/cache/policy.ts";
 import { openContexts } from "#builder/contexts/contexts.ts";
+import { openSources } from "#builder/contexts/sources.ts";
 import { openExporter } from "#builder/export/export.ts";
 import { openFiles } from "#builder/files/files.ts";
 import { openHistory } from "#builder/history/history.ts";
@@ -27,7 +28,6 @@ import type { Builds } from "./builds.ts";
 import { outputs } from "./name-and-push.ts";
 import { cacheMounts, sentContexts } from "./other-caches.ts";
 import { openRun } from "./run/run.ts";
-import { openSources } from "./sources.ts";
 
 export type BuildsParts = {
   readonly core: Core;
@@ -39,6 +39,8 @@ export type BuildsParts = {
   readonly trust: Trust;
   readonly publish: Events["publish"];
   readonly settings: () => BuilderSettings;
+  /** As for registries. */
+  readonly proxies: () => { readonly http: string; readonly https: string; readonly no: string };
   readonly version: string;
   readonly log: Log;
 };
@@ -47,7 +49,7 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
   const { core, root, containers, registries, trust, publish, version, settings, log } = parts;
   const { kernel, tasks } = containers;
   await using opening = new AsyncDisposableStack();
-  const contexts = await openContexts({ root: join(root, "contexts"), kernel });
+  const contexts = opening.use(await openContexts({ root: join(root, "contexts"), kernel }));
   const history = await openHistory({ db: core.db, folder: join(root, "history"), limits: () => settings().history });
   const files = openFiles({ kernel, core, tasks, pool: contexts.pool });
   const run = openRun({ containers, drafts: files.drafts, contexts, folder: join(root, "run"), allowed: () => settings().entitlements });
@@ -60,8 +62,8 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
   };
   const collection = openCollection({ cache, root: core.root, rules, failed: (error) => log.warn("collect the build cache", { error: messageOf(error) }) });
   opening.defer(() => collection.close());
-  const sources = openSources();
-  const performers: Performers = { ...files, ...sources, exec: run.exec, image: (op, context) => unpackImage(core, op, context) };
+  const sources = opening.use(await openSources({ contexts, tasks, kernel, root: join(root, "sources"), proxies: parts.proxies }));
+  const performers: Performers = { ...files, ...sources.performers, exec: run.exec, image: (op, context) => unpackImage(core, op, context) };
   const solver = openSolver({ leases: core.leases, snapshots: core.snapshots, cache, performers, contexts });
   const documents = openDocuments(core.content);
   const { name, push } = outputs({ core, documents, publish, transfer: parts.transfer });
