@@ -8,7 +8,7 @@ import { fileSource } from "#builder/files/file-source.ts";
 import type { FilePool, FileTree } from "#builder/tree.ts";
 import type { Kernel } from "#linux/linux.ts";
 import { removeFolderProgram } from "#core/tasks/tasks.ts";
-import { makeTree } from "./make-tree.ts";
+import { type MadeTree, makeTree } from "./make-tree.ts";
 
 export type Trees = {
   /** What is at `source` of a tree, until it is disposed. Nobody may write there. @throws not-found */
@@ -26,7 +26,7 @@ export type TreesParts = { readonly kernel: Kernel; readonly pool: FilePool; rea
 const KEPT = 4;
 const KEPT_MS = 300_000;
 
-type Part = { readonly key: string; readonly folder: string; readonly made: Promise<TreePart>; users: number; forget: NodeJS.Timeout | undefined };
+type Part = { readonly key: string; readonly folder: string; readonly source: string; readonly made: Promise<MadeTree>; done: MadeTree | undefined; users: number; forget: NodeJS.Timeout | undefined };
 
 export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
   /** Those used last come last. */
@@ -37,19 +37,29 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
   swept.catch(() => {});
 
   /** Not given up when who asked first goes away: others may wait for it. */
-  async function make(tree: FileTree, source: string, to: string): Promise<TreePart> {
+  async function make(tree: FileTree, source: string, to: string): Promise<MadeTree> {
     await swept;
     using _ = hold(tree);
     const files = fileSource({ pool }, tree);
     const found = await files.find(source);
     if (found === undefined) throw fail("not-found", `${JSON.stringify(source)}: not found`);
-    return await makeTree(kernel, pool, await files.list(found.path, -1), to);
+    const entries = await files.list(found.path, -1);
+    // The last of the same place of a context, in use until this one is made of it.
+    const older = [...parts.values()].findLast((part) => part.source === source && part.done !== undefined);
+    if (older !== undefined) older.users += 1;
+    try {
+      return await makeTree(kernel, pool, entries, { folder: to, older: older?.done });
+    } finally {
+      if (older !== undefined) release(older);
+    }
   }
 
   function begin(tree: FileTree, source: string, key: string): Part {
     // A name is used once: what is being removed is not what is being made.
     const to = `${folder}/${++count}`;
-    return { key, folder: to, made: make(tree, source, to), users: 0, forget: undefined };
+    const part: Part = { key, folder: to, source, made: make(tree, source, to), done: undefined, users: 0, forget: undefined };
+    part.made.then((made) => (part.done = made), () => {});
+    return part;
   }
 
   async function drop(part: Part): Promise<void> {
@@ -62,6 +72,7 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
   function release(part: Part): void {
     part.users -= 1;
     if (part.users > 0) return;
+    clearTimeout(part.forget);
     part.forget = setTimeout(() => void drop(part), KEPT_MS).unref();
     const unused = [...parts.values()].filter(({ users }) => users === 0);
     for (const one of unused.slice(0, Math.max(0, unused.length - KEPT))) void drop(one);
@@ -78,7 +89,7 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
       try {
         const made = await part.made;
         signal.throwIfAborted();
-        return { ...made, [Symbol.dispose]: () => release(part) };
+        return { from: made.from, subpath: made.subpath, type: made.type, [Symbol.dispose]: () => release(part) };
       } catch (error) {
         release(part);
         if (!signal.aborted) void drop(part);
