@@ -35,3 +35,16 @@ function matcher(name: string): Match {
   if (match === undefined) throw fail("invalid", `invalid filter '${name}'`);
   return match;
 }
+
+/** BuildKit's: "type==regular,shared", all of which hold; of one name given twice, one. "name~=value" is for parts of it. @throws invalid */
+export function parseFilters(texts: readonly string[]): CacheFilters {
+  const found = new Map<string, string[]>();
+  for (const text of texts) {
+    for (const condition of text.split(",").filter((part) => part !== "")) {
+      const [, name, sign, value = ""] = /^([a-z]+)(?:(==?|!=|~=)(.*))?$/s.exec(condition) ?? [];
+      if (name === undefined) throw fail("invalid", `failed to parse filter: ${JSON.stringify(condition)}`);
+      found.set(name, [...(found.get(name) ?? []), sign === "!=" ? "false" : value]);
+    }
+  }
+  return found;
+}
