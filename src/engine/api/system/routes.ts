@@ -19,7 +19,7 @@ export function systemRoutes(parts: ApiParts): ApiRoute[] {
 
 function ping({ response }: ApiCall, body: string): Answer {
   response.writeHead(200, {
-    "Builder-Version": "1",
+    "Builder-Version": "2",
     "Cache-Control": "no-cache, no-store, must-revalidate",
     "Content-Length": body.length,
     "Content-Type": "text/plain; charset=utf-8",

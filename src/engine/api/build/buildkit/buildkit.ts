@@ -4,7 +4,7 @@
  * (its files, secrets, credentials, where outputs go), and the engine that asks. POST /build?version=2 is the older way in:
  * one request, with a session beside it, and progress as lines of JSON.
  *
- *     const buildkit = openBuildKit({ builds, workers, log });
+ *     const buildkit = openBuildKit({ builds, worker, log });
  *     buildkit.session(call); buildkit.grpc(call); await buildkit.build(call);
  *     …
  *     buildkit.close();
@@ -14,21 +14,16 @@
  * (failure.ts). A graph of a client's own (LLB) is refused: there is one way to say what a build does, and it is checked.
  */
 import type { Log } from "#base/log.ts";
-import type { Builder } from "#builder/builder.ts";
-import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { Platform } from "#spec/platform.ts";
+import type { Builds } from "../../../builds/builds.ts";
 import type { ApiCall, Answer } from "../../answer.ts";
 
 export { openBuildKit } from "./open-buildkit.ts";
-export { buildKitRoutes } from "./routes.ts";
 
 export type BuildKitParts = {
-  readonly builder: Builder;
-  readonly contexts: Pick<Contexts, "begin" | "fromArchive" | "filter">;
+  readonly builds: Builds;
   /** What is told of this machine as a worker. */
-  readonly worker: () => Promise<Worker> | Worker;
-  readonly cache: BuildCacheDoor;
-  readonly history: HistoryDoor;
+  readonly worker: () => Worker;
   readonly log: Log;
 };
 
@@ -38,54 +33,6 @@ export type Worker = {
   readonly platforms: readonly Platform[];
   /** What host-gateway means to a build. */
   readonly hostGateway: string | undefined;
-};
-
-/** What clients see of the cache (`buildx du`, `buildx prune`). */
-export type BuildCacheDoor = {
-  usage(): Promise<readonly CacheUsage[]>;
-  /** Bytes and nanoseconds; filters as "key=value". */
-  prune(options: CachePruning): Promise<readonly CacheUsage[]>;
-};
-
-export type CachePruning = {
-  readonly all: boolean;
-  readonly filters: readonly string[];
-  readonly keepDuration: bigint;
-  readonly reservedSpace: number;
-  readonly maxUsedSpace: number;
-  readonly minFreeSpace: number;
-};
-
-export type CacheUsage = {
-  readonly id: string;
-  readonly parents: readonly string[];
-  /** regular, source.local, exec.cachemount, … */
-  readonly type: string;
-  readonly description: string;
-  readonly inUse: boolean;
-  readonly shared: boolean;
-  readonly mutable: boolean;
-  readonly size: number;
-  readonly createdAt: Date;
-  readonly lastUsedAt: Date | undefined;
-  readonly usageCount: number;
-};
-
-/** Builds that were, newest first. */
-export type HistoryDoor = {
-  list(): Promise<readonly PastBuild[]>;
-  remove(ref: string): Promise<void>;
-};
-
-export type PastBuild = {
-  readonly ref: string;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly createdAt: Date;
-  readonly completedAt: Date | undefined;
-  readonly error: string | undefined;
-  readonly steps: { readonly total: number; readonly completed: number; readonly cached: number };
-  readonly warnings: number;
 };
 
 export type BuildKit = {

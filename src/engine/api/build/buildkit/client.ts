@@ -4,12 +4,12 @@ import { Duplex } from "node:stream";
 import { fail, kindOf } from "#base/errors.ts";
 import { method } from "#base/grpc/grpc.ts";
 import type { BuildClient } from "#builder/builder.ts";
+import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { FileTree } from "#builder/tree.ts";
 import {
   bytesMessage, checkAgentRequest, credentialsRequest, credentialsResponse, METHODS, secretRequest, secretResponse,
 } from "#spec/buildkit/session.ts";
 import { empty } from "#spec/buildkit/workers.ts";
-import type { BuildKitParts } from "./buildkit.ts";
 import { contentStore } from "./content-store.ts";
 import { receiveFiles } from "./receive-files.ts";
 import { sendArchive, sendFiles } from "./send-files.ts";
@@ -22,7 +22,8 @@ const checkAgent = method(METHODS.checkAgent, checkAgentRequest, empty);
 const forwardAgent = method(METHODS.forwardAgent, bytesMessage, bytesMessage);
 const pull = method(METHODS.pull, bytesMessage, bytesMessage);
 
-export type ClientParts = Pick<BuildKitParts, "contexts"> & {
+export type ClientParts = {
+  readonly contexts: Pick<Contexts, "begin" | "fromArchive" | "filter">;
   readonly sessions: Sessions;
   readonly session: string;
   readonly translated: Pick<Translated, "folders" | "sessions" | "upload">;

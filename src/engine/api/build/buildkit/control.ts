@@ -2,6 +2,7 @@
 import { fail } from "#base/errors.ts";
 import { bidirectional, method, type Served, type ServerCall, serverStream, unary } from "#base/grpc/grpc.ts";
 import type { In, Of } from "#base/protobuf.ts";
+import type { History } from "#builder/history/history.ts";
 import {
   CONTROL, diskUsageRequest, diskUsageResponse, infoResponse, pruneRequest, solveRequest, solveResponse, statusRequest, statusResponse, usageRecord,
 } from "#spec/buildkit/control.ts";
@@ -9,13 +10,14 @@ import { bytesMessage, healthResponse, METHODS, SERVING } from "#spec/buildkit/s
 import { empty, historyEvent, historyRequest, listWorkersRequest, listWorkersResponse, updateHistoryRequest } from "#spec/buildkit/workers.ts";
 import { answerOf, perform } from "./perform.ts";
 import { type Bridge, bridgeMethods, noGraphs, type Noted } from "./bridge.ts";
-import type { BuildKitParts, CacheUsage } from "./buildkit.ts";
+import type { BuildKitParts } from "./buildkit.ts";
+import { filtersOf, prune, recordOf } from "./disk-usage.ts";
 import { historyEvents, updateHistory } from "./history.ts";
 import type { Job, Jobs } from "./jobs.ts";
 import { sessionTunnel } from "./session-tunnel.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Solve } from "./solve-request.ts";
-import { timeOfDate } from "./status-feed.ts";
+import { openStatusFeed, type StatusFeed } from "./status-feed.ts";
 import { versionOf, workerOf } from "./worker.ts";
 
 const methods = {
@@ -32,18 +34,17 @@ const methods = {
 };
 
 export function controlMethods(parts: BuildKitParts, sessions: Sessions, jobs: Jobs): Served[] {
+  const { cache, history } = parts.builds;
   return [
     unary(methods.solve, (request, { signal }) => solve(parts, sessions, jobs, request, signal)),
-    serverStream(methods.status, (request, call) => status(jobs, request, call)),
+    serverStream(methods.status, (request, call) => status(jobs, history, request, call)),
     bidirectional(methods.session, (call) => sessionTunnel(sessions, call)),
-    unary(methods.diskUsage, async () => ({ record: (await parts.cache.usage()).map(recordOf) })),
-    serverStream(methods.prune, async function* ({ all, filter, keepDuration, reservedSpace, maxUsedSpace, minFreeSpace }) {
-      for (const one of await parts.cache.prune({ all, filters: filter, keepDuration, reservedSpace, maxUsedSpace, minFreeSpace })) yield recordOf(one);
-    }),
-    unary(methods.listWorkers, async () => ({ record: [workerOf(await parts.worker())] })),
-    unary(methods.info, async () => ({ buildkitVersion: versionOf(await parts.worker()) })),
-    serverStream(methods.history, (request, call) => historyEvents(parts.history, request, call)),
-    unary(methods.updateHistory, (request) => updateHistory(parts.history, request)),
+    unary(methods.diskUsage, async ({ filter }) => ({ record: (await cache.usage(filtersOf(filter))).map(recordOf) })),
+    serverStream(methods.prune, (request) => prune(cache, request)),
+    unary(methods.listWorkers, () => ({ record: [workerOf(parts.worker())] })),
+    unary(methods.info, () => ({ buildkitVersion: versionOf(parts.worker()) })),
+    serverStream(methods.history, (request, call) => historyEvents(history, request, call)),
+    unary(methods.updateHistory, (request) => updateHistory(history, request)),
     unary(methods.health, () => ({ status: SERVING })),
     ...bridgeMethods(jobs),
   ];
@@ -111,16 +112,20 @@ function solveOf(request: Of<typeof solveRequest>, { frontend, attributes, input
   };
 }
 
-async function* status(jobs: Jobs, { ref }: Of<typeof statusRequest>, call: ServerCall): AsyncGenerator<In<typeof statusResponse>> {
+/** Of a build that is over, from what was kept of it. */
+async function* status(jobs: Jobs, history: History, { ref }: Of<typeof statusRequest>, call: ServerCall): AsyncGenerator<In<typeof statusResponse>> {
   call.head(now());
-  const { feed } = await jobs.get(ref, call.signal);
+  const isPast = jobs.find(ref) === undefined && history.list().some((build) => build.ref === ref && build.status !== "running");
+  const { feed } = isPast ? { feed: await pastFeed(history, ref, call.signal) } : await jobs.get(ref, call.signal);
   yield* feed.read(call.signal);
 }
 
-/** Clients tell their clock's difference by it. */
-export const now = () => ({ "buildkit-current-timestamp": [new Date().toISOString()] });
-
-function recordOf(usage: CacheUsage): In<typeof usageRecord> {
-  const { id, parents, type, description, inUse, shared, mutable, size, createdAt, lastUsedAt, usageCount } = usage;
-  return { id, parents, recordType: type, description, inUse, shared, mutable, size, usageCount, createdAt: timeOfDate(createdAt), lastUsedAt: lastUsedAt === undefined ? undefined : timeOfDate(lastUsedAt) };
+async function pastFeed(history: History, ref: string, signal: AbortSignal): Promise<StatusFeed> {
+  const feed = openStatusFeed();
+  for await (const event of history.events(ref, { signal })) feed.report(event);
+  feed.end();
+  return feed;
 }
+
+/** Clients tell their clock's difference by it. */
+const now = () => ({ "buildkit-current-timestamp": [new Date().toISOString()] });

@@ -37,11 +37,11 @@ function subrequestDetail({ subrequest }: Facts): StatusDetail[] {
   return typeof subrequest === "string" ? [detail("Subrequest", { name: subrequest })] : [];
 }
 
-function sourceDetail({ lines, dockerfile }: Facts): StatusDetail[] {
-  if (!Array.isArray(lines) || dockerfile === undefined) return [];
+function sourceDetail({ lines, source }: Facts): StatusDetail[] {
+  if (!Array.isArray(lines) || source === undefined) return [];
   const [start, end] = lines as [number, number];
-  const { name, text } = dockerfile as { name: string; text: Uint8Array };
-  const data = excerpt(Buffer.from(text).toString("utf8"), start, end);
+  const { name, text } = source as { name: string; text: string };
+  const data = excerpt(text, start, end);
   return [detail("Source", { info: { filename: name, data: Buffer.from(data).toString("base64"), language: "Dockerfile" }, ranges: [{ start: { line: start }, end: { line: end } }] })];
 }
 

@@ -1,33 +1,33 @@
 /** Builds that were and that are, as a stream of events. */
 import type { ServerCall } from "#base/grpc/grpc.ts";
 import type { In, Of } from "#base/protobuf.ts";
+import type { BuildRecord, History } from "#builder/history/history.ts";
 import { HISTORY, type historyEvent, type historyRequest, type updateHistoryRequest } from "#spec/buildkit/workers.ts";
-import type { HistoryDoor, PastBuild } from "./buildkit.ts";
-import { timeOfDate } from "./status-feed.ts";
+import { timeOf } from "./status-feed.ts";
 
 const UNKNOWN = 2;
 
-/** What is now; without `earlyExit` the stream stays open until the client closes it, though nothing more is told. */
-export async function* historyEvents(history: HistoryDoor, { activeOnly, ref, earlyExit }: Of<typeof historyRequest>, call: ServerCall): AsyncGenerator<In<typeof historyEvent>> {
+/** What there is; then, unless the client wants no more, what changes. */
+export async function* historyEvents(history: History, { activeOnly, ref, earlyExit }: Of<typeof historyRequest>, call: ServerCall): AsyncGenerator<In<typeof historyEvent>> {
   call.head({ "buildkit-current-timestamp": [new Date().toISOString()] });
-  for (const build of await history.list()) {
-    if (ref !== "" && ref !== build.ref) continue;
-    if (activeOnly && build.completedAt !== undefined) continue;
-    yield { type: build.completedAt === undefined ? HISTORY.started : HISTORY.complete, record: recordOf(build) };
+  const isWanted = (build: BuildRecord) => (ref === "" || ref === build.ref) && (!activeOnly || build.status === "running");
+  for (const build of history.list()) if (isWanted(build)) yield { type: build.status === "running" ? HISTORY.started : HISTORY.complete, record: recordOf(build) };
+  if (earlyExit) return;
+  for await (const { kind, build } of history.watch(call.signal)) {
+    if (isWanted(build)) yield { type: kind === "started" ? HISTORY.started : kind === "completed" ? HISTORY.complete : HISTORY.deleted, record: recordOf(build) };
   }
-  if (earlyExit || call.signal.aborted) return;
-  await new Promise<void>((resolve) => call.signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-function recordOf(build: PastBuild): In<typeof historyEvent>["record"] {
-  const { ref, attributes, metadata, createdAt, completedAt, error, steps, warnings } = build;
+function recordOf(build: BuildRecord): In<typeof historyEvent>["record"] {
+  const { ref, dockerfile, context, target, platforms, metadata, created, completed, error, steps, warnings } = build;
+  const frontendAttrs = Object.entries({ filename: dockerfile, context, target, platform: platforms.join(",") }).filter(([, value]) => value !== "");
   return {
     ref,
     frontend: "dockerfile.v0",
-    frontendAttrs: attributes,
+    frontendAttrs: Object.fromEntries(frontendAttrs),
     exporterResponse: metadata,
-    createdAt: timeOfDate(createdAt),
-    completedAt: completedAt === undefined ? undefined : timeOfDate(completedAt),
+    createdAt: timeOf(created),
+    completedAt: completed === undefined ? undefined : timeOf(completed),
     error: error === undefined ? undefined : { code: UNKNOWN, message: error },
     totalSteps: steps.total,
     completedSteps: steps.completed,
@@ -37,7 +37,7 @@ function recordOf(build: PastBuild): In<typeof historyEvent>["record"] {
   };
 }
 
-export async function updateHistory(history: HistoryDoor, request: Of<typeof updateHistoryRequest>): Promise<object> {
-  if (request.delete) await history.remove(request.ref);
+export async function updateHistory(history: History, request: Of<typeof updateHistoryRequest>): Promise<object> {
+  if (request.delete) await history.remove([request.ref]);
   return {};
 }

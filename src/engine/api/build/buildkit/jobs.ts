@@ -2,13 +2,11 @@
 import { fail, kindOf } from "#base/errors.ts";
 import type { Failure } from "#base/errors.ts";
 import type { Bridge } from "./bridge.ts";
-import { openStatusFeed, type Source, type StatusFeed } from "./status-feed.ts";
+import { openStatusFeed, type StatusFeed } from "./status-feed.ts";
 
 export type Job = {
   readonly ref: string;
   readonly feed: StatusFeed;
-  /** The Dockerfile, once it was read. */
-  source: Source | undefined;
   /** What drives the build from the client's side, if anything does. */
   bridge: Bridge | undefined;
   readonly abort: AbortController;
@@ -45,7 +43,7 @@ export function openJobs(): Jobs {
       if (before !== undefined && !ended.has(before)) throw fail("conflict", `build ID ${ref} exists`);
       if (jobs.size - ended.size >= MAX_JOBS) throw fail("exhausted", `there are ${MAX_JOBS} builds under way already`);
       if (before !== undefined) forget(before);
-      const job: Job = { ref, feed: openStatusFeed(() => job.source), source: undefined, bridge: undefined, abort: new AbortController() };
+      const job: Job = { ref, feed: openStatusFeed(), bridge: undefined, abort: new AbortController() };
       signal.addEventListener("abort", () => job.abort.abort(signal.reason), { once: true });
       jobs.set(ref, job);
       for (const tell of waiters) tell();

@@ -19,13 +19,13 @@ export type Performing = {
 };
 
 /** @throws as BuildKit tells it: a status with details */
-export async function perform({ builder, contexts, log }: BuildKitParts, sessions: Sessions, solve: Solve, { job, session, archive, change = (request) => request }: Performing): Promise<BuildResult> {
+export async function perform({ builds, log }: BuildKitParts, sessions: Sessions, solve: Solve, { job, session, archive, change = (request) => request }: Performing): Promise<BuildResult> {
   const { signal } = job.abort;
   try {
     const translated = translate(solve);
     if (translated.unknown.length > 0) log.debug("build: options that mean nothing here", { ref: job.ref, options: translated.unknown.join(" ") });
-    const client = openBuildClient({ sessions, contexts, session, translated, signal, ...(archive !== undefined && { archive }) });
-    return await builder.build(change(translated.request), client, { signal, report: reporter(job) });
+    const client = openBuildClient({ sessions, contexts: builds.contexts, session, translated, signal, ...(archive !== undefined && { archive }) });
+    return await builds.build(change(translated.request), client, { signal, report: reporter(job) });
   } catch (error) {
     throw asBuildKit(signal.aborted ? fail("cancelled", messageOf(error), { cause: error }) : error);
   }

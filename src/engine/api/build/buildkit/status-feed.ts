@@ -13,8 +13,6 @@ export type StatusFeed = {
   read(signal: AbortSignal): AsyncIterable<In<typeof statusResponse>>;
 };
 
-export type Source = { readonly name: string; readonly text: Uint8Array };
-
 const MAX_LOGS = 8 * 2 ** 20;
 /** Of one message: clients take 4 MiB. */
 const MAX_BATCH = 2 ** 20;
@@ -30,8 +28,7 @@ type Entry =
 /** `at` and `warned`: how much of the entries (ever) and of the warnings it has had. */
 type Reader = { at: number; warned: number };
 
-/** `source`: the Dockerfile, once it is known, for warnings about its lines. */
-export function openStatusFeed(source: () => Source | undefined = () => undefined): StatusFeed {
+export function openStatusFeed(): StatusFeed {
   let entries: Entry[] = [];
   /** How many entries were dropped from the front. */
   let base = 0;
@@ -69,6 +66,10 @@ export function openStatusFeed(source: () => Source | undefined = () => undefine
     if (logged > MAX_LOGS) trim();
   }
 
+  function addWarning(event: BuildEvent & { kind: "warning" }): void {
+    if (warnings.length < MAX_WARNINGS) warnings.push(warningOf(event.vertex, event.warning));
+  }
+
   /** Makes room at once for a while. */
   function trim(): void {
     let gone = 0;
@@ -86,7 +87,7 @@ export function openStatusFeed(source: () => Source | undefined = () => undefine
     else if (event.kind === "vertex") addVertex(vertexOf(event));
     else if (event.kind === "status") addStatus(event);
     else if (event.kind === "log") addLog(event);
-    else if (event.kind === "warning" && warnings.length < MAX_WARNINGS) warnings.push(warningOf(event.vertex, event.warning, source()));
+    else if (event.kind === "warning" && warnings.length < MAX_WARNINGS) warnings.push(warningOf(event.vertex, event.warning));
     wake();
   }
 
@@ -155,7 +156,7 @@ function statusOf(event: BuildEvent & { kind: "status" }): In<typeof vertexStatu
   return { id, vertex: of, name, current, total, started: timeOf(started), timestamp: timeOf(BigInt(Date.now()) * 1_000_000n), completed: completed === undefined ? undefined : timeOf(completed) };
 }
 
-function warningOf(of: string, warning: BuildWarning, source: Source | undefined): In<typeof vertexWarning> {
+function warningOf(of: string, warning: BuildWarning): In<typeof vertexWarning> {
   const { rule, detail, description, url, file, ranges } = warning;
   return {
     vertex: of,
@@ -163,7 +164,7 @@ function warningOf(of: string, warning: BuildWarning, source: Source | undefined
     short: Buffer.from(`${rule}: ${detail}`),
     detail: [Buffer.from(description)],
     url,
-    info: { filename: file, language: "Dockerfile", data: source?.text ?? Buffer.alloc(0) },
+    info: { filename: file, language: "Dockerfile" },
     ranges: ranges.map(({ start, end }) => ({ start: { line: start }, end: { line: end } })),
   };
 }
