@@ -29,6 +29,8 @@ export type History = {
   remove(refs: readonly string[]): Promise<void>;
   /** Each change from now on, until the signal. */
   watch(signal: AbortSignal): AsyncIterable<HistoryChange>;
+  /** Resolves when what ended is written. */
+  flush(): Promise<void>;
 };
 
 /** daemon.json's builder.history. */

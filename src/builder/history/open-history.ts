@@ -26,6 +26,8 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const builds = new Map(q.list.all<{ record: string }>().map(({ record }) => fromText(record)).reverse().map((build) => [build.ref, build]));
   const running = new Map<string, Running>();
+  /** Ended, and being written. */
+  const ending = new Map<string, Promise<unknown>>();
   const watchers = new Set<Queue<HistoryChange>>();
   const pathOf = (ref: string) => join(folder, `${fileName(ref)}.zst`);
   const save = (build: BuildRecord) => db.write(() => void q.put.run(build.ref, toText(build), build.created)).catch(() => undefined);
@@ -67,6 +69,7 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     async *events(given, { follow = false, signal } = {}) {
       const { ref } = history.get(given);
       const one = running.get(ref);
+      await ending.get(ref);
       if (one === undefined) return yield* readEventFile(pathOf(ref));
       const queue = openQueue<BuildEvent>();
       using _ = follows(one.followers, queue, signal);
@@ -78,6 +81,7 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
       const going = refs.map((ref) => history.get(ref)).filter(({ ref }) => !running.has(ref));
       await drop(going);
     },
+    flush: async () => void (await Promise.all(ending.values())),
     async *watch(signal) {
       const queue = openQueue<HistoryChange>();
       using _ = follows(watchers, queue, signal);
@@ -91,12 +95,14 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     builds.set(build.ref, build);
     running.delete(build.ref);
     for (const follower of one.followers) follower.end();
-    void save(build);
-    void one.file.flush().then(prune);
+    const written = Promise.all([save(build), one.file.flush()]).then(() => void ending.delete(build.ref));
+    ending.set(build.ref, written);
+    void written.then(prune).catch(() => undefined);
     tell({ kind: "completed", build });
   }
 
   async function drop(going: readonly BuildRecord[]): Promise<void> {
+    await Promise.all(going.map(({ ref }) => ending.get(ref)));
     for (const build of going) {
       builds.delete(build.ref);
       tell({ kind: "deleted", build });

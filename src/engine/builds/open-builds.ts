@@ -51,6 +51,7 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
   await using opening = new AsyncDisposableStack();
   const contexts = opening.use(await openContexts({ root: join(root, "contexts"), kernel }));
   const history = await openHistory({ db: core.db, folder: join(root, "history"), limits: () => settings().history });
+  opening.defer(() => history.flush());
   const files = openFiles({ kernel, core, tasks, pool: contexts.pool });
   const run = openRun({ containers, drafts: files.drafts, contexts, folder: join(root, "run"), allowed: () => settings().entitlements });
   opening.defer(() => run.close());
@@ -74,7 +75,7 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
     pool: contexts.pool,
     images: (client, lease) => openBaseImages({ core, documents, registries, trust }, client, lease),
     openRemote: sources.openRemote,
-    exporter: openExporter({ core, name, push, version }),
+    exporter: openExporter({ core, kernel, tasks, name, push, version }),
     record: (request) => {
       collection.after();
       return history.begin(request);

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fail, Failure } from "#base/errors.ts";
+import { openDatabase } from "#base/sqlite.ts";
+import { cleanup, testFolder } from "#core/core-fixture.ts";
+import { migrations } from "#core/schema.ts";
+import type { BuildRequest } from "../builder.ts";
+import type { BuildEvent } from "../events.ts";
+import { decodeEvent, encodeEvent } from "./event-lines.ts";
+import { type History, openHistory } from "./history.ts";
+
+const request = (ref: string) => ({ ref, dockerfile: { path: "Dockerfile", separate: false }, context: "", target: "", platforms: [], exports: [{ type: "image", attributes: { name: "a:1,b:2" } }] }) as unknown as BuildRequest;
+const log = (text: string | Buffer): BuildEvent => ({ kind: "log", vertex: "v1", stream: 1, data: Buffer.from(text), time: 2n ** 60n });
+const vertex = (id: string, more: object = {}): BuildEvent => ({ kind: "vertex", id, name: id, inputs: [], started: 1n, ...more });
+
+async function open(t: TestContext, limits?: () => { maxEntries?: number }): Promise<{ history: History; folder: string; again(): Promise<History> }> {
+  const root = await testFolder(t);
+  const db = cleanup(t).use(openDatabase(join(root, "db"), { migrations }));
+  const folder = join(root, "history");
+  const again = () => openHistory({ db, folder, ...(limits && { limits }) });
+  return { history: await again(), folder, again };
+}
+
+const texts = async (events: AsyncIterable<BuildEvent>): Promise<string> => {
+  let all = "";
+  for await (const event of events) if (event.kind === "log") all += Buffer.from(event.data).toString("latin1");
+  return all;
+};
+
+test("events are the same after a round trip", () => {
+  const events: BuildEvent[] = [log("text\n"), log(Buffer.from([0, 255, 10, 128])), vertex("v", { completed: 2n ** 61n, cached: true, why: ["a"] }), { kind: "plan", vertices: [{ id: "x", name: "y" }] }];
+  for (const event of events) assert.deepEqual(decodeEvent(encodeEvent(event).trimEnd()), event);
+});
+
+test("a build is remembered: what it was, what it told, whole", async (t) => {
+  const { history, again } = await open(t);
+  const changes = new AbortController();
+  const seen: string[] = [];
+  const watching = (async () => {
+    for await (const { kind, build } of history.watch(changes.signal)) seen.push(`${kind} ${build.ref}`);
+  })();
+  const build = history.begin(request("abc1"));
+  build.report({ kind: "plan", vertices: [{ id: "v1", name: "one" }, { id: "v2", name: "two" }] });
+  build.report(vertex("v1", { completed: 2n, cached: true, why: [] }));
+  for (let line = 0; line < 3_000; line++) build.report(log(`${"x".repeat(1000)} ${line}\n`));
+  assert.equal(history.get("abc").status, "running");
+  build.report(vertex("v2", { completed: 2n, why: ["files of src: changed"] }));
+  await build.end({ result: { metadata: { m: "1" }, image: `sha256:${"a".repeat(64)}` } });
+  const record = history.get("abc1");
+  assert.deepEqual([record.status, record.names, record.steps], ["completed", ["a:1", "b:2"], { total: 2, completed: 2, cached: 1 }]);
+  assert.deepEqual(record.explained.map(({ cached, why }) => [cached, why]), [[true, []], [false, ["files of src: changed"]]]);
+  const whole = await texts(history.events("abc1"));
+  assert.equal(whole.split("\n").length, 3_001);
+  assert.ok(whole.endsWith("x 2999\n"));
+  const next = await again();
+  assert.deepEqual(next.get("abc1"), record);
+  assert.equal(await texts(next.events("abc1")), whole);
+  await history.remove(["abc1"]);
+  assert.throws(() => history.get("abc1"), (error) => error instanceof Failure && error.kind === "not-found");
+  changes.abort();
+  await watching;
+  assert.deepEqual(seen, ["started abc1", "completed abc1", "deleted abc1"]);
+});
+
+test("who follows a build under way hears all of it, once", async (t) => {
+  const { history } = await open(t);
+  const build = history.begin(request("live"));
+  build.report(log("before "));
+  const heard = texts(history.events("live", { follow: true }));
+  const until = texts(history.events("live"));
+  build.report(log("during "));
+  await new Promise((resolve) => setImmediate(resolve));
+  build.report(log("after"));
+  await build.end({});
+  assert.equal(await heard, "before during after");
+  assert.match(await until, /^before /);
+});
+
+test("an engine that died: its builds ended in error, their log is what was written; other files go", async (t) => {
+  const { history, folder, again } = await open(t);
+  const build = history.begin(request("died"));
+  build.report(log("kept\n"));
+  await texts(history.events("died"));
+  writeFileSync(join(folder, "stray.zst"), "");
+  const next = await again();
+  assert.deepEqual([next.get("died").status, next.get("died").error], ["error", "the engine ended while it was built"]);
+  assert.equal(await texts(next.events("died")), "kept\n");
+  assert.deepEqual(readdirSync(folder), ["died.zst"]);
+});
+
+test("only so many are kept; failures and cancellations say so; a ref is no path", async (t) => {
+  const { history, folder } = await open(t, () => ({ maxEntries: 3 }));
+  for (const ref of ["one", "two", "../../three", "four", "five"]) {
+    const build = history.begin(request(ref));
+    build.report(log(ref));
+    await build.end({ error: ref === "four" ? fail("cancelled", "stopped") : fail("invalid", "no") });
+    assert.equal(await texts(history.events(ref)), ref);
+  }
+  while (history.list().length > 3) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(history.list().map(({ ref, status }) => [ref, status]), [["five", "error"], ["four", "canceled"], ["../../three", "error"]]);
+  while (readdirSync(folder).length > 3) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(readdirSync(folder).every((name) => /^[a-z0-9]+\.zst$/.test(name)));
+});
