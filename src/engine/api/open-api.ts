@@ -2,7 +2,6 @@ import { openHttpServer } from "#base/http.ts";
 import type { Api, ApiParts } from "./api.ts";
 import { openBuildKitLater } from "./build/buildkit/later.ts";
 import { buildKitRoutes } from "./build/buildkit/routes.ts";
-import { buildDoors } from "./build/routes.ts";
 import { containerRoutes } from "./containers/routes.ts";
 import { containerStatsRoutes } from "./containers/stats.ts";
 import { containerStreamRoutes } from "./containers/streams.ts";
@@ -24,7 +23,6 @@ import { volumeRoutes } from "./volumes/routes.ts";
 
 export function openApi(parts: ApiParts): Api {
   const buildKit = openBuildKitLater(parts);
-  const doors = buildDoors(parts);
   const routes = [
     ...systemRoutes(parts),
     ...containerRoutes(parts),
@@ -42,17 +40,9 @@ export function openApi(parts: ApiParts): Api {
     ...ownVolumeRoutes(parts),
     ...diskRoutes(parts),
     ...manifestRoutes(parts),
-    ...doors.routes,
     ...buildKitRoutes(buildKit),
     ...laterRoutes(),
   ];
   const { serve, mayHijack } = serving({ routes, version: parts.facts.version, log: parts.log });
-  const server = openHttpServer({ serve, mayHijack, log: parts.log });
-  return {
-    listen: (address) => server.listen(address),
-    close(options) {
-      doors.close();
-      return server.close(options);
-    },
-  };
+  return openHttpServer({ serve, mayHijack, log: parts.log });
 }
