@@ -20,7 +20,8 @@ export function asBuildKit(error: unknown): Failure {
   return fail(kind, message, { cause: error, facts: { ...facts, grpcCode: codeOf(error), grpcDetails: details } });
 }
 
-const kept: readonly number[] = [CODES.CANCELLED, CODES.UNIMPLEMENTED, CODES.UNAVAILABLE, CODES.DEADLINE_EXCEEDED, CODES.RESOURCE_EXHAUSTED];
+/** Clients put the name of any other code before the message. */
+const kept: readonly number[] = [CODES.CANCELLED, CODES.DEADLINE_EXCEEDED];
 
 function codeOf(error: unknown): number {
   const { code } = statusOf(error);

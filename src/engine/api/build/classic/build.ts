@@ -1,0 +1,104 @@
+/** POST /build, version 1: an archive comes in, messages go out while it is built. */
+import { randomBytes } from "node:crypto";
+import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
+import type { BuildRequest } from "#builder/builder.ts";
+import type { Builds } from "../../../builds/builds.ts";
+import { type Answer, type ApiCall, endAfterRequest } from "../../answer.ts";
+import { bytesOf } from "../../body.ts";
+import { text } from "../../query.ts";
+import { openClassicClient } from "./client.ts";
+import { type ClassicRequest, classicRequest } from "./request.ts";
+import { type Message, openTranscript } from "./transcript.ts";
+
+export type ClassicParts = Pick<Builds, "build" | "contexts">;
+
+/** A client that does not read what it is told: what waits for it is bounded, the rest is in the build's log. */
+const MAX_UNREAD = 32 * 2 ** 20;
+const MAX_SEEN = 20_000;
+
+export type Classic = { build(call: ApiCall): Promise<Answer> };
+
+/** Steps' ids that were told, the newest: of all builds of one engine. */
+export function openClassic(): (parts: ClassicParts) => Classic {
+  const seen = new Set<string>();
+  const remembered = {
+    has: (id: string) => seen.has(id),
+    add(id: string) {
+      seen.delete(id);
+      seen.add(id);
+      if (seen.size > MAX_SEEN) seen.delete(seen.values().next().value!);
+    },
+  };
+  return (parts) => ({ build: (call) => build(parts, call, remembered) });
+}
+
+type Seen = { has(id: string): boolean; add(id: string): void };
+
+async function build({ build: run, contexts }: ClassicParts, call: ApiCall, seen: Seen): Promise<Answer> {
+  const asked = classicRequest(call.query, newRef(text(call.query, "buildid")));
+  const { request } = asked;
+  const tree = await contexts.fromArchive(request.context === "" ? bytesOf(call.request) : nothing(), { signal: call.signal });
+  using _held = contexts.hold(tree);
+  const out = openOut(call, asked.quiet);
+  const transcript = openTranscript({ ...asked.told, labels: request.labels, tags: asked.tags, noCache: request.noCache === true, seen }, out.write);
+  try {
+    const { image } = await run(request, openClassicClient(contexts, tree, call.headers), { signal: call.signal, report: transcript.report });
+    transcript.done(image);
+    if (asked.quiet && image !== undefined) out.only({ stream: `${image}\n` });
+  } catch (error) {
+    if (call.signal.aborted) return undefined;
+    const failure = asClassic(error, request);
+    if (!transcript.failed(failure)) throw failure;
+    out.flush();
+  }
+  out.end();
+  return undefined;
+}
+
+/** Texts that are the classic builder's own. */
+function asClassic(error: unknown, request: BuildRequest): unknown {
+  const facts = error instanceof Failure ? error.facts : {};
+  if (kindOf(error) === "not-found" && typeof facts["path"] === "string") return fail("internal", `Cannot locate specified Dockerfile: ${request.dockerfile.path}`, { cause: error });
+  if (facts["phase"] !== "syntax" || !Array.isArray(facts["lines"])) return error;
+  return fail("invalid", `failed to parse ${request.dockerfile.path}: ${messageOf(error)}`, { cause: error, facts: { ...facts } });
+}
+
+type Out = { write(message: Message): void; flush(): void; only(message: Message): void; end(): void };
+
+/** Quiet: what was told comes out when the build has failed, else only `only`. */
+function openOut({ response }: ApiCall, quiet: boolean): Out {
+  let kept: Message[] = [];
+  let lost = 0;
+  const send = (message: Message): void => {
+    if (response.destroyed) return;
+    if (!response.headersSent) response.writeHead(200, { "Content-Type": "application/json" });
+    if (response.writableLength > MAX_UNREAD && "stream" in message) {
+      lost += message.stream.length;
+      return;
+    }
+    const line = lost === 0 ? "" : `${JSON.stringify({ stream: `\n[${lost} characters were not read in time: the build's log has them]\n` })}\r\n`;
+    lost = 0;
+    response.write(`${line}${JSON.stringify(message)}\r\n`);
+  };
+  return {
+    write: quiet ? (message) => void (kept.push(message) > 10_000 && kept.shift()) : send,
+    flush: () => kept.splice(0).forEach(send),
+    only: (message) => {
+      kept = [];
+      send(message);
+    },
+    end: () => {
+      if (!response.headersSent) response.writeHead(200, { "Content-Type": "application/json" });
+      endAfterRequest(response);
+    },
+  };
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+/** 25 characters of a-z0-9. */
+function newRef(given: string): string {
+  if (/^[a-z0-9]{1,64}$/.test(given)) return given;
+  const letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  return Array.from(randomBytes(25), (byte) => letters[byte % letters.length]).join("");
+}
