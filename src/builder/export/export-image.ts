@@ -8,16 +8,16 @@ import { internalStep, type Progress } from "../internal-step.ts";
 import { imageOptions, type ImageOptions } from "./attributes.ts";
 import type { ExporterParts } from "./export.ts";
 import { makeImages } from "./images.ts";
-import type { Exported } from "./open-exporter.ts";
+import type { Exported, Parts } from "./open-exporter.ts";
 
-export async function exportImage(parts: ExporterParts, outcome: Outcome, wish: ExportWish): Promise<Exported> {
+export async function exportImage(parts: Parts, outcome: Outcome, wish: ExportWish): Promise<Exported> {
   const { request, lease, plan } = outcome;
   const options = imageOptions(wish, request, plan.images[0]?.sourceDateEpoch);
   if (options.push && options.names.length === 0) throw fail("invalid", "tag is needed when pushing to registry");
   const names = options.names.map(checkedName);
   return await internalStep(outcome.report, request.ref, "exporting to image", async (progress) => {
     progress({ id: "exporting layers", current: 0, total: 0 });
-    const { target } = await makeImages({ core: parts.core, lease, outcome, options, version: parts.version, inline: parts.inline?.(outcome) });
+    const { target } = await makeImages({ ...parts, lease, outcome, options, inline: parts.inline?.(outcome) });
     progress({ id: "exporting layers", current: 0, total: 0, done: true });
     said(progress, `writing image ${target.digest}`);
     if (options.store) await parts.name(lease, target, names);

@@ -13,6 +13,8 @@
  * compression-level, force-compression, oci-mediatypes, rewrite-timestamp, platform-split, annotation….
  */
 import type { Core } from "#core/core.ts";
+import type { Tasks } from "#core/tasks/tasks.ts";
+import type { Kernel } from "#linux/linux.ts";
 import type { Lease } from "#core/leases/leases.ts";
 import type { Descriptor } from "#spec/image.ts";
 import type { Outcome } from "../build.ts";
@@ -26,6 +28,8 @@ export type Exporter = (outcome: Outcome) => Promise<BuildResult>;
 
 export type ExporterParts = {
   readonly core: Core;
+  readonly kernel: Kernel;
+  readonly tasks: Pick<Tasks, "openRoot" | "enterView">;
   /**
    * Names what is in the store and held by the lease, with all it leads to; without names it is kept without one.
    * `names` are as given: they are checked and completed here. @throws invalid, before anything is changed

@@ -1,7 +1,6 @@
 /** Images of what was solved: configuration and manifest a platform; an index over several, or over attestations. */
 import { sha256 } from "#base/digest.ts";
 import { fail } from "#base/errors.ts";
-import type { Core } from "#core/core.ts";
 import type { Layer } from "#core/layers/layers.ts";
 import type { Lease } from "#core/leases/leases.ts";
 import { chainIds, type Descriptor, MEDIA } from "#spec/image.ts";
@@ -11,10 +10,19 @@ import type { PlannedImage } from "../plan/plan.ts";
 import type { Solved } from "../solve/solve.ts";
 import { annotationsAt, type ImageOptions } from "./attributes.ts";
 import { configurationText, historyOf, type Made } from "./configuration.ts";
+import type { ExporterParts } from "./export.ts";
+import type { LayerTree } from "../tree.ts";
 import { attest } from "./attestations.ts";
 import { finishLayers } from "./layers.ts";
 
-export type Making = { readonly core: Core; readonly lease: Lease; readonly outcome: Outcome; readonly options: ImageOptions; readonly version: string; readonly inline?: Inline | undefined };
+export type Making = Pick<ExporterParts, "core" | "kernel" | "tasks" | "version"> & {
+  readonly lease: Lease;
+  readonly outcome: Outcome;
+  readonly options: ImageOptions;
+  readonly inline?: Inline | undefined;
+  /** Layers that were rewritten or compressed before, by what was made of which. */
+  readonly done: Map<string, Layer>;
+};
 
 /** What goes into a configuration so that others can build on this build's results (--cache-to type=inline). */
 export type Inline = (image: PlannedImage, layers: readonly Layer[]) => Promise<Readonly<Record<string, unknown>>>;
@@ -36,7 +44,7 @@ export type MadeImages = {
 export async function makeImages(making: Making): Promise<MadeImages> {
   const { outcome, options } = making;
   const images: MadeImage[] = [];
-  for (const [index, image] of outcome.plan.images.entries()) images.push(await makeImage(making, image, layersOf(outcome.solved, index)));
+  for (const [index, image] of outcome.plan.images.entries()) images.push(await makeImage(making, image, rootOf(outcome.solved, index)));
   const attestations = await attest(making, images);
   if (images.length === 1 && attestations.length === 0) {
     if (options.annotations.some(({ at }) => at.startsWith("index"))) throw fail("invalid", "index annotations not supported for single platform export");
@@ -48,17 +56,17 @@ export async function makeImages(making: Making): Promise<MadeImages> {
   return { target: annotated(target, annotationsAt(options.annotations, "index-descriptor")), images };
 }
 
-function layersOf({ trees }: Solved, index: number): readonly Layer[] {
+export function rootOf({ trees }: Solved, index: number): LayerTree {
   const tree = trees[index];
   if (tree === undefined) throw fail("internal", `export: target ${index} has no result`);
   if (tree.kind === "files") throw fail("invalid", "export an image: the target is a folder of files, not a root file system: begin its stage with FROM scratch and copy them");
-  return tree.layers;
+  return tree;
 }
 
-async function makeImage(making: Making, image: PlannedImage, solved: readonly Layer[]): Promise<MadeImage> {
+async function makeImage(making: Making, image: PlannedImage, tree: LayerTree): Promise<MadeImage> {
   const { outcome, options } = making;
   const history = historyOf(image, madeBy(outcome), options.epoch);
-  const finished = await finishLayers(making, { layers: solved, base: baseLayers(outcome, image), history });
+  const finished = await finishLayers(making, { tree, base: baseLayers(outcome, image), history });
   const config = await storeText(making, options.oci ? MEDIA.ociConfig : MEDIA.dockerConfig, configurationText({
     image,
     diffIds: finished.layers.map(({ diffId }) => diffId),

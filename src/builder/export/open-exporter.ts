@@ -1,5 +1,6 @@
 /** All exports of a build, one after another; each says what it made. */
 import { fail } from "#base/errors.ts";
+import type { Layer } from "#core/layers/layers.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Outcome } from "../build.ts";
 import type { BuildResult, ExportWish } from "../builder.ts";
@@ -8,8 +9,11 @@ import type { Exporter, ExporterParts } from "./export.ts";
 
 export type Exported = { readonly metadata: Readonly<Record<string, string>>; readonly image?: Digest };
 
+/** `done`: layers that were made ready before. */
+export type Parts = ExporterParts & { readonly done: Map<string, Layer> };
+
 /** `index`: of the wish, for whoever receives an archive. */
-type Export = (parts: ExporterParts, outcome: Outcome, wish: ExportWish, index: number) => Promise<Exported>;
+type Export = (parts: Parts, outcome: Outcome, wish: ExportWish, index: number) => Promise<Exported>;
 
 const EXPORTS: Readonly<Record<ExportWish["type"], Export>> = {
   image: exportImage,
@@ -20,7 +24,8 @@ const EXPORTS: Readonly<Record<ExportWish["type"], Export>> = {
   tar: exportImage,
 };
 
-export function openExporter(parts: ExporterParts): Exporter {
+export function openExporter(given: ExporterParts): Exporter {
+  const parts: Parts = { ...given, done: new Map() };
   return async (outcome): Promise<BuildResult> => {
     let result: BuildResult = { metadata: {} };
     for (const [index, wish] of outcome.request.exports.entries()) {
