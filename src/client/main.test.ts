@@ -58,7 +58,7 @@ const wrong: [line: string[], code: number, err: string][] = [
   [["rm"], 1, "gantry: 'gantry rm' requires at least 1 argument\n\nUsage:  gantry rm [OPTIONS] CONTAINER [CONTAINER...]\n\nSee 'gantry rm --help' for more information\n"],
   [["rename", "x"], 1, "gantry: 'gantry rename' requires 2 arguments\n\nUsage:  gantry rename CONTAINER NEW_NAME\n\nRun 'gantry rename --help' for more information\n"],
   [["port"], 1, "gantry: 'gantry port' requires at least 1 and at most 2 arguments\n\nUsage:  gantry port CONTAINER [PRIVATE_PORT[/PROTO]]\n\nRun 'gantry port --help' for more information\n"],
-  [["build", "-t", "x", "."], 1, "gantry build: this Gantry does not have it yet\n"],
+  [["stack", "ls"], 1, "gantry stack: this Gantry does not have it yet\n"],
   [["checkpoint", "ls", "x"], 1, "gantry checkpoint: this Gantry does not have it yet\n"],
   [["help", "xyzzy"], 1, "unknown help topic: xyzzy\n"],
 ];

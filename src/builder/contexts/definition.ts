@@ -5,7 +5,7 @@
 import { posix } from "node:path";
 import { fail } from "#base/errors.ts";
 import { MAX_DOCKERFILE } from "../dockerfile/dockerfile.ts";
-import { parseIgnore } from "../dockerfile/ignore.ts";
+import { parseIgnore } from "#spec/path-patterns.ts";
 import type { FilePool, FileTree } from "../tree.ts";
 import { resolveEntry } from "./follow.ts";
 

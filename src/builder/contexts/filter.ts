@@ -1,5 +1,5 @@
 /** What of a tree a step needs: COPY's sources, without what .dockerignore takes out. With Docker's matching. */
-import { compilePatterns, type PatternMatcher } from "../dockerfile/ignore.ts";
+import { compilePatterns, type PatternMatcher } from "#spec/path-patterns.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 import { followPatterns } from "./follow.ts";
 import { makeTreeNow } from "./make-tree.ts";

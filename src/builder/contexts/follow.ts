@@ -1,5 +1,5 @@
 /** Links inside a tree, followed inside it only: its root is their "/" and what ".." does not lead out of. */
-import { compileGlob } from "../dockerfile/glob.ts";
+import { compileGlob } from "#spec/path-glob.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 
 const MAX_LINKS = 255;

@@ -1,6 +1,6 @@
 /** Which files of a source a COPY names: wildcards, --parents, --exclude. What goes where is planned elsewhere. */
 import { fail } from "#base/errors.ts";
-import { compilePatterns, type PatternMatcher } from "../dockerfile/ignore.ts";
+import { compilePatterns, type PatternMatcher } from "#spec/path-patterns.ts";
 import { compileWildcard, hasWildcards } from "./match.ts";
 import { cleanPath, joinPath, parentOf } from "./names.ts";
 import type { Source, SourceEntry } from "./source.ts";

@@ -43,7 +43,26 @@ const container: Line[] = [
   ["wait", "CONTAINER [CONTAINER...]", "Wait until containers stop and print their exit codes", 1, ANY, () => import("./container/wait.ts"), "containers"],
 ];
 
+const BUILD: Line = ["build", "[OPTIONS] PATH | URL | -", "Make an image of a Dockerfile and its context", 1, 1, () => import("./build/build.ts"), undefined, ["build", "image build", "builder build", "buildx build"]];
+
+const HISTORY: Line[] = [
+  ["history inspect", "[OPTIONS] [BUILD]", "Show all that is known of a build", 0, 1, () => import("./history/inspect.ts"), undefined, []],
+  ["history logs", "[OPTIONS] [BUILD]", "Show what a build has written", 0, 1, () => import("./history/logs.ts"), undefined, []],
+  ["history ls", "[OPTIONS]", "List builds", 0, 0, () => import("./history/ls.ts"), undefined, []],
+  ["history rm", "[OPTIONS] [BUILD...]", "Forget builds", 0, ANY, () => import("./history/rm.ts"), undefined, []],
+];
+
+const builder: Line[] = [
+  BUILD,
+  ["prune", "[OPTIONS]", "Remove what the build cache holds", 0, 0, () => import("./build/prune.ts"), undefined, ["builder prune", "buildx prune"]],
+  ...HISTORY,
+];
+
+/** Behind `gantry build`: words that are no context. */
+const behindBuild: readonly Entry[] = [...HISTORY, ["logs", "[OPTIONS] BUILD", "Show what a build has written", 1, 1, () => import("./history/logs.ts"), undefined, []] satisfies Line].map((line) => entryOf("build", line));
+
 const image: Line[] = [
+  BUILD,
   ["gc", "[OPTIONS]", "Remove images that were not used for long, or until the disk has room", 0, 0, () => import("./image/gc.ts"), undefined, []],
   ["copy", "[OPTIONS] SOURCE[:TAG|@DIGEST] [TARGET[:TAG]]", "Copy an image from one registry to another, or to another engine", 1, 2, () => import("./image/copy.ts"), "images"],
   ["history", "[OPTIONS] IMAGE", "Show how an image was made", 1, 1, () => import("./image/history.ts"), "images"],
@@ -138,6 +157,8 @@ const groupOnly = new Set(["container inspect", "container prune", "image inspec
 const atTop = new Set(["container", "image", "system"]);
 
 export const groups: readonly Group[] = [
+  group("builder", "Manage builds", builder),
+  group("buildx", "Manage builds: the same as builder", builder),
   group("completion", "Print a completion script for a shell", completion),
   group("container", "Manage containers", container),
   group("context", "Manage contexts", context),
@@ -176,13 +197,20 @@ export type Found = { readonly path: string; readonly args: readonly string[] } 
 export function findEntry(words: readonly string[], self = "gantry"): Found {
   const [first, ...rest] = words;
   const entry = topLevel.find((each) => each.name === first);
+  const below = first === "build" ? twoWords(behindBuild, rest) : undefined;
+  if (below !== undefined) return { kind: "entry", entry: below, path: `${self} build ${below.name}`, args: rest.slice(below.name.split(" ").length) };
   if (entry !== undefined) return { kind: "entry", entry, path: `${self} ${first}`, args: rest };
   const found = groups.find((each) => each.name === first);
   if (found === undefined) return { kind: "nothing", path: self, args: words };
   const path = `${self} ${first}`;
-  const inside = rest[0] === undefined ? undefined : findInside(found, rest[0]);
+  const inside = rest[0] === undefined ? undefined : (twoWords(found.entries, rest) ?? findInside(found, rest[0]));
   if (inside === undefined) return { kind: "group", group: found, path, args: rest };
-  return { kind: "entry", entry: inside, path: `${path} ${inside.name}`, args: rest.slice(1) };
+  return { kind: "entry", entry: inside, path: `${path} ${inside.name}`, args: rest.slice(inside.name.split(" ").length) };
+}
+
+/** "history ls"; and "logs" with something behind it: alone it may be a folder. */
+function twoWords(entries: readonly Entry[], [first = "", second]: readonly string[]): Entry | undefined {
+  return entries.find(({ name }) => second !== undefined && (name === `${first} ${second}` || (entries === behindBuild && name === first)));
 }
 
 function findInside(within: Group, word: string): Entry | undefined {

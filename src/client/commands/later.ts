@@ -3,8 +3,7 @@ import { fail } from "#base/errors.ts";
 import { define, type Entry } from "../client.ts";
 
 const NAMES: Readonly<Record<string, string>> = {
-  "": "build builder buildx checkpoint compose config node plugin secret service stack swarm",
-  image: "build",
+  "": "checkpoint compose config node plugin secret service stack swarm",
   context: "export import update",
 };
 

@@ -16,6 +16,8 @@ export const METHODS = {
   checkAgent: "/moby.sshforward.v1.SSH/CheckAgent",
   forwardAgent: "/moby.sshforward.v1.SSH/ForwardAgent",
   pull: "/moby.upload.v1.Upload/Pull",
+  /** Ours alone: a shell in a step that failed; BytesMessages both ways are its terminal's. */
+  debug: "/gantry.build.v1.Debug/Shell",
 } as const;
 
 /** Headers of POST /session. */

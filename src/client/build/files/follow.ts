@@ -1,7 +1,7 @@
 /** Links among the paths the engine asks for: what they lead to, within the folder, is sent with them. */
 import { readdirSync, readlinkSync } from "node:fs";
 import { posix } from "node:path";
-import { compilePatterns } from "#builder/dockerfile/ignore.ts";
+import { compilePatterns } from "#spec/path-patterns.ts";
 
 /** More links than this lead round in a circle. */
 const MAX_STEPS = 1000;

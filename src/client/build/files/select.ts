@@ -2,7 +2,7 @@
  * Which paths of a folder the engine wants: those that `include` selects (none: all), without those of `exclude`, and what
  * the links among `follow` lead to. Docker's patterns; a folder in which nothing can be wanted is not looked into.
  */
-import { compilePatterns } from "#builder/dockerfile/ignore.ts";
+import { compilePatterns } from "#spec/path-patterns.ts";
 
 export type FileWish = { readonly include: readonly string[]; readonly exclude: readonly string[]; readonly follow: readonly string[] };
 

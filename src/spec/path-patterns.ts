@@ -8,8 +8,8 @@
  *     ignored.skips("node_modules")                 // true: nothing in it needs to be looked at
  */
 import { fail } from "#base/errors.ts";
-import { compileGlob } from "./glob.ts";
-import type { Glob } from "./glob.ts";
+import { compileGlob } from "./path-glob.ts";
+import type { Glob } from "./path-glob.ts";
 
 export type PatternMatcher = {
   /** Of a clean relative path: "a/b". */

@@ -1,7 +1,7 @@
 /** What an ignore file takes out of a context. A row a case: the patterns; paths that match; paths that do not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compilePatterns, parseIgnore } from "./ignore.ts";
+import { compilePatterns, parseIgnore } from "./path-patterns.ts";
 
 const cases: readonly (readonly [patterns: string, matches: readonly string[], others: readonly string[]])[] = [
   ["", [], ["a"]],

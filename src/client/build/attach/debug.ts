@@ -1,0 +1,33 @@
+/** `build --debug-on-fail`: the engine opens a shell in a step that failed, and we are its terminal. */
+import { HEADROOM, frame } from "#base/grpc/frames.ts";
+import { bytesMessage, METHODS } from "#spec/buildkit/session.ts";
+import type { Cli } from "../../client.ts";
+import { enterRawMode, stdinIsTerminal } from "../../terminal/terminal.ts";
+import type { PausedDisplay } from "../progress/display.ts";
+import type { Incoming, Method } from "../rpc/serve.ts";
+
+export function debugMethods(cli: Cli, display: PausedDisplay): ReadonlyMap<string, Method> {
+  return new Map([[METHODS.debug, (call) => shell(cli, call, display)]]);
+}
+
+async function shell(cli: Cli, call: Incoming, display: PausedDisplay): Promise<void> {
+  const resume = display.pause();
+  cli.err.write("A step has failed. This is a shell in it, as it was left; what is changed here is forgotten.\n");
+  const restore = stdinIsTerminal() ? enterRawMode() : () => {};
+  const send = (data: Buffer) => {
+    if (call.send(frame(bytesMessage.encode({ data }, HEADROOM)))) return;
+    process.stdin.pause();
+    void call.room().then(() => process.stdin.resume());
+  };
+  // The end of our input is the terminal's own key for it.
+  const end = () => send(Buffer.from([4]));
+  try {
+    call.head();
+    process.stdin.on("data", send).once("end", end);
+    await call.receive((message) => cli.out.write(bytesMessage.decode(message).data));
+  } finally {
+    process.stdin.off("data", send).off("end", end).pause();
+    restore();
+    resume();
+  }
+}

@@ -1,0 +1,79 @@
+import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
+import type { SolveResponse } from "../../build/build.ts";
+import { sourceText } from "../../build/failure.ts";
+import { openDisplay, parseMode, type PausedDisplay, type ProgressMode } from "../../build/progress/display.ts";
+import { solve } from "../../build/solve.ts";
+import { readWish, type Wish } from "../../build/wish/wish.ts";
+import { type Cli, define } from "../../client.ts";
+import { buildFlags, type BuildOptions } from "./flags.ts";
+import { finish, prepareFiles } from "./results.ts";
+
+export const command = define({
+  flags: buildFlags,
+  async run(cli, options, [context = ""]) {
+    try {
+      return await build(cli, options, context);
+    } catch (error) {
+      throw told(error);
+    }
+  },
+});
+
+async function build(cli: Cli, options: BuildOptions, context: string): Promise<number> {
+  const mode = modeOf(cli, options);
+  const { address } = await cli.api();
+  const wish = await readWish(cli, options, { context, address });
+  prepareFiles(options);
+  const stop = new AbortController();
+  const release = cancelOnSignals(stop);
+  // What is asked of a Dockerfile is answered at once, and the answer is all there is to say.
+  const display = openDisplay(cli, wish.question === undefined ? mode : "quiet", titleOf(address));
+  try {
+    const response = await shown(cli, wish, { display, stop, options });
+    return await finish(cli, options, { wish, response, mode, warnings: display.warnings });
+  } finally {
+    release();
+  }
+}
+
+type Showing = { readonly display: PausedDisplay; readonly stop: AbortController; readonly options: BuildOptions };
+
+async function shown(cli: Cli, wish: Wish, { display, stop, options }: Showing): Promise<SolveResponse> {
+  const more = options["debug-on-fail"] ? (await import("../../build/attach/debug.ts")).debugMethods(cli, display) : undefined;
+  try {
+    return await solve(cli, wish.solve, { signal: stop.signal, sharedKey: wish.sharedKey, onStatus: display.update, ...(more === undefined ? {} : { more }) });
+  } finally {
+    display.end();
+  }
+}
+
+function modeOf(cli: Cli, options: BuildOptions): ProgressMode {
+  const text = options.given.has("progress") ? options.progress : cli.env["BUILDKIT_PROGRESS"] || options.progress;
+  const mode = parseMode(text);
+  if (!options.quiet) return mode;
+  if (mode !== "auto" && mode !== "quiet" && options.given.has("progress")) throw fail("invalid", `progress=${options.progress} and quiet cannot be used together`);
+  return "quiet";
+}
+
+/** What the progress is headed with on a terminal: which engine. */
+const titleOf = (address: string): string => address.replace(/^unix:\/\/(?:\/run|\/var\/run)\//, "");
+
+/** The first signal cancels the build, which ends what runs; whoever insists does not wait for that. */
+function cancelOnSignals(stop: AbortController): () => void {
+  const listener = (signal: NodeJS.Signals) => {
+    if (stop.signal.aborted) process.exit(codeOf(signal));
+    stop.abort(fail("cancelled", "context canceled", { facts: { status: codeOf(signal) } }));
+  };
+  process.on("SIGINT", listener).on("SIGTERM", listener);
+  return () => void process.off("SIGINT", listener).off("SIGTERM", listener);
+}
+
+const codeOf = (signal: NodeJS.Signals): number => (signal === "SIGINT" ? 130 : 143);
+
+/** As docker's clients say it: the Dockerfile's lines, and one line that begins with ERROR. */
+function told(error: unknown): unknown {
+  if (!(error instanceof Failure) || error.facts["bare"] === true) return error;
+  const isEngine = error.facts["grpcCode"] !== undefined || kindOf(error) === "cancelled";
+  const status = kindOf(error) === "cancelled" ? { status: 130 } : {};
+  return fail(error.kind, `${sourceText(error)}ERROR: ${isEngine ? "failed to build: failed to solve: " : ""}${messageOf(error)}`, { cause: error, facts: { ...error.facts, ...status } });
+}

@@ -1,0 +1,49 @@
+/** What was asked of a Dockerfile (`--check`, `--call`, `--dry-run`), as the engine answers it, shown. */
+import { fail } from "#base/errors.ts";
+import type { SolveResponse } from "../../build/build.ts";
+import type { Question } from "../../build/wish/wish.ts";
+import type { Cli } from "../../client.ts";
+
+type Lint = {
+  readonly warnings?: readonly LintWarning[];
+  readonly sources?: readonly { readonly filename?: string; readonly data?: string }[];
+  readonly buildError?: { readonly message?: string };
+};
+type LintWarning = { readonly ruleName: string; readonly description?: string; readonly url?: string; readonly detail?: string; readonly location?: { readonly ranges?: readonly { readonly start?: { readonly line?: number }; readonly end?: { readonly line?: number } }[] } };
+
+/** The exit code: 1 for a check that found something. */
+export function answerQuestion(cli: Cli, { kind, format }: Question, response: SolveResponse): number {
+  const json = response["result.json"] ?? "";
+  const text = response["result.txt"] ?? json;
+  if (json === "" && text === "") throw fail("not-implemented", `the engine does not answer ${kind === "plan" ? "--dry-run" : `--call=${kind}`}`);
+  const status = Number(response["result.statuscode"] ?? "0");
+  if (format === "json") cli.out.write(`${json.trim()}\n`);
+  else if (kind === "check") return showLint(cli, JSON.parse(json) as Lint);
+  else if (kind === "plan") cli.out.write(`${(format === "svg" ? response["result.svg"] : undefined) ?? text}`.replace(/\n*$/, "\n"));
+  else cli.out.write(`${text.trim()}\n`);
+  return status;
+}
+
+function showLint({ out }: Cli, { warnings = [], sources = [], buildError }: Lint): number {
+  if (warnings.length === 0 && buildError === undefined) {
+    out.write("Check complete, no warnings found.\n");
+    return 0;
+  }
+  if (warnings.length > 0) out.write(`Check complete, ${warnings.length} warning${warnings.length === 1 ? " has" : "s have"} been found!\n`);
+  for (const { ruleName, url = "", detail = "", location } of warnings) {
+    out.write(`\nWARNING: ${ruleName}${url === "" ? "" : ` - ${url}`}\n${detail}\n`);
+    for (const range of location?.ranges ?? []) out.write(excerpt(sources[0], range));
+  }
+  if (buildError?.message !== undefined) out.write(`\nERROR: ${buildError.message}\n`);
+  return 1;
+}
+
+function excerpt(source: { readonly filename?: string; readonly data?: string } | undefined, range: { readonly start?: { readonly line?: number }; readonly end?: { readonly line?: number } }): string {
+  const first = range.start?.line ?? 0;
+  const last = Math.max(first, range.end?.line ?? 0);
+  if (source?.data === undefined || first === 0) return "";
+  const lines = Buffer.from(source.data, "base64").toString().split("\n");
+  const from = Math.max(1, first - 2);
+  const shown = lines.slice(from - 1, last + 2).map((text, at) => ` ${String(from + at).padStart(3)} | ${from + at >= first && from + at <= last ? ">>>" : "   "} ${text}\n`);
+  return `${source.filename ?? "Dockerfile"}:${first}\n${"-".repeat(20)}\n${shown.join("")}${"-".repeat(20)}\n`;
+}

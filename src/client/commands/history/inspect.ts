@@ -1,0 +1,83 @@
+import { fail, kindOf, messageOf } from "#base/errors.ts";
+import { millis } from "../../build/progress/trace.ts";
+import { type Cli, define } from "../../client.ts";
+import { text } from "../../flags/kinds.ts";
+import { FORMAT } from "../../format/format-flag.ts";
+import { explainText, type Explained } from "../build/explain.ts";
+import { type Build, findBuild, nameOf, statusOf, withControl } from "./builds.ts";
+import { duration } from "./ls.ts";
+
+export const command = define({
+  flags: { format: text("", FORMAT.object) },
+  async run(cli, { format }, [name = ""]) {
+    const build = await withControl(cli, (control) => findBuild(control, name));
+    const explained = await explanation(cli, build.ref);
+    const data = documentOf(build, explained);
+    if (format === "json") return cli.out.write(`${JSON.stringify(data, null, 2)}\n`);
+    if (format === "") return cli.out.write(page(data, explained));
+    const [{ parseTemplate, executeTemplate }, { functions }] = await Promise.all([import("#spec/go-template.ts"), import("../../format/functions.ts")]);
+    try {
+      cli.out.write(`${executeTemplate(parseTemplate(format, functions), data, { missingKey: "error" })}\n`);
+    } catch (error) {
+      throw fail("invalid", `template parsing error: ${messageOf(error)}`, { cause: error });
+    }
+  },
+});
+
+/** Only Gantry's engine says why steps were made; of another one, or of a build of long ago, nothing is known. */
+async function explanation(cli: Cli, ref: string): Promise<readonly Explained[]> {
+  try {
+    const api = await cli.api();
+    return (await api.json<{ Explained: readonly Explained[] }>("GET", `/gantry/builds/${encodeURIComponent(ref)}`)).Explained;
+  } catch (error) {
+    if (kindOf(error) === "not-found") return [];
+    throw error;
+  }
+}
+
+type BuildDocument = ReturnType<typeof documentOf>;
+
+function documentOf(build: Build, explained: readonly Explained[]) {
+  const prefixed = (prefix: string) => Object.fromEntries(Object.entries(build.frontendAttrs).flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [])));
+  const time = (at: Build["createdAt"]) => (at === undefined ? "" : new Date(millis(at)!).toISOString());
+  return {
+    Ref: build.ref,
+    Name: nameOf(build),
+    Status: statusOf(build),
+    Error: build.error?.message ?? "",
+    Context: build.frontendAttrs["context"] ?? "",
+    Dockerfile: build.frontendAttrs["filename"] ?? "",
+    Target: build.frontendAttrs["target"] ?? "",
+    Platform: build.frontendAttrs["platform"] ?? "",
+    StartedAt: time(build.createdAt),
+    CompletedAt: time(build.completedAt),
+    Duration: duration(build),
+    Steps: { Total: build.totalSteps, Completed: build.completedSteps, Cached: build.cachedSteps },
+    Warnings: build.warnings,
+    BuildArgs: prefixed("build-arg:"),
+    Labels: prefixed("label:"),
+    Result: build.exporterResponse,
+    Explained: explained,
+  };
+}
+
+function page(data: BuildDocument, explained: readonly Explained[]): string {
+  const rows: readonly (readonly [string, string])[] = [
+    ["Build", data.Ref],
+    ["Name", data.Name],
+    ["Context", data.Context],
+    ["Dockerfile", data.Dockerfile],
+    ["Target", data.Target],
+    ["Platform", data.Platform],
+    ["Status", data.Status],
+    ["Error", data.Error],
+    ["Started", data.StartedAt],
+    ["Duration", data.Duration],
+    ["Steps", `${data.Steps.Total}, of which ${data.Steps.Cached} were in the cache`],
+    ["Warnings", data.Warnings === 0 ? "" : String(data.Warnings)],
+    ["Image", data.Result["containerimage.config.digest"] ?? data.Result["containerimage.digest"] ?? ""],
+    ...Object.entries(data.BuildArgs).map(([key, value]) => ["Argument", `${key}=${value}`] as const),
+  ];
+  const lines = rows.filter(([, value]) => value !== "").map(([key, value]) => `${`${key}:`.padEnd(13)}${value}\n`);
+  return `${lines.join("")}${explained.length === 0 ? "" : `\n${explainText(explained)}`}`;
+}

@@ -1,0 +1,43 @@
+import { define } from "../../client.ts";
+import { millis } from "../../build/progress/trace.ts";
+import { bool, text } from "../../flags/kinds.ts";
+import { FORMAT } from "../../format/format-flag.ts";
+import { printRows, type View } from "../../format/rows.ts";
+import { humanDuration } from "../../format/units.ts";
+import { type Build, listBuilds, nameOf, statusOf, withControl } from "./builds.ts";
+
+export const command = define({
+  flags: {
+    format: text("", FORMAT.table),
+    "no-trunc": bool("", "Don't shorten what is shown"),
+    quiet: bool("q", "Show ids only"),
+  },
+  async run(cli, { format, quiet, "no-trunc": full }) {
+    await printRows(cli.out, view(full), await withControl(cli, listBuilds), { format, quiet });
+  },
+});
+
+const NAME = 40;
+
+function view(full: boolean): View<Build> {
+  const name = (build: Build) => (full || nameOf(build).length <= NAME ? nameOf(build) : `${nameOf(build).slice(0, NAME - 1)}…`);
+  return {
+    type: "*history.lsContext",
+    table: ["Ref", "Name", "Status", "CreatedAt", "Duration"],
+    quiet: "Ref",
+    fields: {
+      CachedSteps: ["CACHED STEPS", (build) => `${build.cachedSteps}/${build.totalSteps}`],
+      CreatedAt: ["CREATED AT", (build) => `${humanDuration((Date.now() - (millis(build.createdAt) ?? 0)) / 1000)} ago`],
+      Duration: ["DURATION", (build) => duration(build)],
+      Error: ["ERROR", (build) => build.error?.message ?? ""],
+      Name: ["NAME", name],
+      Ref: ["BUILD ID", (build) => build.ref],
+      Status: ["STATUS", statusOf],
+    },
+  };
+}
+
+export function duration({ createdAt, completedAt }: Build): string {
+  const seconds = ((millis(completedAt) ?? Date.now()) - (millis(createdAt) ?? 0)) / 1000;
+  return seconds < 60 ? `${seconds.toFixed(1)}s` : `${Math.floor(seconds / 60)}m ${Math.floor(seconds % 60)}s`;
+}
