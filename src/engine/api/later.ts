@@ -13,7 +13,6 @@ const LATER: readonly (readonly [paths: string, what: string])[] = [
   ["GET|POST /containers/{id}/checkpoints", "checkpoints"],
   ["DELETE /containers/{id}/checkpoints/{checkpoint}", "checkpoints"],
   ["GET /images/{name...}/attestations", "attestations of images"],
-  ["POST /build", "building images"],
   ["GET /plugins/privileges", INSTALLED],
   ["POST /plugins/pull", INSTALLED],
   ["POST /plugins/create", INSTALLED],

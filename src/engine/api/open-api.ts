@@ -1,6 +1,7 @@
 import { openHttpServer } from "#base/http.ts";
 import type { Api, ApiParts } from "./api.ts";
 import { openBuildKitLater } from "./build/buildkit/later.ts";
+import { buildRoutes } from "./build/routes.ts";
 import { buildKitRoutes } from "./build/buildkit/routes.ts";
 import { containerRoutes } from "./containers/routes.ts";
 import { containerStatsRoutes } from "./containers/stats.ts";
@@ -40,6 +41,7 @@ export function openApi(parts: ApiParts): Api {
     ...ownVolumeRoutes(parts),
     ...diskRoutes(parts),
     ...manifestRoutes(parts),
+    ...buildRoutes(parts, buildKit),
     ...buildKitRoutes(buildKit),
     ...laterRoutes(),
   ];

@@ -1,4 +1,4 @@
-/** Disk usage, a prune of what there is nothing of yet, and Gantry's own: check, image collection, pins, dry runs. */
+/** Disk usage, and Gantry's own: check, image collection, pins, dry runs. */
 import type { Finding } from "#core/check/check.ts";
 import { kindOf, messageOf } from "#base/errors.ts";
 import { type Answer, type ApiCall, type ApiRoute, ok } from "../answer.ts";
@@ -11,16 +11,14 @@ import { usageJson } from "./usage.ts";
 
 const LABELS = ["label", "label!"];
 
-export function diskRoutes({ disk, images, containers, volumes }: ApiParts): ApiRoute[] {
+export function diskRoutes({ disk, images, containers, volumes, builds }: ApiParts): ApiRoute[] {
   return [
     {
       method: "GET",
       path: "/system/df",
       since: 25,
-      run: async ({ query, version }) => ok(await usageJson(disk, version >= 42 ? query.getAll("type") : [], { version, verbose: version >= 52 && flag(query, "verbose") })),
+      run: async ({ query, version }) => ok(await usageJson({ disk, buildCache: async () => (await builds()).cache.usage() }, version >= 42 ? query.getAll("type") : [], { version, verbose: version >= 52 && flag(query, "verbose") })),
     },
-    // Builds are not there yet, so nothing of theirs is unused.
-    { method: "POST", path: "/build/prune", since: 31, run: () => ok({ CachesDeleted: null, SpaceReclaimed: 0 }) },
 
     { method: "POST", path: "/gantry/check", run: (call) => sendFindings(call, disk.check({ repair: flag(call.query, "repair"), signal: call.signal })) },
     { method: "POST", path: "/gantry/images/gc", run: async ({ query }) => ok(collectedJson(await disk.collect({ dryRun: flag(query, "dry-run"), settings: givenSettings(query) }))) },

@@ -18,18 +18,22 @@ const MAX_SEEN = 20_000;
 
 export type Classic = { build(call: ApiCall): Promise<Answer> };
 
-/** Steps' ids that were told, the newest: of all builds of one engine. */
-export function openClassic(): (parts: ClassicParts) => Classic {
+export function openClassic(parts: ClassicParts): Classic {
+  const seen = openSeen();
+  return { build: (call) => build(parts, call, seen) };
+}
+
+/** Ids of steps that were told by any build of this engine, the newest. */
+function openSeen(): Seen {
   const seen = new Set<string>();
-  const remembered = {
-    has: (id: string) => seen.has(id),
-    add(id: string) {
+  return {
+    has: (id) => seen.has(id),
+    add(id) {
       seen.delete(id);
       seen.add(id);
       if (seen.size > MAX_SEEN) seen.delete(seen.values().next().value!);
     },
   };
-  return (parts) => ({ build: (call) => build(parts, call, remembered) });
 }
 
 type Seen = { has(id: string): boolean; add(id: string): void };
