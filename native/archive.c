@@ -14,7 +14,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-enum { BLOCK = 512, BUFFER = 256 << 10, SMALL = 64 << 10, PIECE = 1 << 20, RECORDS = 1 << 20 };
+enum { BLOCK = 512, BUFFER = 256 << 10, SMALL = 64 << 10, PIECE = 1 << 20, RECORDS = 1 << 20, AHEAD = 8 << 20 };
 
 struct tar {
   struct machine *m;
@@ -23,6 +23,7 @@ struct tar {
   const char *root; /* what the tree is called */
   struct links *links;
   size_t have, name_len, records_len;
+  uint64_t written, told, synced; /* of a file */
   char name[TREE_PATH * 2], buffer[BUFFER], records[RECORDS];
 };
 
@@ -77,9 +78,45 @@ static int send_chunk(const struct tar *t, const char *data, int fd, size_t len)
   return err ? err : send_bytes(t, "\r\n", 2, 0);
 }
 
+/* How much there is in the file, now and then; and it is on its way to the disk. */
+static int tell_written(struct tar *t, uint64_t least) {
+  if (t->written - t->synced >= AHEAD) {
+    sync_file_range(t->to, (off_t)t->synced, (off_t)(t->written - t->synced), SYNC_FILE_RANGE_WRITE);
+    t->synced = t->written;
+  }
+  if (t->written - t->told < least || !t->m->emit) return 0;
+  t->told = t->written;
+  return t->m->emit(t->m, t->index, &t->told, sizeof t->told);
+}
+
+static int write_bytes(struct tar *t, const char *data, size_t len) {
+  int err = send_all(t->to, data, len);
+  t->written += len;
+  return err ? err : tell_written(t, PIECE);
+}
+
+/* The buffer is empty. */
+static int write_file(struct tar *t, int fd, size_t len) {
+  while (len > 0) {
+    ssize_t n = sendfile(t->to, fd, NULL, len);
+    if (n < 0) return -errno;
+    if (n == 0) break;
+    t->written += (size_t)n;
+    len -= (size_t)n;
+  }
+  memset(t->buffer, 0, len < BUFFER ? len : BUFFER);
+  for (size_t part; len > 0; len -= part) {
+    part = len < BUFFER ? len : BUFFER;
+    int err = write_bytes(t, t->buffer, part);
+    if (err) return err;
+  }
+  return tell_written(t, PIECE);
+}
+
 static int flush(struct tar *t) {
   size_t n = t->have;
   t->have = 0;
+  if (n && t->flags & TREE_FILE) return write_bytes(t, t->buffer, n);
   if (n && t->to >= 0) return send_chunk(t, t->buffer, -1, n);
   return n && t->m->emit ? t->m->emit(t->m, t->index, t->buffer, n) : 0;
 }
@@ -225,7 +262,7 @@ static int put_data(struct tar *t, int fd, uint64_t size) {
   int err = flush(t);
   while (err == 0 && size > 0) {
     size_t part = size < PIECE ? (size_t)size : PIECE;
-    err = t->to >= 0 ? send_chunk(t, NULL, fd, part) : t->m->emit_file ? t->m->emit_file(t->m, t->index, fd, part) : 0;
+    err = t->flags & TREE_FILE ? write_file(t, fd, part) : t->to >= 0 ? send_chunk(t, NULL, fd, part) : t->m->emit_file ? t->m->emit_file(t->m, t->index, fd, part) : 0;
     size -= part;
   }
   return err;
@@ -347,6 +384,7 @@ int tree_archive(struct machine *m, uint32_t index, const struct archive_wish *w
   else err = fd < 0 ? -errno : put_tree(t, wish, fd, &st);
   if (err == 0) err = put_zeros(t, 2 * BLOCK);
   if (err == 0) err = flush(t);
+  if (err == 0 && t->flags & TREE_FILE) err = tell_written(t, 1);
   if (fd >= 0) close(fd);
   if (t->links) forget_links(t->links);
   munmap(t, sizeof *t);

@@ -7,6 +7,7 @@
 enum {
   TREE_OVERLAY = 1, /* an overlay's upper directory: marks of deletion, and every file in it counts as changed */
   TREE_LAYER = 2,   /* deletions become entries ".wh.NAME" of the archive */
+  TREE_FILE = 4,    /* the archive is written to a file */
 };
 enum { TREE_PATH = 65536 };
 

@@ -127,7 +127,8 @@ export const OPS = {
   /** A tar archive of path below dir, called `name` ("": only what is in it), as the op's output, in pieces. With `from`, the
    * directory of an older tree, only what differs. flags 1: it is an overlay's upper directory; 2: what was deleted becomes
    * an entry ".wh.NAME". except: paths, each with its NUL, that count as unchanged when they are new. to: a connection
-   * that gets the pieces as chunks of HTTP/1.1, without the last one, instead of an output. */
+   * that gets the pieces as chunks of HTTP/1.1, without the last one, instead of an output. flags 4: `to` is a file, and the
+   * output is how many bytes it has, now and then, and at the end: u64s. */
   archive: shape("dir from flags to", "path name except"),
   /** What differs between the directories `slot` and `from`, as the op's output: for each a byte A, C or D, the path, NUL.
    * flags as for archive. */

@@ -3,7 +3,7 @@ import { fail } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import { diskFailure } from "#core/disk.ts";
 import { MAX_LAYERS } from "#core/layers/layers.ts";
-import { BELOW, INIT_PATHS, layerProgram, takeLayer } from "#core/layers/take-layer.ts";
+import { BELOW, INIT_PATHS, takeLayer } from "#core/layers/take-layer.ts";
 import type { Lease } from "#core/leases/leases.ts";
 import type { Draft as SnapshotDraft } from "#core/snapshots/snapshots.ts";
 import { readUsage } from "#core/snapshots/store.ts";
@@ -52,9 +52,9 @@ type Committing = { readonly base: LayerTree; readonly draft: SnapshotDraft; rea
 async function commitDraft({ kernel, core }: Parts, { base, draft, init, lease, signal }: Committing): Promise<LayerTree> {
   const marks = core.snapshots.whiteouts === "marks";
   const below = marks ? [] : openBelow(core, base);
-  const program = layerProgram({ tree: draft.tree, marks, below, ...(init && { except: INIT_PATHS }) });
+  const taken = { tree: draft.tree, marks, below, ...(init && { except: INIT_PATHS }) };
   // The files go to the disk while they are archived.
-  const [synced, layer] = await Promise.allSettled([sync({ kernel, core }, draft), takeLayer({ kernel, content: core.content }, lease, program, { signal }).catch(asLayerFailure)]);
+  const [synced, layer] = await Promise.allSettled([sync({ kernel, core }, draft), takeLayer({ kernel, content: core.content }, lease, taken, { signal }).catch(asLayerFailure)]);
   if (layer.status === "rejected") throw layer.reason;
   if (synced.status === "rejected") throw synced.reason;
   const layers = [...base.layers, layer.value];

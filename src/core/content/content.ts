@@ -31,6 +31,11 @@ export type Content = {
   ingest(lease: Lease, source: Bytes, expected?: Expected): Promise<Blob>;
   /** The same for bytes that come piece by piece. Give up with `abort`; after a failed `write` it has given up already. */
   writer(lease: Lease, expected?: Expected): Promise<BlobWriter>;
+  /**
+   * The same for bytes that somebody else writes into the (empty) file at `path`: `fill` tells how many there are so far, and
+   * they are hashed while the next are written. A failure of `fill`, or fewer bytes than it told, is a failure of this.
+   */
+  take(lease: Lease, fill: (path: string) => AsyncIterable<number>): Promise<Blob>;
   /** The same for a blob that is known beforehand and may come in several attempts. */
   resume(lease: Lease, blob: Blob): Promise<ResumableWriter>;
   /** What attempts that ended left, with the bytes that came of each. */

@@ -14,6 +14,7 @@ import type { Lease } from "../leases/leases.ts";
 import type { Blob, Content } from "./content.ts";
 import { openPartials } from "./partials.ts";
 import { readChunks } from "./read-chunks.ts";
+import { takeFile } from "./take-file.ts";
 import { blobWriter, syncFolder } from "./writer.ts";
 
 const statements = {
@@ -72,6 +73,16 @@ export async function openContent(db: Database, folder: string): Promise<Content
       const path = join(ingests, String(next++));
       const file = await diskFailure("store a blob", open(path, "wx", 0o600));
       return blobWriter({ path, file, expected, finish: (blob) => keep(lease, blob, path) });
+    },
+    async take(lease, fill) {
+      const path = join(ingests, String(next++));
+      const file = await diskFailure("store a blob", open(path, "wx+", 0o600));
+      const blob = await takeFile(path, file, fill);
+      await keep(lease, blob, path).catch(async (error: unknown) => {
+        await unlink(path).catch(() => undefined);
+        throw error;
+      });
+      return blob;
     },
     resume(lease, blob) {
       lease.hold(`content/${blob.digest}`);

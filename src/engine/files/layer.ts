@@ -1,6 +1,6 @@
 /** What a container's own layer is made of: its own folder, and what lies below it. */
 import type { Mounts } from "#core/snapshots/snapshots.ts";
-import { BELOW, INIT_PATHS, layerProgram, manyFiles, TREE_OVERLAY } from "#core/layers/take-layer.ts";
+import { BELOW, INIT_PATHS, manyFiles, type TakenTree, TREE_OVERLAY } from "#core/layers/take-layer.ts";
 import type { Program } from "#linux/ops.ts";
 import type { Context } from "../containers/context.ts";
 import type { ContainerRecord } from "../engine.ts";
@@ -20,9 +20,9 @@ export function changesProgram(ctx: Context, record: ContainerRecord): Program {
   ];
 }
 
-/** Puts out the container's own layer as an archive. Its tree is all there is while it is read. */
-export function containerLayer(ctx: Context, record: ContainerRecord): Program {
-  return layerProgram({ tree: ctx.snapshots.tree(record.snapshotKey), marks: hasMarks(ctx, record), below: below(ctx, record), except: INIT_PATHS });
+/** The container's own layer. */
+export function containerLayer(ctx: Context, record: ContainerRecord): TakenTree {
+  return { tree: ctx.snapshots.tree(record.snapshotKey), marks: hasMarks(ctx, record), below: below(ctx, record), except: INIT_PATHS };
 }
 
 const hasMarks = (ctx: Context, record: ContainerRecord): boolean => ctx.snapshots.mounts(record.snapshotKey).type === "overlay";
