@@ -2,6 +2,8 @@
 import type { Descriptor } from "#spec/image.ts";
 import type { MadeImage, Making } from "./images.ts";
 
-export async function attest(_making: Making, _images: readonly MadeImage[]): Promise<Descriptor[]> {
+export type Attestation = { readonly manifest: Descriptor; readonly parts: readonly Descriptor[] };
+
+export async function attest(_making: Making, _images: readonly MadeImage[]): Promise<Attestation[]> {
   return [];
 }

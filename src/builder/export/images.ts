@@ -38,6 +38,8 @@ export type MadeImages = {
   /** The manifest, or the index. */
   readonly target: Descriptor;
   readonly images: readonly MadeImage[];
+  /** Everything that the target leads to, itself last; each once. */
+  readonly blobs: readonly Descriptor[];
 };
 
 /** All that the target leads to is in the store, held by the lease. */
@@ -48,12 +50,18 @@ export async function makeImages(making: Making): Promise<MadeImages> {
   const attestations = await attest(making, images);
   if (images.length === 1 && attestations.length === 0) {
     if (options.annotations.some(({ at }) => at.startsWith("index"))) throw fail("invalid", "index annotations not supported for single platform export");
-    return { target: images[0]!.manifest, images };
+    return { target: images[0]!.manifest, images, blobs: blobsOf(images, [images[0]!.manifest]) };
   }
-  const manifests = [...images.map(({ manifest, platform }) => ({ ...manifest, platform: plain(platform) })), ...attestations];
+  const manifests = [...images.map(({ manifest, platform }) => ({ ...manifest, platform: plain(platform) })), ...attestations.map(({ manifest }) => manifest)];
   const annotations = annotationsAt(options.annotations, "index");
   const target = await storeJson(making, options.oci ? MEDIA.ociIndex : MEDIA.dockerIndex, { manifests, ...(annotations && { annotations }) });
-  return { target: annotated(target, annotationsAt(options.annotations, "index-descriptor")), images };
+  const blobs = blobsOf(images, [...attestations.flatMap(({ parts, manifest }) => [...parts, manifest]), target]);
+  return { target: annotated(target, annotationsAt(options.annotations, "index-descriptor")), images, blobs };
+}
+
+function blobsOf(images: readonly MadeImage[], others: readonly Descriptor[]): Descriptor[] {
+  const all = [...images.flatMap(({ layers, config, manifest }) => [...layers.map(({ descriptor }) => descriptor), config, manifest]), ...others];
+  return [...new Map(all.map((descriptor) => [descriptor.digest, descriptor])).values()];
 }
 
 export function rootOf({ trees }: Solved, index: number): LayerTree {

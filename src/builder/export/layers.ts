@@ -5,7 +5,7 @@ import { chainIds } from "#spec/image.ts";
 import type { LayerTree } from "../tree.ts";
 import { archiveChanges, archiveTree } from "./archive-tree.ts";
 import type { Compression } from "./attributes.ts";
-import { clampTimes } from "./clamp.ts";
+import { clampTimes } from "./remake-archive.ts";
 import type { HistoryEntry } from "./configuration.ts";
 import type { Making } from "./images.ts";
 import { storeLayer } from "./store-layer.ts";

@@ -4,6 +4,8 @@ import type { Layer } from "#core/layers/layers.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Outcome } from "../build.ts";
 import type { BuildResult, ExportWish } from "../builder.ts";
+import { exportArchive } from "./export-archive.ts";
+import { exportFiles } from "./export-files.ts";
 import { exportImage } from "./export-image.ts";
 import type { Exporter, ExporterParts } from "./export.ts";
 
@@ -18,10 +20,10 @@ type Export = (parts: Parts, outcome: Outcome, wish: ExportWish, index: number) 
 const EXPORTS: Readonly<Record<ExportWish["type"], Export>> = {
   image: exportImage,
   none: async () => ({ metadata: {} }),
-  oci: exportImage,
-  docker: exportImage,
-  local: exportImage,
-  tar: exportImage,
+  oci: exportArchive,
+  docker: exportArchive,
+  local: exportFiles,
+  tar: exportFiles,
 };
 
 export function openExporter(given: ExporterParts): Exporter {
