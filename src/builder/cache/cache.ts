@@ -44,8 +44,11 @@ export type NewRecord = {
   readonly tree: LayerTree;
   /** What the key is made of, by names: for saying what changed. */
   readonly parts: Readonly<Record<string, string>>;
+  /** By which `previous` finds it: the instruction, and where it stood. */
   readonly description: string;
   readonly place: string;
+  /** As BuildKit describes its records. */
+  readonly title: string;
   /** Unix nanoseconds: when the step was done. */
   readonly created: bigint;
 };
@@ -73,6 +76,7 @@ export type CacheUsage = {
   readonly mutable: boolean;
   readonly size: number;
   readonly created: bigint;
+  /** Undefined: nobody knows. */
   readonly lastUsed: bigint | undefined;
   readonly uses: number;
 };

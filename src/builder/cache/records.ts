@@ -47,10 +47,10 @@ export type Row = {
 
 export type Stored = CacheRecord & { readonly nodes: readonly Node[] };
 
-type Rest = { parts: Record<string, string> };
+type Rest = { parts: Record<string, string>; title: string };
 
 export function fromRow(row: Row): Stored {
-  const { parts } = JSON.parse(row.record) as Rest;
+  const { parts, title } = JSON.parse(row.record) as Rest;
   const tree: LayerTree = { kind: "layers", snapshot: row.identity === "" ? undefined : row.identity, layers: JSON.parse(row.layers) as Layer[] };
   return {
     id: row.id,
@@ -61,6 +61,7 @@ export function fromRow(row: Row): Stored {
     size: Number(row.size),
     description: row.description,
     place: row.place,
+    title,
     parts,
     created: row.created,
     lastUsed: row.used,
@@ -69,8 +70,8 @@ export function fromRow(row: Row): Stored {
 }
 
 export function insert(q: CacheStatements, record: Stored): void {
-  const { key, id, tree, nodes, size, description, place, parts, created, lastUsed, uses } = record;
-  const rest: Rest = { parts: { ...parts } };
+  const { key, id, tree, nodes, size, description, place, title, parts, created, lastUsed, uses } = record;
+  const rest: Rest = { parts: { ...parts }, title };
   q.put.run(key, id, tree.snapshot ?? "", JSON.stringify(tree.layers), JSON.stringify(nodes), size, description, place, JSON.stringify(rest), created, lastUsed, uses);
 }
 
@@ -81,7 +82,7 @@ export function nodesOf({ snapshot, layers }: LayerTree): Node[] {
 }
 
 export function newRecord(result: NewRecord, sizeOf: (tree: LayerTree) => number): Stored {
-  return { ...result, id: newId(), nodes: nodesOf(result.tree), kind: "regular", size: sizeOf(result.tree), lastUsed: result.created, uses: 0 };
+  return { ...result, id: newId(), nodes: nodesOf(result.tree), kind: "regular", size: sizeOf(result.tree), lastUsed: result.created, uses: 1 };
 }
 
 const LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz";

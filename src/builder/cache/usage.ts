@@ -26,17 +26,17 @@ const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 function usageOf({ core, records, busy }: UsageParts): CacheUsage[] {
   const inImages = sharedNodes(core);
   const byIdentity = new Map(records.map((record) => [record.tree.snapshot ?? "", record.id]));
-  return records.map(({ id, key: _, tree, parts, kind, description, size, created, lastUsed, uses }) => ({
+  return records.map(({ id, key: _, tree, parts, kind, title, size, created, lastUsed, uses }) => ({
     id,
     kind,
-    description,
+    description: title,
     parents: parentsOf(parts, byIdentity).filter((parent) => parent !== id),
     inUse: busy.has(id),
     shared: tree.snapshot !== undefined && inImages.has(`snapshot/${tree.snapshot}`),
     mutable: false,
     size,
     created,
-    lastUsed: uses === 0 ? undefined : lastUsed,
+    lastUsed,
     uses,
   }));
 }

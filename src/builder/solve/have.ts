@@ -114,8 +114,8 @@ async function record(run: Run, index: number, { key, parts, made }: { key: Dige
 
 const whyMade = ({ cache }: Run, step: Step, parts: Parts): string[] => (step.noCache === true ? ["the cache was not to be used"] : explainMiss(keptParts(parts), cache.previous(labelsOf(step))));
 
-/** "RUN npm ci", and where that is: "build 2" of "[build 2/5] RUN npm ci". */
-function labelsOf({ name, instruction, stage }: Step): { description: string; place: string } {
+/** "RUN npm ci", and where that is: "build 2" of "[build 2/5] RUN npm ci". The title is BuildKit's. */
+function labelsOf({ op, name, instruction, stage }: Step): { description: string; place: string; title: string } {
   const [, where, rest] = /^\[([^\]]*?)(?:\/\d+)?\] (.*)$/s.exec(name) ?? [];
-  return { description: instruction ?? rest ?? name, place: where ?? stage ?? "" };
+  return { description: instruction ?? rest ?? name, place: where ?? stage ?? "", title: op.kind === "exec" ? `mount / from exec ${op.args.join(" ")}` : name };
 }

@@ -64,7 +64,7 @@ test("what a step was made of is remembered when its result went", async (t) => 
     return { steps: g.steps };
   };
   await world.solve(graph("a"));
-  const doomed = (await world.cache.usage()).find(({ description }) => description === "RUN tool bin")!;
+  const doomed = (await world.cache.usage()).find(({ description }) => description === "mount / from exec tool bin")!;
   const pruned = await world.cache.prune({ all: true, reserved: 1, filters: new Map([["id", [doomed.id]]]) });
   assert.deepEqual(pruned.removed.map(({ id }) => id), [doomed.id]);
   world.made.length = 0;
