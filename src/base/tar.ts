@@ -125,10 +125,11 @@ export function tarReader(given: Partial<TarLimits> = {}): TarReader {
   }
 
   function end(): void {
-    // Like Go's reader: two zero blocks, one, or none at all end an archive; anything half does not.
+    // Like Go's reader: two zero blocks, one, or none at all end an archive; anything half does not. Nothing is lost with
+    // what would fill the last block up: docker build -f - sends none.
     if (state.at === "end") return;
     const loose = longName !== undefined || longLink !== undefined || pax !== undefined;
-    if (state.at !== "header" || partial.length > 0 || loose) throw fail("invalid", "read a tar archive: it is cut short");
+    if ((state.at !== "header" && state.at !== "padding") || partial.length > 0 || loose) throw fail("invalid", "read a tar archive: it is cut short");
   }
 
   /** Takes one header block; gives the entry if it begins one. */

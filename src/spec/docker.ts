@@ -169,7 +169,7 @@ export type IpamConfig = { Subnet?: string; IPRange?: string; Gateway?: string; 
 
 /** A stored event, as `docker events` prints it. */
 export type EngineEvent = {
-  Type: "container" | "image" | "volume" | "network" | "daemon";
+  Type: "builder" | "container" | "image" | "volume" | "network" | "daemon";
   Action: string;
   Actor: { ID: string; Attributes: Record<string, string> };
   scope: "local";

@@ -25,7 +25,7 @@ export type FolderWish = {
 /** @throws not-found when the client offers no such folder; invalid for names that lead out of it */
 export async function receiveFiles(session: Session, sync: ContextSync, { name, include, exclude, signal }: FolderWish): Promise<FileTree> {
   if (!session.supports(METHODS.fileSync)) throw fail("not-found", `no access allowed to dir ${JSON.stringify(name)}: no local sources enabled`);
-  const metadata = metadataOf({ [SYNC.folder]: [name], [SYNC.follow]: include, [SYNC.exclude]: exclude });
+  const metadata = metadataOf({ [SYNC.folder]: [name], [SYNC.follow]: include, [SYNC.exclude]: exclude, ...(sync.last === undefined ? {} : { [SYNC.state]: [sync.last.state] }) });
   const call = session.client.stream(diffCopy, { metadata, signal });
   const exchange = openExchange(sync, (message) => void call.send(message));
   try {
@@ -41,7 +41,10 @@ export async function receiveFiles(session: Session, sync: ContextSync, { name, 
     throw signal.aborted ? fail("cancelled", `receive ${name}: cancelled`, { cause: error }) : error;
   }
   if (!exchange.isFinished()) throw fail("unavailable", `receive ${name}: the client ended before everything was sent`);
-  return await sync.finish();
+  const state = call.head(SYNC.state);
+  // It is as it was: then nothing was told.
+  if (state !== undefined && state === sync.last?.state) return sync.last.tree;
+  return await sync.finish(state);
 }
 
 type Exchange = { take(message: Of<typeof packet>): Promise<void> | undefined; isFinished(): boolean };
@@ -103,7 +106,7 @@ const { directory, symlink, device, fifo, socket, setuid, setgid, character, sti
 const has = (mode: number, bit: number): boolean => (mode & bit) !== 0;
 
 /** Undefined: sockets are no part of a tree. */
-export function entryOf({ path, mode, uid, gid, size, modTime, linkname, devmajor, devminor, xattrs }: Of<typeof stat>): FileEntry | undefined {
+export function entryOf({ path, mode, uid, gid, size, modTime, linkname, devmajor, devminor, xattrs, changed }: Of<typeof stat>): FileEntry | undefined {
   if (has(mode, socket)) return undefined;
   const type = typeOf(mode, linkname);
   const bits = (mode & 0o777) | (has(mode, setuid) ? 0o4000 : 0) | (has(mode, setgid) ? 0o2000 : 0) | (has(mode, sticky) ? 0o1000 : 0);
@@ -114,6 +117,7 @@ export function entryOf({ path, mode, uid, gid, size, modTime, linkname, devmajo
     uid,
     gid,
     mtime: modTime,
+    ...(changed !== 0n && { changed }),
     size: type === "file" ? size : 0,
     ...((type === "symlink" || type === "hardlink") && { link: linkname }),
     ...((type === "char" || type === "block") && { device: { major: devmajor, minor: devminor } }),

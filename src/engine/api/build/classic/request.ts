@@ -38,7 +38,8 @@ export function classicRequest(query: URLSearchParams, ref: string): ClassicRequ
       noCache: flag(query, "nocache"),
       pull: flag(query, "pull"),
       run: runDefaults(query),
-      entitlements: [],
+      // Who may ask for it is who may ask for a container of it.
+      entitlements: text(query, "networkmode") === "host" ? ["network.host"] : [],
       exports: [{ type: "image", attributes: { name: tags.join(",") } }],
       cacheFrom: stringList(query, "cachefrom").map((name) => ({ type: "registry", attributes: { ref: name } })),
       cacheTo: [],

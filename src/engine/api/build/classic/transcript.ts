@@ -181,10 +181,10 @@ export function openTranscript(options: TranscriptOptions, write: (message: Mess
     failed(error) {
       const facts = error instanceof Failure ? error.facts : {};
       if (steps === undefined) {
+        if (about === undefined || kindOf(error) === "invalid") return false;
         const line = Array.isArray(facts["lines"]) ? (facts["lines"] as number[])[0] : undefined;
-        const from = about?.froms.find((one) => one.line === line);
-        if (about === undefined || from === undefined || kindOf(error) === "invalid") return false;
-        for (const text of [...about.meta, from.text]) say(`Step ${(number += 1)}/${about.instructions} : ${text}\n`);
+        const from = about.froms.find((one) => one.line === line);
+        if (from !== undefined) for (const text of [...about.meta, from.text]) say(`Step ${(number += 1)}/${about.instructions} : ${text}\n`);
       }
       const failing = steps?.findIndex(({ vertex }) => vertex !== undefined && vertex === facts["vertex"]) ?? -1;
       if (failing > at) {
