@@ -1,0 +1,87 @@
+/** Records of package managers, read: dpkg's, apk's, npm's and Python's. Pure; what is odd in them is left out. */
+
+export type Package = {
+  readonly name: string;
+  readonly version: string;
+  /** https://github.com/package-url/purl-spec */
+  readonly url: string;
+  readonly license: string | undefined;
+  /** The record it was found in. */
+  readonly path: string;
+};
+
+export type Records = { readonly kind: "dpkg" | "apk" | "npm" | "python" | "release"; readonly path: string; readonly text: string };
+
+/** What kind of record a file is, by where it lies; undefined: none. "release": it says what distribution this is. */
+export function recordsKind(path: string): Records["kind"] | undefined {
+  if (path === "usr/lib/os-release" || path === "etc/os-release") return "release";
+  if (path === "var/lib/dpkg/status" || /^var\/lib\/dpkg\/status\.d\/[^/.]+$/.test(path)) return "dpkg";
+  if (path === "lib/apk/db/installed" || path === "usr/lib/apk/db/installed") return "apk";
+  if (/(^|\/)node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(path)) return "npm";
+  return /\.(dist-info\/METADATA|egg-info\/PKG-INFO)$/.test(path) ? "python" : undefined;
+}
+
+/** `release`: the text of os-release. */
+export function packagesOf({ kind, path, text }: Records, release: string): Package[] {
+  const distribution = /^ID="?([a-z0-9._-]+)"?$/m.exec(release)?.[1];
+  switch (kind) {
+    case "dpkg":
+      return paragraphs(text).flatMap((fields) => dpkg(fields, path, distribution ?? "debian"));
+    case "apk":
+      return paragraphs(text).flatMap((fields) => apk(fields, path, distribution ?? "alpine"));
+    case "npm":
+      return npm(text, path);
+    case "python":
+      return python(text, path);
+    case "release":
+      return [];
+  }
+}
+
+type Fields = ReadonlyMap<string, string>;
+
+function paragraphs(text: string): Fields[] {
+  return text.split(/\n\n+/).map((paragraph) => {
+    const fields = new Map<string, string>();
+    for (const line of paragraph.split("\n")) {
+      const colon = line.indexOf(":");
+      if (colon > 0 && !/^\s/.test(line)) fields.set(line.slice(0, colon), line.slice(colon + 1).trim());
+    }
+    return fields;
+  });
+}
+
+function dpkg(fields: Fields, path: string, distribution: string): Package[] {
+  const [name, version, architecture] = [fields.get("Package"), fields.get("Version"), fields.get("Architecture")];
+  // What was removed and has left its configuration is listed, too.
+  if (!name || !version || !(fields.get("Status") ?? "installed").endsWith("installed") || fields.get("Status")?.endsWith("not-installed")) return [];
+  return [{ name, version, url: packageUrl("deb", [distribution, name], version, architecture), license: undefined, path }];
+}
+
+function apk(fields: Fields, path: string, distribution: string): Package[] {
+  const [name, version, architecture] = [fields.get("P"), fields.get("V"), fields.get("A")];
+  if (!name || !version) return [];
+  return [{ name, version, url: packageUrl("apk", [distribution, name], version, architecture), license: fields.get("L"), path }];
+}
+
+function npm(text: string, path: string): Package[] {
+  try {
+    const { name, version, license } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof name !== "string" || typeof version !== "string" || name === "" || version === "") return [];
+    return [{ name, version, url: packageUrl("npm", name.split("/"), version), license: typeof license === "string" ? license : undefined, path }];
+  } catch {
+    return [];
+  }
+}
+
+function python(text: string, path: string): Package[] {
+  const fields = paragraphs(text)[0] ?? new Map<string, string>();
+  const [name, version] = [fields.get("Name"), fields.get("Version")];
+  if (!name || !version) return [];
+  return [{ name, version, url: packageUrl("pypi", [name.toLowerCase().replaceAll("_", "-")], version), license: fields.get("License-Expression"), path }];
+}
+
+function packageUrl(type: string, names: readonly string[], version: string, architecture?: string): string {
+  const part = (text: string): string => encodeURIComponent(text).replaceAll("%3A", ":");
+  return `pkg:${type}/${names.map(part).join("/")}@${part(version)}${architecture ? `?arch=${part(architecture)}` : ""}`;
+}
