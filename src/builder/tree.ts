@@ -30,6 +30,8 @@ export type FileEntry = {
   readonly gid: number;
   /** Unix nanoseconds. Not part of any cache key. */
   readonly mtime: bigint;
+  /** When the client's kernel says it was last changed in any way, Unix nanoseconds, if the client says. Nor this. */
+  readonly changed?: bigint;
   readonly size: number;
   /** Of a file: where its bytes are in the pool. */
   readonly digest?: Digest;

@@ -69,8 +69,10 @@ function request(session: ClientHttp2Session, path: string, { metadata = {} }: C
 function openCall<A, B, C, D>(stream: ClientHttp2Stream, method: Method<A, B, C, D>, maxMessage: number, signal: AbortSignal | undefined): ClientCall<B, C> {
   let status: Status | undefined;
   let httpStatus = 200;
+  let head: IncomingHttpHeaders = {};
   stream.on("error", () => {});
   stream.on("response", (headers) => {
+    head = headers;
     httpStatus = Number(headers[":status"]);
     status ??= readStatus(headers);
   });
@@ -113,6 +115,7 @@ function openCall<A, B, C, D>(stream: ClientHttp2Stream, method: Method<A, B, C,
     async send(message) {
       await writeFrame(stream, method.request.encode(message, HEADROOM));
     },
+    head: (name) => head[name]?.toString(),
     end: () => void stream.end(),
     cancel,
   };

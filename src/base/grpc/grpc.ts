@@ -81,5 +81,7 @@ export type ClientCall<Request, Response> = {
   end(): void;
   /** To be read once, to its end. @throws by the status that the server gave */
   readonly messages: AsyncIterable<Response>;
+  /** What the answer is headed with: known from the first message on. */
+  head(name: string): string | undefined;
   cancel(): void;
 };

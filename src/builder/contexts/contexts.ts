@@ -63,6 +63,8 @@ export type ContextsParts = {
 
 /** One exchange with a client that tells its files' names and times first. */
 export type ContextSync = AsyncDisposable & {
+  /** What came of the last exchange of this key, by the name that the client had for it: is it the same now, nothing needs to be told. */
+  readonly last: { readonly state: string; readonly tree: FileTree } | undefined;
   /**
    * Tells an entry, each directory before what is in it; true: its bytes are needed, by `id` (its place, from 0). An
    * entry's digest is not looked at, and its parents must have been told. @throws invalid for hostile names
@@ -72,6 +74,6 @@ export type ContextSync = AsyncDisposable & {
   data(id: number, chunk: Uint8Array): Promise<void> | undefined;
   /** All of one file's bytes came. */
   end(id: number): Promise<void> | undefined;
-  /** Everything came: the tree; remembered for the next time. */
-  finish(): Promise<FileTree>;
+  /** Everything came: the tree; remembered for the next time, by the client's name for it. */
+  finish(state?: string): Promise<FileTree>;
 };

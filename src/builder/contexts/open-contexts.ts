@@ -28,6 +28,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
   /** Whatever was handed out and can still be reached by somebody. */
   const reachable = new Set<WeakRef<FileTree>>();
   const seen = new WeakSet<FileTree>();
+  const states = new WeakMap<FileTree, string>();
   const held = new Map<FileTree, number>();
   /** While a collection is under way: what was handed out since it began. */
   let used: Set<FileTree> | undefined;
@@ -50,7 +51,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
       const before = await load(name);
       if (before !== undefined) void stored.touch(name);
       const has = ({ digest }: FileTree["entries"][number]) => digest === undefined || pool.has(digest);
-      return receive({ writer: pool.writer(), before, has, signal, remember: (tree) => void store(name, handOut(tree)) });
+      return receive({ writer: pool.writer(), before, has, signal, states, remember: (tree) => void store(name, handOut(tree)) });
     },
     filter: (tree, selection) => handOut(filterTree(tree, selection)),
     below: (tree, path) => handOut(treeBelow(tree, path)),

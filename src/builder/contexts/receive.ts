@@ -20,6 +20,8 @@ export type Receiving = {
   readonly has: (entry: FileEntry) => boolean;
   readonly signal: AbortSignal;
   readonly remember: (tree: FileTree) => void;
+  /** Names that clients have for trees, as long as these are in memory. */
+  readonly states: WeakMap<FileTree, string>;
 };
 
 /** Bytes of files that came in part. */
@@ -28,7 +30,7 @@ const MAX_NAMES = 256 * 2 ** 20;
 
 type Coming = { readonly entry: FileEntry; readonly parts: Uint8Array[]; length: number; growing: GrowingFile | undefined };
 
-export function receive({ writer, before, has, signal, remember }: Receiving): ContextSync {
+export function receive({ writer, before, has, signal, remember, states }: Receiving): ContextSync {
   const entries: FileEntry[] = [];
   const kinds = new Map<string, FileEntry>();
   const coming = new Map<number, Coming>();
@@ -38,7 +40,14 @@ export function receive({ writer, before, has, signal, remember }: Receiving): C
   let names = 0;
   let gathered = 0;
 
+  const lastState = before === undefined ? undefined : states.get(before);
+  const named = (tree: FileTree, state: string | undefined): FileTree => {
+    if (state !== undefined) states.set(tree, state);
+    return tree;
+  };
+
   return {
+    last: before === undefined || lastState === undefined ? undefined : { state: lastState, tree: before },
     entry(told) {
       check(told);
       const id = entries.length;
@@ -74,14 +83,14 @@ export function receive({ writer, before, has, signal, remember }: Receiving): C
       entries[id] = { ...entry, size: file.length, digest: writer.put(bytes) };
       return writer.drain();
     },
-    async finish() {
+    async finish(state) {
       signal.throwIfAborted();
       if (coming.size > 0) throw fail("invalid", `take in a context: ${coming.size} of its files did not come, as ${JSON.stringify(coming.values().next().value!.entry.path)}`);
-      if (same && before?.entries.length === entries.length) return before;
+      if (same && before?.entries.length === entries.length) return named(before, state);
       await writer.finish();
       const tree = await makeTree(entries);
       remember(tree);
-      return tree;
+      return named(tree, state);
     },
     [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   };
@@ -134,6 +143,7 @@ function beforeOf(before: FileTree | undefined): (path: string, place: number) =
 function isSame(old: FileEntry, told: FileEntry): boolean {
   return (
     old.type === told.type && old.mode === told.mode && old.uid === told.uid && old.gid === told.gid && old.mtime === told.mtime &&
+    (old.changed === told.changed || told.changed === undefined) &&
     (old.size === told.size || told.type !== "file") && old.link === told.link &&
     old.device?.major === told.device?.major && old.device?.minor === told.device?.minor && sameAttributes(old.xattrs, told.xattrs)
   );

@@ -45,7 +45,10 @@ export async function openStoredTrees(folder: string): Promise<StoredTrees> {
   };
 }
 
-type Row = readonly [path: string, type: FileEntry["type"], mode: number, uid: number, gid: number, mtime: string, size: number, digest: string, link: string | null, device: readonly [number, number] | null, xattrs: Readonly<Record<string, string>> | null];
+type Row = readonly [
+  path: string, type: FileEntry["type"], mode: number, uid: number, gid: number, mtime: string, size: number, digest: string,
+  link: string | null, device: readonly [number, number] | null, xattrs: Readonly<Record<string, string>> | null, changed: string | null,
+];
 
 /** Entries between two turns of the event loop. */
 const SLICE = 2000;
@@ -69,16 +72,17 @@ function decodeTree(bytes: Buffer): FileTree | undefined {
   return { kind: "files", digest, entries: rows.map(entryOf) };
 }
 
-function rowOf({ path, type, mode, uid, gid, mtime, size, digest, link, device, xattrs }: FileEntry): Row {
+function rowOf({ path, type, mode, uid, gid, mtime, size, digest, link, device, xattrs, changed }: FileEntry): Row {
   const more = xattrs === undefined ? null : Object.fromEntries(Object.entries(xattrs).map(([name, value]) => [name, Buffer.from(value).toString("base64")]));
-  return [path, type, mode, uid, gid, String(mtime), size, digest?.slice("sha256:".length) ?? "", link ?? null, device === undefined ? null : [device.major, device.minor], more];
+  return [path, type, mode, uid, gid, String(mtime), size, digest?.slice("sha256:".length) ?? "", link ?? null, device === undefined ? null : [device.major, device.minor], more, changed === undefined ? null : String(changed)];
 }
 
-function entryOf([path, type, mode, uid, gid, mtime, size, digest, link, device, xattrs]: Row): FileEntry {
+function entryOf([path, type, mode, uid, gid, mtime, size, digest, link, device, xattrs, changed]: Row): FileEntry {
   return {
     path, type, mode, uid, gid, mtime: BigInt(mtime), size,
     ...(digest !== "" && { digest: `sha256:${digest}` as const }),
     ...(link !== null && { link }),
+    ...(typeof changed === "string" && { changed: BigInt(changed) }),
     ...(device !== null && { device: { major: device[0], minor: device[1] } }),
     ...(xattrs !== null && { xattrs: Object.fromEntries(Object.entries(xattrs).map(([name, value]) => [name, new Uint8Array(Buffer.from(value, "base64"))])) }),
   };
