@@ -204,15 +204,19 @@ export function openTranscript(options: TranscriptOptions, write: (message: Mess
 /** The code of a RUN that failed is the client's exit code; of one that never ran there is none. */
 function errorMessage(error: unknown, facts: Readonly<Record<string, unknown>>, step: Step | undefined): Message {
   const { exitCode, classic, started, missing } = facts;
-  const keyword = step?.text.split(/\s/)[0]?.toUpperCase();
-  const message =
-    typeof classic === "string"
-      ? classic
-      : typeof missing === "string" && (keyword === "COPY" || keyword === "ADD")
-        ? `${keyword} failed: ${/\s--from=/.test(step!.text) ? "" : "file not found in build context or excluded by .dockerignore: "}stat ${missing}: file does not exist`
-        : messageOf(error);
+  const message = typeof classic === "string" ? classic : typeof missing === "string" && step !== undefined ? (missingMessage(step.text, missing) ?? messageOf(error)) : messageOf(error);
   const code = typeof exitCode === "number" && started !== false ? { code: exitCode } : {};
   return { errorDetail: { ...code, message }, error: message };
+}
+
+/** Of COPY and ADD: that there is no such file where it copies from. */
+function missingMessage(text: string, missing: string): string | undefined {
+  const [keyword = "", ...words] = text.split(/\s+/);
+  if (!/^(COPY|ADD)$/i.test(keyword)) return undefined;
+  const outside = words.find((word) => word.split("/").includes("..") && word.endsWith(missing));
+  const isStage = words.some((word) => word.startsWith("--from="));
+  const why = outside !== undefined && !isStage ? `forbidden path outside the build context: ${outside} ()` : `${isStage ? "" : "file not found in build context or excluded by .dockerignore: "}stat ${missing}: file does not exist`;
+  return `${keyword.toUpperCase()} failed: ${why}`;
 }
 
 function stepsOf(meta: readonly string[], instructions: readonly ToldInstruction[], labels: Readonly<Record<string, string>>): Step[] {
