@@ -29,7 +29,7 @@ export type BuilderParts = {
   /** What --cache-from names. */
   readonly imports?: (request: BuildRequest, options: ImportOptions) => Promise<readonly ImportedCache[]>;
   /** What --cache-to names is written, of what was solved. */
-  readonly exportCache?: (outcome: Outcome) => Promise<void>;
+  readonly exportCache?: (outcome: Outcome) => Promise<Readonly<Record<string, string>>>;
   /** A build begins and ends: what is kept of it for `build history`. */
   readonly record?: (request: BuildRequest) => BuildRecorder;
 };
@@ -46,7 +46,7 @@ export type RemoteContext = {
   readonly dockerfile?: string;
 };
 
-export type ImportOptions = { readonly client: BuildClient; readonly lease: Lease; readonly signal: AbortSignal };
+export type ImportOptions = BuildOptions & { readonly client: BuildClient; readonly lease: Lease };
 
 export type BuildRecorder = {
   readonly report: BuildOptions["report"];
@@ -94,14 +94,14 @@ async function build(job: Job): Promise<BuildResult> {
   const violation = lintFailure(dockerfile, planned.warnings);
   if (violation !== undefined) throw violation;
   const { run, entitlements, debugOnFail = false } = request;
-  const imports = (await parts.imports?.(request, { client, lease, signal })) ?? [];
+  const imports = (await parts.imports?.(request, { client, lease, signal, report })) ?? [];
   const targets = planned.images.map(({ step }) => step);
   const solving = parts.solver.solve(planned.graph, targets, { signal, report, lease, client, run, entitlements, debugOnFail, imports });
   const solved = await solving.catch((error: unknown) => Promise.reject(withSource(error, definition, linesOf(planned, error))));
   const outcome: Outcome = { signal, report, request, client, lease, plan: planned, solved };
   const result = await parts.exporter(outcome);
-  await parts.exportCache?.(outcome);
-  return result;
+  const told = await parts.exportCache?.(outcome);
+  return told === undefined ? result : { ...result, metadata: { ...result.metadata, ...told } };
 }
 
 const loading = ({ dockerfile }: BuildRequest): string => `[internal] load build definition from ${dockerfile.path}`;

@@ -1,5 +1,6 @@
 /** What is known of a key. */
 import { nowNanos } from "#base/clock.ts";
+import type { Layer } from "#core/layers/layers.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { LayerTree, Tree } from "../tree.ts";
 import { identityOf, type Parts } from "./keys.ts";
@@ -14,13 +15,17 @@ export function find(run: Run, key: Digest, parts: Parts): Known | undefined {
     stack.use(cache.use(found.record.id));
     return { ...here(key, found.record.tree, true, found.record.created), parts };
   }
-  for (const from of options.imports ?? []) {
+  const others = (options.imports ?? []).flatMap((from) => {
     const one = from.find(key);
-    if (one?.layers === undefined) continue;
-    const tree: LayerTree = { kind: "layers", snapshot: one.identity === "" ? undefined : one.identity, layers: one.layers };
-    return { ...here(key, tree, true, one.created), at: "elsewhere", from, parts };
-  }
-  return found === undefined ? undefined : { ...here(key, found.record.tree, true, found.record.created), at: "gone", parts };
+    return one === undefined ? [] : [{ from, ...one }];
+  });
+  const whole = others.find((one) => one.whole);
+  if (whole !== undefined) return { ...here(key, treeOf(whole), true, whole.created), at: "elsewhere", from: whole.from, parts };
+  if (found !== undefined) return { ...here(key, found.record.tree, true, found.record.created), at: "gone", parts };
+  const [told] = others;
+  return told === undefined ? undefined : { ...here(key, treeOf(told), true, told.created), at: "gone", parts };
 }
+
+const treeOf = ({ identity, layers }: { readonly identity: string; readonly layers: readonly Layer[] }): LayerTree => ({ kind: "layers", snapshot: identity === "" ? undefined : identity, layers });
 
 export const here = (key: Digest, tree: Tree, cached: boolean, created = nowNanos()): Known => ({ key, identity: identityOf(tree), cached, created, tree, at: "here" });

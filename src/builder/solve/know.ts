@@ -92,20 +92,22 @@ async function needed(run: Run, index: number, { input, select }: Need, inputs: 
   const { identity } = inputs[input]!;
   if (select === undefined) return identity;
   const key = selectionKey(identity, select);
-  const known = run.cache.fact(key) ?? importedFact(run, key);
-  if (known !== undefined) return known;
-  const tree = await have(run, run.vertices.same[stepOf(run, index).inputs[input]!]!);
-  const digest = await run.performers.selection(tree, select.sources, { exclude: select.exclude, parents: select.parents, signal: run.signal });
-  run.cache.learn(key, digest);
+  const known = run.cache.fact(key);
+  const digest = known ?? importedFact(run, key) ?? (await selectionOf(run, index, input, select));
+  if (known === undefined) run.cache.learn(key, digest);
+  run.facts.set(key, digest);
   return digest;
 }
 
-function importedFact({ options, cache }: Run, key: Digest): string | undefined {
+async function selectionOf(run: Run, index: number, input: number, { sources, exclude, parents }: NonNullable<Need["select"]>): Promise<string> {
+  const tree = await have(run, run.vertices.same[stepOf(run, index).inputs[input]!]!);
+  return await run.performers.selection(tree, sources, { exclude, parents, signal: run.signal });
+}
+
+function importedFact({ options }: Run, key: Digest): string | undefined {
   for (const one of options.imports ?? []) {
     const known = one.fact(key);
-    if (known === undefined) continue;
-    cache.learn(key, known);
-    return known;
+    if (known !== undefined) return known;
   }
   return undefined;
 }

@@ -1,3 +1,4 @@
+import type { Digest } from "#spec/digest.ts";
 import type { Graph, Step } from "../graph.ts";
 import type { Tree } from "../tree.ts";
 import type { Known } from "./known.ts";
@@ -19,6 +20,7 @@ export type Run = Solving & {
   readonly settled: Map<number, Known>;
   readonly known: Map<number, Promise<Known>>;
   readonly had: Map<number, Promise<Tree>>;
+  readonly facts: Map<Digest, string>;
   /** What lasts as long as the solve: holds on files and on records. */
   readonly stack: DisposableStack;
   /** To be waited for before it is told that all is well. */

@@ -21,7 +21,7 @@ export async function solveGraph(solving: Solving, graph: Graph, targets: readon
   options.report(planEvent(graph, vertices));
   using stack = new DisposableStack();
   const tell = openTelling(graph, vertices, options);
-  const lasting = { ...solving, graph, vertices, options, tell, stack, settled: new Map() };
+  const lasting = { ...solving, graph, vertices, options, tell, stack, settled: new Map(), facts: new Map() };
   for (;;) {
     const stop = new AbortController();
     const run: Run = { ...lasting, signal: AbortSignal.any([options.signal, stop.signal]), known: new Map(), had: new Map(), recorded: [] };
@@ -44,7 +44,7 @@ async function solveOnce(run: Run, targets: readonly number[]): Promise<Solved> 
   const trees = await Promise.all(targets.map((target) => have(run, vertices.same[target]!)));
   await Promise.all(recorded);
   tell.end();
-  return { trees, steps: await resultsOf(run) };
+  return { trees, steps: await resultsOf(run), facts: run.facts };
 }
 
 async function resultsOf({ vertices, known }: Run): Promise<Solved["steps"]> {

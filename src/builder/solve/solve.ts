@@ -39,6 +39,8 @@ export type Solved = {
   readonly trees: readonly Tree[];
   /** Of each step that was looked at: its key, whether it was found, and its result. */
   readonly steps: ReadonlyMap<number, { readonly key: Digest; readonly cached: boolean; readonly tree: Tree; readonly created: bigint }>;
+  /** What followed from inputs on the way: digests of selections, by their keys. */
+  readonly facts: ReadonlyMap<Digest, string>;
 };
 
 export type SolveOptions = {
@@ -55,8 +57,8 @@ export type SolveOptions = {
 
 /** Results of a cache that is elsewhere (cache/import.ts). */
 export type ImportedCache = {
-  /** What a step of this key resulted in, and its layers if they are to be had. */
-  find(key: Digest): { readonly identity: string; readonly layers?: readonly Layer[]; readonly created?: bigint } | undefined;
+  /** What a step of this key resulted in. */
+  find(key: Digest): { readonly identity: string; readonly layers: readonly Layer[]; /** The layers are to be had. */ readonly whole: boolean; readonly created: bigint } | undefined;
   fact(key: Digest): string | undefined;
   /** Brings the layers and unpacks them. */
   fetch(layers: readonly Layer[], context: StepContext): Promise<LayerTree>;

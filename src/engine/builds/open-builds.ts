@@ -27,6 +27,7 @@ import { openBaseImages } from "./base-images.ts";
 import type { Builds } from "./builds.ts";
 import { outputs } from "./name-and-push.ts";
 import { cacheMounts, sentContexts } from "./other-caches.ts";
+import { remoteCache } from "./remote-cache.ts";
 import { openRun } from "./run/run.ts";
 
 export type BuildsParts = {
@@ -68,6 +69,7 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
   const solver = openSolver({ leases: core.leases, snapshots: core.snapshots, cache, performers, contexts });
   const documents = openDocuments(core.content);
   const { name, push } = outputs({ core, documents, publish, transfer: parts.transfer });
+  const remote = remoteCache({ core, push, transfer: parts.transfer });
   const builder = openBuilder({
     leases: core.leases,
     host: hostPlatform(),
@@ -75,7 +77,9 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
     pool: contexts.pool,
     images: (client, lease) => openBaseImages({ core, documents, registries, trust }, client, lease),
     openRemote: sources.openRemote,
-    exporter: openExporter({ core, kernel, tasks, name, push, version }),
+    exporter: openExporter({ core, kernel, tasks, name, push, version, inline: remote.inline }),
+    imports: remote.imports,
+    exportCache: remote.exportCache,
     record: (request) => {
       collection.after();
       return history.begin(request);

@@ -1,0 +1,111 @@
+/** What of a solve travels, and how it is put into a registry or a folder of the client. */
+import { fail } from "#base/errors.ts";
+import { decompress } from "#base/streams.ts";
+import { LAYER_LIMITS, type Layer } from "#core/layers/layers.ts";
+import type { Node } from "#core/leases/leases.ts";
+import type { Digest } from "#spec/digest.ts";
+import { type Descriptor, MEDIA } from "#spec/image.ts";
+import type { Outcome } from "../../build.ts";
+import type { CacheWish } from "../../builder.ts";
+import { storeLayer } from "../../export/store-layer.ts";
+import { CACHE_CONFIG, type CacheDocument, type CachedResult, encodeDocument } from "./document.ts";
+import type { RemoteCacheParts } from "./remote.ts";
+
+type Parts = RemoteCacheParts & {
+  /** Compressed before: by the layer's digest and how. */
+  readonly done: Map<string, Layer>;
+};
+
+type Mode = "min" | "max";
+
+/** `min`: only the layers of the targets; `max`: those of every step. Of the others it is said what they were. */
+export function documentOf({ plan, solved }: Outcome, mode: Mode, isHere: (layer: Layer) => boolean): CacheDocument {
+  const targets = solved.trees.map((tree) => (tree.kind === "layers" ? tree.layers.map(({ diffId }) => diffId) : []));
+  const results = new Map<Digest, CachedResult>();
+  for (const [index, { key, tree, created }] of solved.steps) {
+    const { op } = plan.graph.steps[index]!;
+    if (tree.kind !== "layers" || !["exec", "file", "merge"].includes(op.kind)) continue;
+    const wanted = mode === "max" || targets.some((target) => tree.layers.every(({ diffId }, place) => target[place] === diffId));
+    results.set(key, { key, layers: tree.layers, created, whole: wanted && tree.layers.every(isHere) });
+  }
+  return { results: [...results.values()], facts: solved.facts };
+}
+
+export async function exportTo(parts: Parts, outcome: Outcome, wish: CacheWish): Promise<Readonly<Record<string, string>>> {
+  const { lease } = outcome;
+  const { content } = parts.core;
+  const mode = modeOf(wish);
+  const document = documentOf(outcome, mode, ({ descriptor }) => content.find(lease, descriptor.digest) !== undefined);
+  const results: CachedResult[] = [];
+  for (const result of document.results) results.push(result.whole ? { ...result, layers: await readyLayers(parts, outcome, wish, result.layers) } : result);
+  const manifest = await storeManifest(parts, outcome, { ...document, results }, wish);
+  if (wish.type === "local") await writeFolder(parts, outcome, wish, manifest);
+  else await pushManifest(parts, outcome, wish, manifest.descriptor);
+  return { "cache.manifest": JSON.stringify(manifest.descriptor) };
+}
+
+function modeOf({ attributes }: CacheWish): Mode {
+  const { mode = "min" } = attributes;
+  if (mode === "min" || mode === "max") return mode;
+  throw fail("invalid", `unsupported cache mode: ${JSON.stringify(mode)}: expected min or max`);
+}
+
+type Stored = { readonly descriptor: Descriptor; readonly blobs: readonly Descriptor[]; readonly bytes: Buffer };
+
+async function storeManifest({ core }: Parts, { lease }: Outcome, document: CacheDocument, { attributes }: CacheWish): Promise<Stored> {
+  const text = Buffer.from(encodeDocument(document));
+  const config: Descriptor = { mediaType: CACHE_CONFIG, ...(await core.content.ingest(lease, [text])) };
+  const layers = [...new Map(document.results.flatMap((result) => (result.whole ? result.layers : [])).map(({ descriptor }) => [descriptor.digest, descriptor])).values()];
+  const asIndex = attributes["image-manifest"] === "false";
+  const mediaType = asIndex ? MEDIA.ociIndex : MEDIA.ociManifest;
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...(asIndex ? { manifests: [...layers, config] } : { config, layers }) }));
+  const descriptor: Descriptor = { mediaType, ...(await core.content.ingest(lease, [bytes])) };
+  const blobs = [...layers, config];
+  await core.link(`content/${descriptor.digest}`, blobs.map(({ digest }): Node => `content/${digest}`));
+  return { descriptor, blobs, bytes };
+}
+
+async function pushManifest({ push }: Parts, { lease, client, signal }: Outcome, { attributes }: CacheWish, descriptor: Descriptor): Promise<void> {
+  const { ref } = attributes;
+  if (ref === undefined) throw fail("invalid", "registry cache exporter requires ref");
+  await push(lease, descriptor, { name: ref, byDigest: false, client, signal, progress: () => undefined });
+}
+
+async function writeFolder({ core }: Parts, { client, signal }: Outcome, { attributes }: CacheWish, { descriptor, blobs }: Stored): Promise<void> {
+  const { dest } = attributes;
+  if (dest === undefined) throw fail("invalid", "local cache exporter requires dest");
+  const store = await client.store?.(`local:${dest}`);
+  if (store === undefined) throw fail("invalid", `export the build cache to ${dest}: the client does not offer the folder`);
+  for (const blob of [...blobs, descriptor]) await store.write(blob, core.content.stream(blob.digest), signal);
+}
+
+/** Plain archives travel compressed, as images' do: gzip unless the wish says otherwise. */
+async function readyLayers(parts: Parts, outcome: Outcome, { attributes }: CacheWish, layers: readonly Layer[]): Promise<Layer[]> {
+  const { compression = "gzip" } = attributes;
+  if (!["gzip", "zstd", "uncompressed"].includes(compression)) throw fail("invalid", `unsupported compression type ${JSON.stringify(compression)}`);
+  const ready: Layer[] = [];
+  for (const layer of layers) ready.push(compression === "uncompressed" || !isPlain(layer) ? layer : await compressed(parts, outcome, layer, compression as "gzip" | "zstd"));
+  return ready;
+}
+
+const isPlain = ({ descriptor }: Layer): boolean => !/(?:gzip|zstd)$/.test(descriptor.mediaType);
+
+const MOST = 10_000;
+
+async function compressed({ core, done }: Parts, { lease, signal }: Outcome, layer: Layer, compression: "gzip" | "zstd"): Promise<Layer> {
+  const name = `${layer.descriptor.digest} ${compression}`;
+  const before = done.get(name);
+  if (before !== undefined && core.content.find(lease, before.descriptor.digest) !== undefined) return before;
+  const { stream } = await decompress(core.content.stream(layer.descriptor.digest), { what: `layer ${layer.descriptor.digest}`, limit: LAYER_LIMITS.bytes, consume: true });
+  const made = await storeLayer(until(stream, signal), { core, lease, compression, level: undefined });
+  if (done.size >= MOST) done.clear();
+  done.set(name, made);
+  return made;
+}
+
+async function* until(stream: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream) {
+    signal.throwIfAborted();
+    yield chunk;
+  }
+}
