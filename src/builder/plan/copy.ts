@@ -9,7 +9,7 @@ import type { CopyAction, FileAction, FileOp, HttpOp } from "../graph.ts";
 import { parseGitSource } from "../git-source.ts";
 import { gitStep } from "./git.ts";
 import { note } from "./image-state.ts";
-import { addStep, advance, expand, lookup, type Scene, stepName } from "./scene.ts";
+import { addStep, advance, expand, lookup, redacted, type Scene, stepName } from "./scene.ts";
 import { contextPath, mainContext, sourceState } from "./sources.ts";
 
 type Transfer = {
@@ -35,7 +35,7 @@ export function copy(scene: Scene): void {
   const copies = joined(transfer.sources.map((source) => sourceAction(transfer, source, link)));
   const actions = [...copies, ...transfer.heredocs.map((heredoc) => fileAction(transfer, heredoc))];
   const step = perform(transfer, { kind: "file", base: 0, actions }, link);
-  const createdBy = `${historyText(transfer)} # buildkit`;
+  const createdBy = redacted(`${historyText(transfer)} # buildkit`);
   scene.scope.steps.spend(createdBy.length);
   note(scene.state, createdBy, { step, instruction: scene.instruction.original });
 }

@@ -168,8 +168,15 @@ test("named contexts stand in for stages, images and --from", async () => {
 
 test("contexts by URL; a password in one is not shown", async () => {
   const planned = await plan("FROM scratch\nCOPY --from=g / /g\nCOPY --from=h / /h", { contexts: { g: "https://u:pw@h/r.git#main", h: "https://h/x.txt" }, buildArgs: { BUILDKIT_CONTEXT_KEEP_GIT_DIR: "1" } });
-  assert.deepEqual(stepsOf(planned, "git").map(({ op: { ref, keepGitDir }, name }) => ({ ref, keepGitDir, name })), [{ ref: "main", keepGitDir: true, name: "[context g] https://h/r.git#main" }]);
+  assert.deepEqual(stepsOf(planned, "git").map(({ op: { ref, keepGitDir }, name }) => ({ ref, keepGitDir, name })), [{ ref: "main", keepGitDir: true, name: "[context g] https://xxxxx:xxxxx@h/r.git#main" }]);
   assert.deepEqual(stepsOf(planned, "http").map(({ op }) => op.filename), ["context"]);
+});
+
+test("BLD-13: passwords of addresses are neither in names nor in history", async () => {
+  const planned = await plan("FROM busybox\nARG T\nADD https://me:$T@h/r.git#v https://tok@h/f /x/", { buildArgs: { T: "sentinel" } });
+  const shown = JSON.stringify([planned.graph.steps.map(({ name }) => name), planned.images[0]!.history.flatMap(({ createdBy }) => (createdBy.startsWith("ADD") ? [createdBy] : []))]);
+  assert.match(shown, /https:\/\/xxxxx:xxxxx@h\/r\.git#v https:\/\/xxxxx:xxxxx@h\/f/);
+  assert.doesNotMatch(shown, /sentinel|tok@/);
 });
 
 test("--no-cache of all or of one stage", async () => {

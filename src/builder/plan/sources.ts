@@ -6,7 +6,7 @@ import { canonical, familiar, parseReference, tryReference, withDefaultTag } fro
 import { gitStep } from "./git.ts";
 import { baseState, type ImageState, scratchState } from "./image-state.ts";
 import type { BaseImage, PlanInput } from "./plan.ts";
-import { type PlanScope, prefixOf, type StageProgress } from "./scene.ts";
+import { type PlanScope, prefixOf, redacted, type StageProgress } from "./scene.ts";
 import type { StageNode } from "./stages.ts";
 
 const SCRATCH = "scratch";
@@ -80,7 +80,7 @@ type Context = { readonly name: string; readonly spec: string; readonly platform
 
 async function resolveContext({ input, resolve }: PlanScope, { name, spec, platform }: Context): Promise<Base> {
   const [scheme, rest] = splitAt(spec, ":");
-  const label = `[context ${name}] ${withoutPassword(spec)}`;
+  const label = `[context ${name}] ${redacted(spec)}`;
   if (scheme === "docker-image") {
     const reference = rest.replace(/^\/\//, "");
     if (reference === SCRATCH) return { kind: "scratch" };
@@ -93,8 +93,6 @@ async function resolveContext({ input, resolve }: PlanScope, { name, spec, platf
   if (scheme === "http" || scheme === "https") return { kind: "remote", op: { kind: "http", url: spec, filename: "context" }, label };
   throw fail("invalid", rest === "" ? `invalid context specifier ${spec} for ${name}` : `unsupported context source ${scheme} for ${name}`);
 }
-
-const withoutPassword = (url: string): string => url.replace(/(?<=^[a-z]+:\/\/)[^/@]*@/i, "");
 
 /** The state that a stage begins with, in the graph. */
 export function emitBase(scope: PlanScope, stage: StageNode, base: Base, progress: StageProgress): ImageState {
