@@ -7,7 +7,7 @@
  *     pairsOf(env), argsOf(arg), wordsOf(volume), transferOf(copy),         // arguments.ts: what an instruction's text says
  *       commandOf(run), healthcheckOf(healthcheck)
  *     flagOf(copy, "from"), flagsOf(run, "mount"), isSet(copy, "link")      // flags.ts
- *     compilePatterns(parseIgnore(text)).matches("a/b")                     // ignore.ts: .dockerignore, --exclude
+ *     compilePatterns(parseIgnore(text)).matches("a/b")                     // spec/path-patterns.ts: .dockerignore, --exclude
  *     lintDockerfile(dockerfile, input), lintFailure(…)                     // lint.ts
  *     showLines("Dockerfile", source, [3, 3])                               // show-lines.ts: as BuildKit shows where an error is
  *

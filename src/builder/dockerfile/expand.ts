@@ -265,5 +265,5 @@ function tooLong(): Error {
 
 /** As Go's %q. */
 function quoted(text: string): string {
-  return JSON.stringify(text.length > 1000 ? `${text.slice(0, 1000)}…` : text);
+  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }

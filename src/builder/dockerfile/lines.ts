@@ -39,7 +39,7 @@ export function openLines(source: string): Lines {
 
   const next = (): LogicalLine | undefined => {
     for (let raw = physical(); raw !== undefined; raw = physical()) {
-      const line = withoutReturn(raw).trimStart();
+      const line = raw === "" ? raw : withoutReturn(raw).trimStart();
       if (number === 1 && line.startsWith("#!")) continue;
       const isDirective = directives.read(line);
       if (line === "" || isDirective) continue;
@@ -113,10 +113,9 @@ function bounded(text: string): string {
 }
 
 function withComment(comments: string[], comment: string): string[] {
-  if (comment === "") return [];
-  if (comments.length === MAX_COMMENTS) comments.shift();
+  if (comment === "") return comments.length === 0 ? comments : [];
   comments.push(comment);
-  return comments;
+  return comments.length > 2 * MAX_COMMENTS ? comments.slice(-MAX_COMMENTS) : comments;
 }
 
 function withoutReturn(line: string): string {
