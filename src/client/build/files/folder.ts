@@ -15,12 +15,11 @@ export function openFolder(path: string): Source {
   const root = realpathSync(path);
   if (!statSync(root).isDirectory()) throw fail("invalid", `${path}: not a directory`);
   return {
-    async walk({ include, exclude, follow }, options) {
+    async walk({ include, exclude, follow }, signal) {
       const followed = followLinks(root, follow);
       // "." among them: everything is asked for.
       const everything = follow.length > 0 && followed.length === 0;
-      const selection = compileSelection({ include: everything ? [] : [...include, ...followed], exclude });
-      await walkFolder(root, { ...options, selection });
+      return walkFolder(root, { selection: compileSelection({ include: everything ? [] : [...include, ...followed], exclude }), signal });
     },
     read: (file) => readFile(`${root}/${file}`),
   };

@@ -1,16 +1,17 @@
 /** Files that exist only here: a Dockerfile from standard input. Names without slashes, no folders. */
 import { fail } from "#base/errors.ts";
+import { openListing } from "./listing.ts";
 import { compileSelection } from "./select.ts";
 import type { Source } from "./sync.ts";
 
 export function openMemory(files: ReadonlyMap<string, Uint8Array>): Source {
   return {
-    async walk({ include, exclude, follow }, { take }) {
+    async walk({ include, exclude, follow }) {
       const selection = compileSelection({ include: [...include, ...follow], exclude });
-      for (const path of [...files.keys()].sort()) {
-        // No time: the same text is the same file.
-        if (selection.wants(path)) take({ path, mode: 0o600, size: files.get(path)!.length, mtime: 0n });
-      }
+      const listing = openListing();
+      // No time: the same text is the same file.
+      for (const path of [...files.keys()].sort()) if (selection.wants(path)) listing.add(path, { mode: 0o600, size: files.get(path)!.length, mtimeMs: 0, ctimeMs: 0 });
+      return listing;
     },
     *read(path) {
       const bytes = files.get(path);

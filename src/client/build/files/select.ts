@@ -13,7 +13,7 @@ export type Selection = {
   skips(folder: string): boolean;
 };
 
-const EVERYTHING: Selection = { wants: () => true, skips: () => false };
+export const EVERYTHING: Selection = { wants: () => true, skips: () => false };
 
 /** `include`: with what `follow` leads to already in it (follow.ts). @throws invalid for a pattern that is none */
 export function compileSelection({ include, exclude }: Pick<FileWish, "include" | "exclude">): Selection {

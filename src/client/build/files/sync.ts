@@ -12,18 +12,16 @@ import type { Incoming, Method } from "../rpc/serve.ts";
 import { isFile, openEntryWriter } from "./encode.ts";
 import { openMemory } from "./memory.ts";
 import { openFolder } from "./folder.ts";
+import type { Listing } from "./listing.ts";
 import type { FileWish } from "./select.ts";
-import { openToken } from "./token.ts";
 
 /** Where files come from: a folder on the disk, or one in memory. */
 export type Source = {
-  /** Tells entries in the order of their paths; what `read` can read by its place among them. */
-  walk(wish: FileWish, options: { readonly signal: AbortSignal; readonly take: (entry: SourceEntry) => void }): Promise<void>;
+  /** Entries in the order of their paths. */
+  walk(wish: FileWish, signal: AbortSignal): Promise<Listing>;
   /** The file's bytes from the beginning, in chunks. Each is gone when the next one is asked for. */
   read(path: string): Iterable<Buffer>;
 };
-
-export type SourceEntry = Parameters<ReturnType<typeof openEntryWriter>["write"]>[0];
 
 /** What is told between two looks at whether there is room. */
 const CHUNK = 2 ** 16;
@@ -42,11 +40,13 @@ export function fileSync(folders: ReadonlyMap<string, Folder>): Method {
 async function send(call: Incoming, source: Source, wish: FileWish): Promise<void> {
   const requests = openRequests(call);
   try {
-    const paths = await tell(call, source, wish);
+    const listing = await source.walk(wish, call.signal);
+    await tell(call, listing);
+    const sent = new Set<number>();
     await requests.answer(async (id) => {
-      const path = paths.get(id);
-      if (path === undefined) throw fail("invalid", `invalid file id ${id}`);
-      paths.delete(id);
+      const path = listing.paths[id];
+      if (path === undefined || sent.has(id) || !isFile(listing.entry(id).mode)) throw fail("invalid", `invalid file id ${id}`);
+      sent.add(id);
       await sendFile(call, source, id, path);
     });
   } catch (error) {
@@ -55,33 +55,20 @@ async function send(call: Incoming, source: Source, wish: FileWish): Promise<voi
   }
 }
 
-/** The paths of files by their places, for those that are asked for. */
-async function tell(call: Incoming, source: Source, wish: FileWish): Promise<Map<number, string>> {
-  const paths = new Map<number, string>();
-  const writer = openEntryWriter();
-  const token = openToken();
-  const told: Buffer[] = [];
-  let count = 0;
-  const flush = () => {
-    const bytes = writer.take();
-    token.add(bytes);
-    told.push(bytes);
-  };
-  await source.walk(wish, {
-    signal: call.signal,
-    take(entry) {
-      if (isFile(entry.mode)) paths.set(count, entry.path);
-      count++;
-      writer.write(entry);
-      if (writer.size() >= CHUNK) flush();
-    },
-  });
-  flush();
-  const state = token.text();
+/** Its name; then what it is, unless the engine knows that by the name. */
+async function tell(call: Incoming, listing: Listing): Promise<void> {
+  const state = listing.state();
   call.head([[SYNC.state, state]]);
-  if (!call.values(SYNC.state).includes(state)) for (const bytes of told) if (!call.send(bytes)) await call.room();
+  if (!call.values(SYNC.state).includes(state)) {
+    const writer = openEntryWriter();
+    for (let place = 0; place < listing.paths.length; place++) {
+      writer.write(listing.entry(place));
+      if (writer.size() < CHUNK) continue;
+      if (!call.send(writer.take())) await call.room();
+    }
+    call.send(writer.take());
+  }
   call.send(frame(packet.encode({ type: PACKET.stat }, HEADROOM)));
-  return paths;
 }
 
 async function sendFile(call: Incoming, source: Source, id: number, path: string): Promise<void> {
