@@ -62,7 +62,7 @@ test("a checksum is the key, and what came must have it", async (t) => {
   assert.deepEqual(pathsOf(await http(good, step())), ["f"]);
   await http(good, step());
   assert.equal(asked.length, 1, "what has the digest is here");
-  await assert.rejects(http(op(`${url}/f`, { checksum: sha256("other") }), step()), { kind: "invalid", message: `digest mismatch ${sha256("content")} != ${sha256("other")}` });
+  await assert.rejects(http(op(`${url}/f`, { checksum: sha256("other") }), step()), { kind: "invalid", message: `digest mismatch ${sha256("content")}: ${sha256("other")}` });
 });
 
 test("credentials go to the origin they are for, and to nobody after a redirect", async (t) => {

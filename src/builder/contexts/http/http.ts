@@ -54,7 +54,7 @@ export async function openHttp(parts: HttpParts): Promise<HttpSources> {
       const tree = await parts.contexts.noted(`http ${await keyOf(op, context)}`);
       if (tree === undefined) throw fail("unavailable", `download ${withoutSecrets(op.url)}: it went while it was used`);
       const digest = tree.entries[0]?.digest;
-      if (op.checksum !== undefined && digest !== op.checksum) throw fail("invalid", `digest mismatch ${digest} != ${op.checksum}`, { facts: { url: withoutSecrets(op.url) } });
+      if (op.checksum !== undefined && digest !== op.checksum) throw fail("invalid", `digest mismatch ${digest}: ${op.checksum}`, { facts: { url: withoutSecrets(op.url) } });
       if (named !== undefined) await parts.contexts.note(named, tree);
       return tree;
     },
