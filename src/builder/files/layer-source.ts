@@ -27,10 +27,14 @@ export function layerSource({ kernel, core, tasks, signal }: SourceParts, tree: 
       if (tree.snapshot === undefined) return [];
       const entries: SourceEntry[] = [];
       await using reader = await kernel.read([...open(), { op: "walk", dir: SOURCE, path: encodeName(path), depth }], { signal });
-      for await (const record of records(reader.bytes)) {
-        const entry = readEntry(record, path);
-        if (entry !== undefined) entries.push(entry);
-        if (entries.length > MOST_ENTRIES) throw fail("exhausted", `copy from /${path}: more than ${MOST_ENTRIES} files`);
+      try {
+        for await (const record of records(reader.bytes)) {
+          const entry = readEntry(record, path);
+          if (entry !== undefined) entries.push(entry);
+          if (entries.length > MOST_ENTRIES) throw fail("exhausted", `copy from /${path}: more than ${MOST_ENTRIES} files`);
+        }
+      } catch (error) {
+        if (!isNothing(error)) throw error;
       }
       return entries;
     },
@@ -48,6 +52,9 @@ export function openLayers({ core, tasks }: Pick<SourceParts, "core" | "tasks">,
   const mounts = core.snapshots.mounts(tree.snapshot);
   return tasks.openRoot(mounts.type === "overlay" ? { type: "overlay", lower: mounts.lower } : mounts, slot);
 }
+
+/** A path that leads nowhere, or through a link. */
+const isNothing = (error: unknown): boolean => ["ENOENT", "ENOTDIR", "ELOOP"].includes(String((error as { code?: unknown } | undefined)?.code));
 
 const HEAD = 72;
 

@@ -57,6 +57,7 @@ export async function planMatch(plan: CopyPlan, ground: Ground, { name, entries 
     await ground.learn([path]);
     return planEntry(plan, ground, root, path, { rules, links: new Map() });
   }
+  if (ground.kind(destination) === "other") throw fail("invalid", `cannot copy to non-directory: /${destination}`);
   await makeDirectories(plan, ground, destination, rules);
   const links = new Map<string, string>();
   const below = entries.slice(1);

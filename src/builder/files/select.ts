@@ -22,7 +22,7 @@ export async function select(source: Source, words: string, options: SelectOptio
   const keep = filterOf(options.exclude, pattern);
   const matches: Match[] = [];
   for (const { name, path } of names) {
-    const entries = await source.list(path, -1);
+    const entries = pattern === undefined ? await source.list(path, -1) : await listTowards(source, path, pattern);
     matches.push({ name, entries: entries[0]?.type === "directory" ? keep(entries) : entries });
   }
   // What is named without wildcards has to be there.
@@ -35,6 +35,21 @@ export async function select(source: Source, words: string, options: SelectOptio
 function pivot(words: string): { start: string; pattern: string } {
   const at = words.indexOf("/./");
   return at < 0 ? { start: "", pattern: cleanPath(words) } : { start: words.slice(0, at), pattern: cleanPath(words.slice(at + 3)) };
+}
+
+/** What is on the way to where a pattern's wildcards begin, and what is there: no link is followed. */
+async function listTowards(source: Source, path: string, pattern: string): Promise<SourceEntry[]> {
+  const parts = pattern === "" ? [] : pattern.split("/");
+  const wild = parts.findIndex(hasWildcards);
+  const plain = wild < 0 ? parts : parts.slice(0, wild);
+  const found: SourceEntry[] = [];
+  for (let depth = 0; depth <= plain.length; depth++) {
+    const below = plain.slice(0, depth).join("/");
+    const entries = await source.list(joinPath(path, below), depth === plain.length ? -1 : 0);
+    found.push(...entries.map((entry) => ({ ...entry, path: joinPath(below, entry.path) })));
+    if (entries[0]?.type !== "directory") break;
+  }
+  return found;
 }
 
 async function expand(source: Source, words: string): Promise<{ name: string; path: string }[]> {

@@ -33,7 +33,7 @@ export type Source = {
   readonly kind: Tree["kind"];
   /** Where a path leads, links followed inside the root. Undefined: nowhere. */
   find(path: string): Promise<{ readonly path: string; readonly type: SourceEntry["type"] } | undefined>;
-  /** What is at a path (of `find`) and below it, so many levels down (-1: all): a directory before what is in it, by name. */
+  /** What is at a path, which no link leads through (nothing if there is none), and below it, so many levels down (-1: all): a directory before what is in it, by name. */
   list(path: string, depth: number): Promise<readonly SourceEntry[]>;
   /** A file's bytes, from the beginning. */
   read(entry: SourceEntry): AsyncIterable<Uint8Array>;
