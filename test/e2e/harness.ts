@@ -9,7 +9,7 @@
  *     });
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { busyboxArchive, busyboxMissing } from "../fixtures/image.ts";
@@ -58,7 +58,11 @@ export function stories(title: string, options: { flags?: string[] } = {}): Stor
   };
   after(async () => {
     const opened = await opening?.catch(() => undefined);
-    if (opened !== undefined) await removeImages(opened.engine);
+    if (opened !== undefined) {
+      await removeImages(opened.engine);
+      // Results of builds keep snapshots and blobs.
+      await opened.engine.api("POST", "/build/prune?all=1");
+    }
     const left = opened !== undefined && peer === "gantry" ? await settled(opened.engine, opened.before) : {};
     await current?.[Symbol.asyncDispose]();
     assert.deepEqual(left, {}, `${title}: the engine left something behind`);
@@ -73,6 +77,11 @@ export function stories(title: string, options: { flags?: string[] } = {}): Stor
       }
     },
   };
+}
+
+/** Only where there were any: the builder is loaded with the first request about builds. */
+async function removeBuilds(engine: Engine): Promise<void> {
+  if (existsSync(join(engine.place.dataRoot, "build"))) await engine.api("POST", "/build/prune?all=1");
 }
 
 async function perform(engine: Engine, client: Client["name"], tell: (scene: Scene) => Promise<void>): Promise<void> {
@@ -102,7 +111,7 @@ export async function removeContainers(engine: Engine): Promise<void> {
 /** Takes away the images that stories brought: what they held has to go, too. */
 async function removeImages(engine: Engine): Promise<void> {
   const { body } = await engine.api("GET", "/images/json");
-  const names = (body as { Id: string; RepoTags: string[] | null }[]).flatMap(({ Id, RepoTags }) => RepoTags ?? [Id]);
+  const names = (body as { Id: string; RepoTags: string[] | null }[]).flatMap(({ Id, RepoTags }) => (RepoTags !== null && RepoTags.length > 0 ? RepoTags : [Id]));
   for (const name of names) if (!/^(busybox|hello):latest$/.test(name)) await engine.api("DELETE", `/images/${name}?force=1`);
 }
 

@@ -14,19 +14,25 @@ const mostHosts = 16;
 /** Folders that are made when first needed, and kept: what is in them belongs to networks, volumes and plugins, and goes with these. */
 const madeOnce = (place: Place): string[] => [join(place.execRoot, "names"), join(place.dataRoot, "volumes/.filled"), join(place.execRoot, "plugins")];
 
+/** What the builder keeps for the next time: its own tests look at it. */
+const kept = (place: Place): string => join(place.dataRoot, "build");
+
+/** The builder keeps what it was sent, and what it told, within bounds of its own: what steps resulted in is elsewhere. */
+const isBuilders = (place: Place, path: string): boolean => path === join(place.dataRoot, "build") || path.startsWith(join(place.dataRoot, "build/"));
+
 /** Lists, by kind. Compare two of them with `settled`. */
 export function holdings(engine: Engine): Holdings {
   const { place } = engine;
   const processes = processesOf(place).map((pid) => commandOf(pid));
   const hosts = processes.filter((command) => /cell host/.test(command)).length;
   return {
-    descriptors: withoutHosts(descriptors(engine.pid), hosts),
+    descriptors: withoutHosts(descriptors(engine.pid), hosts).filter((path) => !path.startsWith(kept(place))),
     processes: hosts <= mostHosts ? processes.filter((command) => !/cell host/.test(command)) : processes,
     mounts: mounts(place),
     interfaces: interfaces(place),
     cgroups: containerCgroups(place).filter((folder) => !folder.endsWith(place.cgroupParent)),
     rules: rules(place),
-    folders: [...entries(place.dataRoot, 4), ...entries(place.execRoot, 3)].filter((path) => !madeOnce(place).includes(path)),
+    folders: [...entries(place.dataRoot, 4), ...entries(place.execRoot, 3)].filter((path) => !madeOnce(place).includes(path) && !path.startsWith(kept(place))),
   };
 }
 
