@@ -30,25 +30,28 @@ export async function bindMount(parts: ExecParts, wish: MountWish, { mount, inde
 export async function see({ containers, trees }: ExecParts, { inputs, context, held }: MountWish, { from, source }: { from: number; source: string }): Promise<Seen> {
   const tree = inputs[from];
   if (tree === undefined) throw fail("invalid", "RUN --mount: it is of a step that there is not");
-  try {
-    if (tree.kind === "files") return held.use(await trees.use(tree, { source, signal: context.signal }));
-    const root = mountsOf(containers.snapshots, tree) ?? { type: "bind", source: await trees.empty(), readOnly: true };
-    return await seeLayers(containers, { kind: "image", root }, source);
-  } catch (error) {
-    if (error instanceof Failure && error.kind === "invalid") throw fail("not-found", `RUN --mount: ${JSON.stringify(source)}: not found`, { cause: error });
-    throw error;
-  }
+  if (tree.kind === "files") return held.use(await trees.use(tree, { source, signal: context.signal }));
+  const root = mountsOf(containers.snapshots, tree) ?? { type: "bind", source: await trees.empty(), readOnly: true };
+  return await seeInside(containers, { kind: "image", root }, source);
 }
+
+/** The same of a folder that steps write to. */
+export const seeFolder = ({ containers }: ExecParts, path: string, source: string): Promise<Seen> => seeInside(containers, { kind: "folder", path }, source);
 
 function mountsOf(snapshots: { mounts(name: string): Mounts }, { snapshot }: LayerTree): Mounts | undefined {
   return snapshot === undefined ? undefined : snapshots.mounts(snapshot);
 }
 
-async function seeLayers(containers: ExecParts["containers"], from: Source, source: string): Promise<Seen> {
+async function seeInside(containers: ExecParts["containers"], from: Source, source: string): Promise<Seen> {
   const subpath = source.split("/").filter((name) => name !== "" && name !== ".").join("/");
   if (subpath === "") return { from, subpath, type: "directory" };
-  const { directory } = await look(containers, from, { subpath, shown: source, linksInside: true });
-  return { from, subpath, type: directory ? "directory" : "file" };
+  try {
+    const { directory } = await look(containers, from, { subpath, shown: source, linksInside: true });
+    return { from, subpath, type: directory ? "directory" : "file" };
+  } catch (error) {
+    if (error instanceof Failure && error.kind === "invalid") throw fail("not-found", `RUN --mount: ${JSON.stringify(source)}: not found`, { cause: error });
+    throw error;
+  }
 }
 
 /** What is written goes to a layer of the step's, and with it. */

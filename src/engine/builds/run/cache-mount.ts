@@ -3,7 +3,7 @@ import type { ExecMount } from "#builder/graph.ts";
 import type { Tree } from "#builder/tree.ts";
 import { fail } from "#base/errors.ts";
 import { ProgramError } from "#core/tasks/tasks.ts";
-import { see } from "./binds.ts";
+import { see, seeFolder } from "./binds.ts";
 import { type Caches, settleProgram, SETTLED, volumeName } from "./caches.ts";
 import type { ExecParts } from "./exec.ts";
 import { type Mounted, type MountWish, point } from "./mounts.ts";
@@ -38,7 +38,10 @@ export async function cacheMount(parts: ExecParts, wish: MountWish, { mount, ind
   const { record, made } = wish.caches.get(index)!;
   if (from === undefined) await settle(parts, record.mountpoint, mount);
   else if (made) await fill(parts, wish, { volume: record.name, from, source });
+  // With from= it is what the cache was made of; else a part of the cache itself, found inside it when the step starts (BLD-01).
+  const part = from === undefined && source !== "/" ? await seeFolder(parts, record.mountpoint, source) : undefined;
   return {
+    ...(part === undefined ? {} : { tree: { ...part, linksInside: true } }),
     point: point(target, { Type: "volume", Name: record.name, Source: record.mountpoint, Driver: record.driver, RW: !readOnly }),
     place: { path: target, type: "directory" },
   };

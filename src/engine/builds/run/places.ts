@@ -3,6 +3,9 @@
  * step starts from and what it writes, and which is thrown away: so it is never in the step's layer, and nothing is taken
  * out of a tree afterwards that the step could have changed meanwhile (BLD-02).
  */
+import { getSystemErrorMessage } from "node:util";
+import { fail } from "#base/errors.ts";
+import { ProgramError } from "#core/tasks/tasks.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
 import type { Op } from "#linux/ops.ts";
 import type { Context } from "../../containers/context.ts";
@@ -22,7 +25,7 @@ export async function layPlaces(ctx: Context, { id, root }: { readonly id: strin
   if (places.length === 0 || root.type !== "overlay") return root;
   const folder = `${containerFolder(ctx, id)}/places`;
   const laid = { type: "overlay", lower: root.lower, ...(await makeLayer(ctx, folder)) } as const;
-  await ctx.kernel.perform([...ctx.tasks.enterView({ root: { kind: "snapshot", mounts: laid }, mounts: [] }), ...places.map(make)], { forked: true });
+  await ctx.kernel.perform([...ctx.tasks.enterView({ root: { kind: "snapshot", mounts: laid }, mounts: [] }), ...places.map(make)], { forked: true }).catch(explain);
   return { ...root, lower: [laid.upper, ...root.lower] };
 }
 
@@ -31,6 +34,13 @@ export async function makeLayer(ctx: Pick<Context, "kernel">, folder: string): P
   const [upper, work] = [`${folder}/fs`, `${folder}/work`];
   await ctx.kernel.perform([folder, upper, work].map((path): Op => ({ op: "mkdirAll", slot: SLOT, path, mode: path === upper ? 0o755 : 0o710 })));
   return { upper, work };
+}
+
+/** What stands there cannot be mounted on, or is a link to nowhere. */
+function explain(error: unknown): never {
+  const op = error instanceof ProgramError ? error.op : undefined;
+  if (op?.op !== "mkdirAll" && op?.op !== "mkfileAll") throw error;
+  throw fail("invalid", `RUN --mount: target ${String(op.path)}: ${getSystemErrorMessage(-(error as ProgramError).errno)}`, { cause: error });
 }
 
 const make = ({ path, type, mode }: Place): Op => ({ op: type === "file" ? "mkfileAll" : "mkdirAll", slot: SLOT, path, mode: mode ?? 0o755 });
