@@ -34,7 +34,9 @@ export function openExporter(given: ExporterParts): Exporter {
       outcome.signal.throwIfAborted();
       if (!Object.hasOwn(EXPORTS, wish.type)) throw fail("invalid", `exporter ${JSON.stringify(wish.type)} could not be found`);
       const { metadata, image } = await EXPORTS[wish.type](parts, outcome, wish, index);
-      result = { ...result, metadata: { ...result.metadata, ...metadata }, ...(image !== undefined && { image }) };
+      // The image's id is that of the one in the store, if there is one.
+      const id = wish.type === "image" ? (image ?? result.image) : (result.image ?? image);
+      result = { metadata: { ...result.metadata, ...metadata }, ...(id !== undefined && { image: id }) };
     }
     return result;
   };
