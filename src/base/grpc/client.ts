@@ -18,12 +18,15 @@ export function openGrpcClient(connection: Duplex, { maxMessage = MAX_MESSAGE }:
   });
   const gone = () => {
     session.destroy();
+    connection.destroy();
     abort.abort(fail("unavailable", "the client's connection is closed"));
     resolve();
   };
   session.on("connect", () => session.destroyed || session.setLocalWindowSize(CONNECTION_WINDOW));
   session.on("error", () => connection.destroy());
   session.on("close", gone);
+  // A connection of an HTTP server stays open when the other side has closed its end of it.
+  connection.once("end", gone);
   connection.once("close", gone);
   function stream<A, B, C, D>(method: Method<A, B, C, D>, options: CallOptions = {}): ClientCall<B, C> {
     return openCall(request(session, method.path, options), method, maxMessage, options.signal);

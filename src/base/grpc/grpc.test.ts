@@ -51,7 +51,8 @@ const open: (() => void)[] = [];
 after(() => open.forEach((close) => close()));
 
 async function pair(): Promise<Pair> {
-  const listener = createServer().listen(0, "127.0.0.1");
+  // As connections of an HTTP server are.
+  const listener = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address() as { port: number };
   const raw = connectSocket(port, "127.0.0.1");

@@ -58,7 +58,10 @@ export function serveGrpc(connection: Duplex, options: ServerOptions): GrpcConne
   session.setLocalWindowSize(CONNECTION_WINDOW);
   session.on("error", () => connection.destroy());
   session.on("close", resolve);
-  connection.once("close", () => (session.destroy(), resolve()));
+  const gone = () => (session.destroy(), connection.destroy(), resolve());
+  // A connection of an HTTP server stays open when the client has closed its end of it.
+  connection.once("end", gone);
+  connection.once("close", gone);
   session.on("stream", (stream, headers, _flags, raw: readonly string[]) => void answer(stream, headers, raw, options));
   return { closed: promise, close: () => session.destroy() };
 }
