@@ -30,7 +30,9 @@ function splitAllow(value: string): { rest: string; allow: readonly string[] } {
   const [first = "", ...fields] = value.split(",");
   const allow = fields.filter((field) => field.startsWith("allow=")).map((field) => field.slice("allow=".length));
   for (const one of allow) if (asPrefix(one) === undefined) throw fail("invalid", `invalid allow ${JSON.stringify(one)}: expected an address or a prefix, such as 10.0.0.0/8`);
-  return { rest: [first, ...fields.filter((field) => !field.startsWith("allow="))].join(","), allow };
+  const others = fields.filter((field) => !field.startsWith("allow="));
+  if (others.length > 0 && !first.includes("=")) throw fail("invalid", `invalid publication ${JSON.stringify(value)}: behind the ports may stand allow=CIDR, not ${JSON.stringify(others[0])}`);
+  return { rest: [first, ...others].join(","), allow };
 }
 
 function fromLongForm(value: string): string {

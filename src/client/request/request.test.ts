@@ -97,6 +97,7 @@ const wrong: [line: string, message: RegExp][] = [
   ["-p 1-3:1-2", /^invalid ranges specified for container and host Ports: 1-2 and 1-3$/],
   ["-p 70000:80", /^invalid hostPort: 70000$/],
   ["-p 80:80,allow=x", /^invalid allow "x": expected an address or a prefix/],
+  ["-p 80:80,alow=10.0.0.1", /^invalid publication "80:80,alow=10.0.0.1": behind the ports may stand allow=CIDR, not "alow=10.0.0.1"/],
   ["--egress maybe", /^invalid egress policy "maybe"/],
   ["--egress allow --egress-allow x", /^conflicting options: --egress allow/],
   ["--egress-allow http://x", /"http:\/\/x" is no target/],

@@ -4,7 +4,8 @@ import { isIP } from "node:net";
 import type { GatewayMode, NetworkRecord } from "../network.ts";
 
 const PREFIX = "com.docker.network.bridge.";
-const MTU = "com.docker.network.driver.mtu";
+const DRIVER = "com.docker.network.driver.";
+const MTU = `${DRIVER}mtu`;
 const KNOWN = new Set([
   "name", "enable_icc", "enable_ip_masquerade", "host_binding_ipv4", "inhibit_ipv4", "gateway_mode_ipv4", "gateway_mode_ipv6",
   "trusted_host_interfaces", "default_bridge",
@@ -15,7 +16,9 @@ export type BridgeOptions = Pick<NetworkRecord, "bridge" | "mtu" | "icc" | "masq
 
 /** @throws invalid, with Docker's texts; also for a misspelt option, which would be silently without effect */
 export function parseBridgeOptions({ id, options, internal, mtu }: NetworkRecord): BridgeOptions {
-  for (const key of Object.keys(options)) if (key.startsWith(PREFIX) && !KNOWN.has(key.slice(PREFIX.length))) throw unknown(key);
+  for (const key of Object.keys(options)) {
+    if (key.startsWith(PREFIX) ? !KNOWN.has(key.slice(PREFIX.length)) : key.startsWith(DRIVER) && key !== MTU) throw unknown(key);
+  }
   if (isTrue(options, "default_bridge")) throw fail("forbidden", "default bridge network is created by the engine");
   boolean(options, "inhibit_ipv4", false);
   const modes = { gatewayMode4: mode(options, 4, internal), gatewayMode6: mode(options, 6, internal) };
@@ -73,4 +76,4 @@ function hostBinding(options: NetworkRecord["options"]): string {
 }
 
 const unparsed = (key: string, text: string, why: string): Failure => fail("invalid", `failed to parse ${key} value: ${text} (${why})`);
-const unknown = (key: string): Failure => fail("invalid", `unknown option ${key} of the bridge driver: it has ${[...KNOWN].map((name) => PREFIX + name).join(", ")}`);
+const unknown = (key: string): Failure => fail("invalid", `unknown option ${key} of the bridge driver: it has ${[MTU, ...[...KNOWN].map((name) => PREFIX + name)].join(", ")}`);
