@@ -8,7 +8,7 @@ import type { Caches } from "./caches.ts";
 import type { Trees } from "./trees.ts";
 import { debug } from "./debug.ts";
 import { checkEntitled } from "./entitled.ts";
-import { exitFailure, notStarted } from "./failure.ts";
+import { exitFailure, KILLED_FOR_MEMORY, notStarted, shortReason } from "./failure.ts";
 import { mountAll } from "./mounts.ts";
 import { checkPlatform } from "./platform.ts";
 import { relayOutput } from "./output.ts";
@@ -32,6 +32,7 @@ export async function exec(parts: ExecParts, op: ExecOp, inputs: readonly Tree[]
   const wish = { record, root: mounts.root, base: base.snapshot, trees: mounts.trees, signal };
   const ended = await started(record, context, () => runTask(parts.containers, { ...wish, streams: (stream) => relayOutput(stream, context.log) }));
   if (ended.code !== 0) {
+    if (ended.oom) await context.log(2, Buffer.from(`${KILLED_FOR_MEMORY}\n`));
     if (context.debugOnFail === true) await debug(parts, wish, context);
     throw exitFailure(op.args, ended);
   }
@@ -51,7 +52,7 @@ async function started<T>(record: ContainerRecord, { signal, log }: StepContext,
     signal.throwIfAborted();
     if (error instanceof Failure && error.facts["exitCode"] === undefined) throw error;
     const failure = notStarted(error, record);
-    log(2, Buffer.from(`${String(failure.facts["classic"])}\n`));
+    await log(2, Buffer.from(`${shortReason(failure)}\n`));
     throw failure;
   }
 }

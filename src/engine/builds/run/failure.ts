@@ -12,17 +12,23 @@ const SIGNALS: Readonly<Record<number, string>> = Object.fromEntries(Object.entr
 export function exitFailure(args: readonly string[], { code, oom }: Ended): Failure {
   const command = args.join(" ");
   const signal = code > 128 ? SIGNALS[code - 128] : undefined;
-  const why = oom ? ": cannot allocate memory (killed: the memory limit was reached)" : "";
+  const why = oom ? ": cannot allocate memory" : "";
   return fail("internal", `process ${JSON.stringify(command)} did not complete successfully: exit code: ${code}${why}`, {
     facts: {
       exitCode: code,
       command,
-      classic: `The command '${command}' returned a non-zero code: ${code}${why}`,
+      classic: `The command '${command}' returned a non-zero code: ${code}`,
       ...(oom ? { oom } : {}),
       ...(signal === undefined ? {} : { signal }),
     },
   });
 }
+
+/** What is told of it in the step's output. */
+export const KILLED_FOR_MEMORY = "killed: the memory limit was reached";
+
+/** What of a failed start belongs into the step's output. */
+export const shortReason = (failure: Failure): string => String(failure.facts["classic"]).replace(/^.*?(?=unable to start container process: )/s, "").replace(/: unknown$/, "");
 
 /** It never ran: no such command (127), not executable (126), or what it wants mounted cannot be. facts.classic says why. */
 export function notStarted(error: unknown, record: ContainerRecord): Failure {
