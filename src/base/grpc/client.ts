@@ -1,13 +1,15 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders } from "node:http2";
 import type { Duplex } from "node:stream";
 import { fail, type Failure } from "../errors.ts";
+import { calm } from "./connection.ts";
 import { HEADROOM, readFrames, writeFrame } from "./frames.ts";
 import type { CallOptions, ClientCall, GrpcClient, Method } from "./grpc.ts";
 import { CONNECTION_WINDOW, MAX_MESSAGE, STREAM_WINDOW } from "./limits.ts";
 import { CODES, failureOf, readStatus, type Status } from "./status.ts";
 
 /** Calls what is served on the other end of a connection. `maxMessage`: the longest answer that is read. */
-export function openGrpcClient(connection: Duplex, { maxMessage = MAX_MESSAGE }: { maxMessage?: number } = {}): GrpcClient {
+export function openGrpcClient(given: Duplex, { maxMessage = MAX_MESSAGE }: { maxMessage?: number } = {}): GrpcClient {
+  const connection = calm(given);
   const { promise, resolve } = Promise.withResolvers<void>();
   const abort = new AbortController();
   const session = connect("http://localhost", {
@@ -28,6 +30,7 @@ export function openGrpcClient(connection: Duplex, { maxMessage = MAX_MESSAGE }:
   // A connection of an HTTP server stays open when the other side has closed its end of it.
   connection.once("end", gone);
   connection.once("close", gone);
+  if (connection.destroyed) gone();
   function stream<A, B, C, D>(method: Method<A, B, C, D>, options: CallOptions = {}): ClientCall<B, C> {
     return openCall(request(session, method.path, options), method, maxMessage, options.signal);
   }

@@ -1,6 +1,7 @@
 import { type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import { fail, kindOf } from "../errors.ts";
+import { calm } from "./connection.ts";
 import { HEADROOM, readFrames, writeFrame } from "./frames.ts";
 import type { GrpcConnection, Handler, Metadata, Method, ServerCall, ServerOptions } from "./grpc.ts";
 import { CONNECTION_WINDOW, MAX_MESSAGE, MAX_STREAMS, STREAM_WINDOW } from "./limits.ts";
@@ -48,7 +49,9 @@ async function first(call: ServerCall, path: string): Promise<Buffer> {
 }
 
 /** Speaks HTTP/2 on a connection whose HTTP/1.1 is over, or that began with HTTP/2. */
-export function serveGrpc(connection: Duplex, options: ServerOptions): GrpcConnection {
+export function serveGrpc(given: Duplex, options: ServerOptions): GrpcConnection {
+  if (given.destroyed) return { closed: Promise.resolve(), close: () => {} };
+  const connection = calm(given);
   const { promise, resolve } = Promise.withResolvers<void>();
   const session: ServerHttp2Session = performServerHandshake(connection, {
     maxSessionMemory: 64,
