@@ -39,7 +39,6 @@ function arg(scene: Scene): void {
     if (given !== undefined) scope.taken.add(key);
     const value = given ?? (written === undefined ? scope.args.get(key) : expand(scene)(written));
     if (value !== undefined && !NOT_VARIABLES.has(key)) setVariable(state, key, value);
-    state.args.delete(key);
     state.args.set(key, value);
     told.push(value === undefined ? key : `${key}=${value}`);
   }
@@ -107,15 +106,15 @@ function expose(scene: Scene): void {
   const words = [...wordsOf(scene.instruction)].toSorted((a, b) => (a < b ? -1 : 1));
   const ports = words.flatMap(split(scene)).flatMap(exposedPorts);
   scene.state.config["ExposedPorts"] = { ...(scene.state.config["ExposedPorts"] as object), ...Object.fromEntries(ports.map((port) => [port, {}])) };
-  tell(scene, `EXPOSE ${goList(ports)}`);
+  tell(scene, `EXPOSE map${goList([...new Set(ports)].toSorted().map((port) => `${port}:{}`))}`);
 }
 
 function healthcheck(scene: Scene): void {
   const check = healthcheckOf(scene.instruction);
   scene.state.config["Healthcheck"] = check;
   const { Interval = 0, Timeout = 0, StartPeriod = 0, StartInterval = 0, Retries = 0 } = check;
-  const times = Object.entries({ Interval, Timeout, StartPeriod, StartInterval }).map(([name, value]) => `${name}:${goDuration(value)}`);
-  tell(scene, `HEALTHCHECK {Test:${goList(check.Test)} ${times.join(" ")} Retries:${Retries}}`);
+  const times = [Interval, Timeout, StartPeriod, StartInterval].map((value) => JSON.stringify(goDuration(value)));
+  tell(scene, `HEALTHCHECK &{${goList(check.Test.map(quote))} ${times.join(" ")} ${goRune(Retries)}}`);
 }
 
 function maintainer(scene: Scene): void {
@@ -156,6 +155,12 @@ function volume(scene: Scene): void {
 }
 
 const goList = (items: readonly string[]): string => `[${items.join(" ")}]`;
+
+/** As Go quotes a number: '\x03'. */
+function goRune(value: number): string {
+  const text = quote(String.fromCodePoint(value > 0x10ffff ? 0xfffd : value)).slice(1, -1);
+  return text === '\\"' ? `'"'` : text === "'" ? "'\\''" : `'${text}'`;
+}
 
 /** As Go writes a length of time: "1h0m5s", "1m30s", "1.5s", "250ms". */
 function goDuration(nanos: number): string {
