@@ -136,7 +136,7 @@ story("several platforms are an index; each one's files have a folder", async ({
   assert.deepEqual([files.get("linux_amd64/amd64"), files.get("linux_arm64/arm64")], ["content", "content"]);
 }, once);
 
-story("attestations stand beside the image, and hold no secret", async ({ engine, cli }) => {
+story("BLD-13: attestations stand beside the image, and hold no secret", async ({ engine, cli }) => {
   const dockerfile = "FROM busybox\nARG TOKEN\nRUN --mount=type=secret,id=s cat /run/secrets/s | wc -c\nCOPY <<E /var/lib/dpkg/status\nPackage: tool\nStatus: install ok installed\nVersion: 1:2\nArchitecture: all\nE\n";
   const attrs = { "attest:provenance": "mode=max", "attest:sbom": "", "build-arg:TOKEN": "sentinel-a", "build-arg:HTTP_PROXY": "http://u:sentinel-p@h" };
   const { answer, received } = await build(engine, dockerfile, { exporters: [{ type: "image", attrs: { name: "attested" } }, { type: "oci", attrs: { name: "attested" } }], attrs, secrets: { s: "sentinel-s" } });
