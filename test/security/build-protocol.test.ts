@@ -66,7 +66,7 @@ attack("BLD-09 names of files that lead out of the context", async (scene) => {
   ];
   for (const entries of hostile) {
     await using client = await openBuildKitClient(scene.engine.place.socket, { sync: lying(entries) });
-    await assert.rejects(client.solve({}), (error) => ["invalid", "internal"].includes(kindOf(error)), JSON.stringify(entries).slice(0, 200));
+    await assert.rejects(client.solve({}), (error: Error) => kindOf(error) === "internal" || assert.fail(`${JSON.stringify(entries, (_, value: unknown) => (typeof value === "bigint" ? Number(value) : value)).slice(0, 200)}: ${error.message}`));
   }
   // A link that leads out is a link of the image's own.
   await using client = await openBuildKitClient(scene.engine.place.socket, { sync: lying([link("out", scene.canary), file("z")]) });
