@@ -4,12 +4,9 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { checkRef, checkRemote } from "#builder/contexts/git/check-remote.ts";
-import { openSandbox } from "#builder/contexts/git/sandbox.ts";
-import { sourceContext, testContexts, testSources, textOf } from "#builder/contexts/contexts-fixture.ts";
+import { openSandbox } from "#builder/sandbox/sandbox.ts";
+import { sourceContext, testSources, textOf } from "#builder/contexts/contexts-fixture.ts";
 import { gitStep } from "#builder/plan/git.ts";
-import { testFolder } from "#core/core-fixture.ts";
-import { openTasks } from "#core/tasks/tasks.ts";
-import { readHostFacts } from "#runtime/facts.ts";
 import { gitMissing, gitServer } from "../fixtures/git-server.ts";
 import { tar, type Entry } from "../fixtures/tar.ts";
 import type { Engine } from "../e2e/harness/engine.ts";
@@ -147,11 +144,8 @@ test("BLD-07 a server whose HEAD is called like an option; submodules of this ma
 });
 
 test("BLD-06 git runs as nobody: no capabilities, no other process, no secret of the host, nothing to write but its own folder", { skip: skipGit() }, async (t) => {
-  const { kernel } = await testContexts(t);
-  const folder = await testFolder(t);
-  const tasks = await openTasks({ kernel, execRoot: `${folder}/exec`, host: await readHostFacts() });
-  await kernel.perform([{ op: "mkdirAll", slot: 1, path: `${folder}/git`, mode: 0o711 }]);
-  await using sandbox = await openSandbox({ tasks, kernel, folder: `${folder}/git` });
+  const { sandboxes } = await testSources(t);
+  await using sandbox = await openSandbox(sandboxes);
   const script = `
     id -u; id -g; grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'
     ls -d /proc/[0-9]* | wc -l

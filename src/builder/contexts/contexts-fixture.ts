@@ -9,6 +9,7 @@ import { readHostFacts } from "#runtime/facts.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 import { type Contexts, type ContextsParts, openContexts } from "./contexts.ts";
 import type { SourceContext } from "./source-context.ts";
+import { sandboxFolder, type SandboxParts } from "../sandbox/sandbox.ts";
 import { openSources, type Sources } from "./sources.ts";
 
 export const never = new AbortController().signal;
@@ -23,13 +24,14 @@ export async function testContexts(t: TestContext, more: Partial<ContextsParts> 
 }
 
 /** Needs root: git runs in a task. */
-export async function testSources(t: TestContext, proxies = { http: "", https: "", no: "" }): Promise<World & { readonly sources: Sources; readonly execRoot: string }> {
+export async function testSources(t: TestContext, proxies = { http: "", https: "", no: "" }): Promise<World & { readonly sources: Sources; readonly sandboxes: SandboxParts }> {
   const world = await testContexts(t);
   const execRoot = `${await testFolder(t)}/exec`;
   await mkdir(execRoot);
   const tasks = await openTasks({ kernel: world.kernel, execRoot, host: await readHostFacts() });
-  const sources = cleanup(t).use(await openSources({ contexts: world.contexts, tasks, kernel: world.kernel, root: `${world.folder}/sources`, proxies: () => proxies }));
-  return { ...world, sources, execRoot };
+  const sandboxes = { tasks, kernel: world.kernel, folder: await sandboxFolder(world.kernel, world.folder) };
+  const sources = cleanup(t).use(await openSources({ contexts: world.contexts, sandboxes, root: `${world.folder}/sources`, proxies: () => proxies }));
+  return { ...world, sources, sandboxes };
 }
 
 /** A build's, with secrets by their ids; what git says is gathered. */

@@ -18,7 +18,7 @@ const IN_MEMORY = 300_000;
 /** Of the limit, what a collection leaves when it was passed. */
 const ROOM = 0.8;
 
-export async function openContexts({ root, kernel, limit = LIMIT, boot }: ContextsParts): Promise<Contexts> {
+export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }: ContextsParts): Promise<Contexts> {
   await mkdir(root, { recursive: true, mode: 0o710 });
   const sync = async () => void (await kernel.perform([{ op: "open", slot: 1, path: root }, { op: "syncfs", slot: 1 }], { long: true }));
   const pool = await openPool({ folder: `${root}/pool`, sync, boot: boot ?? (await bootId()) });
@@ -39,7 +39,8 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
     pool,
     async fromArchive(archive, options) {
       await using writer = pool.writer();
-      return handOut(await takeArchive(writer, archive, options));
+      const bytes = expand?.(archive, { what: "the context", signal: options.signal }) ?? archive;
+      return handOut(await takeArchive(writer, bytes, options));
     },
     async fromFile(name, bytes, { signal, mode = 0o600, mtime = nowNanos() }) {
       checkPath(name);

@@ -1,17 +1,15 @@
 /**
  * Where files come from that no client sends: git repositories and downloads, as steps of a graph and as contexts.
  *
- *     const sources = await openSources({ contexts, tasks, kernel, root, proxies });
+ *     const sources = await openSources({ contexts, sandboxes, root, proxies });
  *     const performers = { …, ...sources.performers };
  *     const { tree, op } = await sources.openRemote("https://HOST/r.git#main:dir", { client, lease, signal });
  */
-import { mkdir } from "node:fs/promises";
-import type { Kernel } from "#linux/linux.ts";
 import type { OpenRemote } from "../build.ts";
 import type { Performers } from "../solve/solve.ts";
 import type { Contexts } from "./contexts.ts";
 import { openGit } from "./git/git.ts";
-import type { SandboxParts } from "./git/sandbox.ts";
+import type { SandboxParts } from "../sandbox/sandbox.ts";
 import type { Proxies } from "./http/ask.ts";
 import { openHttp } from "./http/http.ts";
 import { remoteOpener } from "./open-remote.ts";
@@ -23,18 +21,14 @@ export type Sources = Disposable & {
 
 export type SourcesParts = {
   readonly contexts: Contexts;
-  readonly tasks: SandboxParts["tasks"];
-  readonly kernel: Kernel;
+  readonly sandboxes: SandboxParts;
   /** A folder of its own in the data root. */
   readonly root: string;
   readonly proxies: () => Proxies;
 };
 
-export async function openSources({ contexts, tasks, kernel, root, proxies }: SourcesParts): Promise<Sources> {
-  // What an engine left that was killed.
-  await kernel.perform([{ op: "mkdirAll", slot: 1, path: root, mode: 0o711 }, { op: "removeTree", dir: 1, path: "git" }], { long: true });
-  await mkdir(`${root}/git`, { recursive: true, mode: 0o711 });
-  const git = openGit({ contexts, tasks, kernel, folder: `${root}/git`, proxies });
+export async function openSources({ contexts, sandboxes, root, proxies }: SourcesParts): Promise<Sources> {
+  const git = openGit({ contexts, sandboxes, proxies });
   const http = await openHttp({ contexts, folder: `${root}/http`, proxies });
   return {
     performers: { git: git.tree, gitKey: git.key, http: http.tree, httpKey: http.key },

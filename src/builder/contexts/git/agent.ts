@@ -5,7 +5,7 @@ import { chown } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import type { SourceContext } from "../source-context.ts";
-import { NOBODY } from "./sandbox.ts";
+import { NOBODY } from "../../sandbox/sandbox.ts";
 
 export type Agent = AsyncDisposable & { /** Its path there. */ readonly inside: string };
 

@@ -12,7 +12,7 @@ const step = (secrets?: Record<string, string>) => sourceContext(secrets) as unk
 
 test("a branch, a tag, a commit and none become one commit's files; what did not move is not fetched again", { skip }, async (t) => {
   const server = await gitServer(t);
-  const { contexts, sources, folder } = await testSources(t);
+  const { contexts, sources, sandboxes } = await testSources(t);
   const { git, gitKey } = sources.performers;
   const repository = server.create("r");
   repository.write("Dockerfile", "FROM scratch\n");
@@ -41,7 +41,7 @@ test("a branch, a tag, a commit and none become one commit's files; what did not
   assert.equal(again.digest, tree.digest);
   await assert.rejects(gitKey(op(url, { ref: "nowhere" }), step()), { kind: "not-found", message: "repository does not contain ref nowhere" });
   await assert.rejects(gitKey(op(url, { checksum: "0".repeat(39) }), step()), { message: /expected checksum to match 0+, got / });
-  assert.deepEqual(readdirSync(`${folder}/sources/git`), [], "sandboxes are gone");
+  assert.deepEqual(readdirSync(sandboxes.folder), [], "sandboxes are gone");
 });
 
 test("keepGitDir gives a repository; submodules come along unless they are not wanted", { skip }, async (t) => {

@@ -8,7 +8,6 @@ import { posix } from "node:path";
 import { fail } from "#base/errors.ts";
 import { sha256 } from "#base/digest.ts";
 import { enterFolder } from "#core/inside.ts";
-import type { Kernel } from "#linux/linux.ts";
 import type { GitOp } from "../../graph.ts";
 import type { SourceContext } from "../source-context.ts";
 import type { FileEntry, FileTree } from "../../tree.ts";
@@ -17,11 +16,11 @@ import { resolveEntry } from "../follow.ts";
 import { authorization } from "./authorization.ts";
 import { type Agent, openAgent } from "./agent.ts";
 import { checkRef, checkRemote, type GitRemote, isCommit } from "./check-remote.ts";
-import { openSandbox, type Sandbox, type SandboxParts } from "./sandbox.ts";
+import { openSandbox, type Sandbox, type SandboxParts } from "../../sandbox/sandbox.ts";
 import { CHECKOUT, CONFIG, ENVIRONMENT, RESOLVE } from "./scripts.ts";
 
-export type GitParts = SandboxParts & {
-  readonly kernel: Kernel;
+export type GitParts = {
+  readonly sandboxes: SandboxParts;
   readonly contexts: Contexts;
   readonly proxies: () => { readonly http: string; readonly https: string; readonly no: string };
 };
@@ -115,7 +114,7 @@ async function checkOut(parts: GitParts, op: GitOp, { commit, ref }: Found, cont
   return op.subdir === "" ? tree : await subtree(parts, tree, op.subdir);
 }
 
-async function readTree({ kernel, contexts }: GitParts, sandbox: Sandbox, { mtime, signal }: { mtime: bigint; signal: AbortSignal }): Promise<FileTree> {
+async function readTree({ sandboxes: { kernel }, contexts }: GitParts, sandbox: Sandbox, { mtime, signal }: { mtime: bigint; signal: AbortSignal }): Promise<FileTree> {
   await using reader = await kernel.read([...enterFolder(sandbox.tree), { op: "archive", path: "work" }], { signal });
   return await contexts.fromArchive(reader.bytes, { signal, map: (entry) => ({ ...entry, uid: 0, gid: 0, mtime }) });
 }
@@ -132,7 +131,7 @@ type Prepared = { readonly sandbox: Sandbox; readonly run: (script: string, args
 /** A sandbox with what the client lends: a header for its server, or an agent's socket. */
 async function prepare(parts: GitParts, remote: GitRemote, context: SourceContext, stack: AsyncDisposableStack): Promise<Prepared> {
   const { signal } = context;
-  const sandbox = stack.use(await openSandbox(parts));
+  const sandbox = stack.use(await openSandbox(parts.sandboxes));
   const agent: Agent | undefined = remote.scheme === "ssh" ? await openAgent(sandbox.tree, context) : undefined;
   if (agent !== undefined) stack.use(agent);
   const header = await authorization(remote, context);

@@ -73,6 +73,7 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
   let next = state.next;
   let timer: NodeJS.Timeout | undefined;
   let settling: Promise<void> = Promise.resolve();
+  let unlinking: Promise<unknown> = Promise.resolve();
   await load();
   await writeState();
 
@@ -111,7 +112,7 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
     },
     async close() {
       clearTimeout(timer);
-      await settling;
+      await Promise.all([settling, unlinking]);
       await Promise.all([...packs.values()].map(shut));
       await settle();
     },
@@ -181,6 +182,7 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
       await retire(pack);
     }
     unlinkRetired();
+    await unlinking;
     return freed;
   }
 
@@ -197,7 +199,7 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
     const free = retired.filter(({ since }) => oldest > since);
     if (free.length === 0) return;
     retired = retired.filter(({ since }) => oldest <= since);
-    for (const { pack } of free) void unlink(pack.path).catch(() => undefined);
+    unlinking = Promise.allSettled([unlinking, ...free.map(({ pack }) => unlink(pack.path))]);
   }
 
   async function remove(pack: Pack): Promise<void> {
