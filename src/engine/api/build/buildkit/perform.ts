@@ -33,16 +33,19 @@ export async function perform({ builds, log }: BuildKitParts, sessions: Sessions
 
 const VERSION = "1.0.0";
 
-/** The answer to a question about the Dockerfile, as the metadata in which clients look for it. */
-export function answerOf(text: string): Record<string, string> {
-  return { "result.json": text, "result.txt": text, version: VERSION, ...(hasFindings(text) && { "result.statuscode": "1" }) };
+/** The answer to a question about the Dockerfile, as the metadata in which clients look for it; a plan's is for people, too. */
+export function answerOf(json: string): Record<string, string> {
+  const { text = json, svg, warnings = [], buildError } = parsed(json);
+  const hasFindings = warnings.length > 0 || (buildError !== undefined && buildError !== null);
+  return { "result.json": json, "result.txt": text, ...(svg !== undefined && { "result.svg": svg }), version: VERSION, ...(hasFindings && { "result.statuscode": "1" }) };
 }
 
-function hasFindings(text: string): boolean {
+type Answer = { readonly text?: string; readonly svg?: string; readonly warnings?: readonly unknown[]; readonly buildError?: unknown };
+
+function parsed(json: string): Answer {
   try {
-    const { warnings = [], buildError } = JSON.parse(text) as { warnings?: readonly unknown[]; buildError?: unknown };
-    return warnings.length > 0 || (buildError !== undefined && buildError !== null);
+    return JSON.parse(json) as Answer;
   } catch {
-    return false;
+    return {};
   }
 }
