@@ -19,22 +19,25 @@ export async function debug({ containers }: ExecParts, { record: failed, ...wish
   const folder = containerFolder(containers, id);
   const [path = "", ...args] = SHELL;
   const record = {
-    ...failed, id, name: id.slice(0, 12), path, args,
+    ...failed, id, name: id.slice(0, 12), path, args, hostConfig: { ...failed.hostConfig, ConsoleSize: [24, 80] as [number, number] },
     config: { ...failed.config, Cmd: SHELL, Tty: true, OpenStdin: true, StdinOnce: true, Env: mergeEnvironment(["TERM=xterm"], failed.config.Env) },
     hostnamePath: `${folder}/hostname`, hostsPath: `${folder}/hosts`, resolvConfPath: `${folder}/resolv.conf`,
   };
+  let over = false;
   try {
     await runTask(containers, {
       ...wish,
       record,
       async streams(stream, task) {
         await client.debug!(stream);
-        // The client has gone, or its shell has.
+        // The client has gone, or its shell has; or it knows nothing of shells.
+        over = true;
         await task.shim.signal(CONTAINER, SIGKILL).catch(() => {});
       },
     });
   } catch (error) {
     signal.throwIfAborted();
+    if (over) return;
     await log(2, Buffer.from(`no shell in the failed step: ${error instanceof Error ? error.message : String(error)}\n`));
   } finally {
     await removeFolder(containers, id);

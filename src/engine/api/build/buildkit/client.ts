@@ -1,8 +1,9 @@
 /** What the builder may ask of a client, answered over its sessions. */
 import { hash } from "node:crypto";
 import { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { fail, kindOf } from "#base/errors.ts";
-import { method } from "#base/grpc/grpc.ts";
+import { type ClientCall, method } from "#base/grpc/grpc.ts";
 import type { BuildClient } from "#builder/builder.ts";
 import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { FileTree } from "#builder/tree.ts";
@@ -20,6 +21,7 @@ const credentials = method(METHODS.credentials, credentialsRequest, credentialsR
 const getSecret = method(METHODS.secret, secretRequest, secretResponse);
 const checkAgent = method(METHODS.checkAgent, checkAgentRequest, empty);
 const forwardAgent = method(METHODS.forwardAgent, bytesMessage, bytesMessage);
+const debugShell = method(METHODS.debug, bytesMessage, bytesMessage);
 const pull = method(METHODS.pull, bytesMessage, bytesMessage);
 
 export type ClientParts = {
@@ -68,6 +70,15 @@ export function openBuildClient(parts: ClientParts): BuildClient {
       const sending = { index, attributes, signal: abort };
       await (type === "local" ? sendFiles(session, archive, sending) : sendArchive(session, archive, sending));
     },
+    async debug(shell) {
+      const { client, supports } = await main();
+      if (!supports(debugShell.path)) return;
+      const terminal = streamOf(client.stream(debugShell, { signal }));
+      const back = pipeline(terminal, shell, { signal, end: false });
+      // The client hears the last of the shell; and when the client goes, the shell is of no use.
+      await Promise.race([back, pipeline(shell, terminal, { signal }).then(() => back)]).catch(() => undefined);
+      terminal.destroy();
+    },
     store: async (name) => contentStore(await main(), name),
   };
 }
@@ -95,8 +106,11 @@ async function orUndefined<T>(answer: Promise<T>, kinds: readonly string[] = ["n
 }
 
 /** A connection to the client's agent, as a stream of bytes. */
-function agent({ client }: Session, id: string, signal: AbortSignal): Duplex {
-  const call = client.stream(forwardAgent, { metadata: { "buildkit.ssh.id": [id] }, signal });
+const agent = ({ client }: Session, id: string, signal: AbortSignal): Duplex => streamOf(client.stream(forwardAgent, { metadata: { "buildkit.ssh.id": [id] }, signal }));
+
+type Bytes = { readonly data: Uint8Array };
+
+function streamOf(call: Pick<ClientCall<Bytes, Bytes>, "messages" | "send" | "end" | "cancel">): Duplex {
   const messages = call.messages[Symbol.asyncIterator]();
   return new Duplex({
     read() {
