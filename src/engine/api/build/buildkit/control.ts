@@ -2,6 +2,7 @@
 import { fail } from "#base/errors.ts";
 import { bidirectional, method, type Served, type ServerCall, serverStream, unary } from "#base/grpc/grpc.ts";
 import type { In, Of } from "#base/protobuf.ts";
+import { parseFilters } from "#builder/cache/filters.ts";
 import type { History } from "#builder/history/history.ts";
 import {
   CONTROL, diskUsageRequest, diskUsageResponse, infoResponse, pruneRequest, solveRequest, solveResponse, statusRequest, statusResponse, usageRecord,
@@ -11,7 +12,7 @@ import { empty, historyEvent, historyRequest, listWorkersRequest, listWorkersRes
 import { answerOf, perform } from "./perform.ts";
 import { type Bridge, bridgeMethods, noGraphs, type Noted } from "./bridge.ts";
 import type { BuildKitParts } from "./buildkit.ts";
-import { filtersOf, prune, recordOf } from "./disk-usage.ts";
+import { prune, recordOf } from "./disk-usage.ts";
 import { historyEvents, updateHistory } from "./history.ts";
 import type { Job, Jobs } from "./jobs.ts";
 import { sessionTunnel } from "./session-tunnel.ts";
@@ -39,7 +40,7 @@ export function controlMethods(parts: BuildKitParts, sessions: Sessions, jobs: J
     unary(methods.solve, (request, { signal }) => solve(parts, sessions, jobs, request, signal)),
     serverStream(methods.status, (request, call) => status(jobs, history, request, call)),
     bidirectional(methods.session, (call) => sessionTunnel(sessions, call)),
-    unary(methods.diskUsage, async ({ filter }) => ({ record: (await cache.usage(filtersOf(filter))).map(recordOf) })),
+    unary(methods.diskUsage, async ({ filter }) => ({ record: (await cache.usage(parseFilters(filter))).map(recordOf) })),
     serverStream(methods.prune, (request) => prune(cache, request)),
     unary(methods.listWorkers, () => ({ record: [workerOf(parts.worker())] })),
     unary(methods.info, () => ({ buildkitVersion: versionOf(parts.worker()) })),

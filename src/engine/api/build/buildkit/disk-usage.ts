@@ -1,21 +1,12 @@
 /** The cache as `buildx du` and `buildx prune` see it. */
 import type { In, Of } from "#base/protobuf.ts";
-import type { Cache, CacheFilters, CacheUsage } from "#builder/cache/cache.ts";
+import type { Cache, CacheUsage } from "#builder/cache/cache.ts";
+import { parseFilters } from "#builder/cache/filters.ts";
 import type { pruneRequest, usageRecord } from "#spec/buildkit/control.ts";
 import { timeOf } from "./status-feed.ts";
 
-/** "type==exec.cachemount", "id~=abc", "inuse": what comes before and after the sign. */
-export function filtersOf(filters: readonly string[]): CacheFilters {
-  const map = new Map<string, string[]>();
-  for (const one of filters.flatMap((line) => line.split(","))) {
-    const [, key = "", value = ""] = /^([^=~!]+)(?:(?:==|~=|=)(.*))?$/s.exec(one) ?? [];
-    if (key !== "") map.set(key, [...(map.get(key) ?? []), value]);
-  }
-  return map;
-}
-
 export async function* prune(cache: Cache, { all, filter, keepDuration, reservedSpace, maxUsedSpace, minFreeSpace }: Of<typeof pruneRequest>): AsyncGenerator<In<typeof usageRecord>> {
-  const { removed } = await cache.prune({ all, filters: filtersOf(filter), keepDuration, reserved: reservedSpace, maxUsed: maxUsedSpace, minFree: minFreeSpace });
+  const { removed } = await cache.prune({ all, filters: parseFilters(filter), keepDuration, reserved: reservedSpace, maxUsed: maxUsedSpace, minFree: minFreeSpace });
   for (const one of removed) yield recordOf(one);
 }
 
