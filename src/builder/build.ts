@@ -62,7 +62,8 @@ type Job = BuildOptions & { readonly parts: BuilderParts; readonly request: Buil
 export function openBuilder(parts: BuilderParts): Builder {
   return {
     async build(request, client, { signal, report: tell }) {
-      const recorder = parts.record?.(request);
+      // What is only asked of a Dockerfile is no build to be remembered.
+      const recorder = request.only === undefined ? parts.record?.(request) : undefined;
       const report: BuildOptions["report"] = recorder === undefined ? tell : (event) => (recorder.report(event), tell(event));
       using lease = parts.leases.open();
       try {

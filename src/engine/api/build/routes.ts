@@ -1,10 +1,11 @@
 /** POST /build in its versions, and the cache's prune. What is behind them is loaded when it is first wanted. */
 import { fail } from "#base/errors.ts";
-import type { ApiRoute } from "../answer.ts";
+import { type ApiRoute, ok } from "../answer.ts";
 import type { ApiParts } from "../api.ts";
 import { text } from "../query.ts";
 import type { BuildKit } from "./buildkit/buildkit.ts";
 import type { Classic } from "./classic/build.ts";
+import { pastJson } from "./past.ts";
 
 type Parts = Pick<ApiParts, "builds" | "events">;
 
@@ -27,6 +28,7 @@ export function buildRoutes({ builds, events }: Parts, buildKit: () => Promise<P
         return (await classic()).build(call);
       },
     },
+    { method: "GET", path: "/gantry/builds/{ref}", run: async ({ params }) => ok(pastJson((await builds()).history.get(params["ref"]!))) },
     {
       method: "POST",
       path: "/build/prune",
