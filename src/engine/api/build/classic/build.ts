@@ -7,7 +7,8 @@ import { type Answer, type ApiCall, endAfterRequest } from "../../answer.ts";
 import { bytesOf } from "../../body.ts";
 import { text } from "../../query.ts";
 import { openClassicClient } from "./client.ts";
-import { type ClassicRequest, classicRequest } from "./request.ts";
+import { failureMessage } from "./failure-message.ts";
+import { classicRequest } from "./request.ts";
 import { type Message, openTranscript } from "./transcript.ts";
 
 export type ClassicParts = Pick<Builds, "build" | "contexts">;
@@ -52,7 +53,10 @@ async function build({ build: run, contexts }: ClassicParts, call: ApiCall, seen
   } catch (error) {
     if (call.signal.aborted) return undefined;
     const failure = asClassic(error, request);
-    if (!transcript.failed(failure)) throw failure;
+    if (!transcript.failed(failure)) {
+      if (!call.response.headersSent) throw failure;
+      out.write(failureMessage(failure));
+    }
     out.flush();
   }
   out.end();
