@@ -62,6 +62,11 @@ export function sizeOf(graph: Graph, nodes: Iterable<Node>): number {
   return bytes;
 }
 
+/** What only the build cache needs, when `roots` are all others. */
+export function onlyCached(graph: Graph, roots: Iterable<Node>): Set<Node> {
+  return reach(graph, graph.cached).difference(reach(graph, [...roots, ...graph.others, ...graph.waiting]));
+}
+
 /** Roots that go one after another: what each frees, after those before it. */
 export type Removals = { remove(root: Node): number };
 

@@ -2,7 +2,7 @@
 import { statfs } from "node:fs/promises";
 import { nowNanos, parseTime } from "#base/clock.ts";
 import { messageOf } from "#base/errors.ts";
-import { openRemovals, sizeOf } from "#core/gc/graph.ts";
+import { onlyCached, openRemovals, sizeOf } from "#core/gc/graph.ts";
 import type { Node } from "#core/leases/leases.ts";
 import type { ImageRecord } from "../api/api.ts";
 import type { Collected, CollectedImage, DiskParts } from "./disk.ts";
@@ -36,7 +36,7 @@ export async function collectImages(parts: DiskParts, settings: GcSettings, dryR
 async function planNow({ core, images }: DiskParts, settings: GcSettings): Promise<Doomed[]> {
   const records = await images.list({ all: true, filters: new Map(), sharedSize: false });
   const graph = core.graph();
-  const space: Space = { ...(await diskSpace(core.root)), images: sizeOf(graph, graph.sizes.keys()) };
+  const space: Space = { ...(await diskSpace(core.root)), images: sizeOf(graph, graph.sizes.keys()) - sizeOf(graph, onlyCached(graph, records.map(({ id }) => node(id)))) };
   const removals = openRemovals(graph, records.map(({ id }) => node(id)));
   return planCollection(records.map(candidateOf), space, settings, nowNanos(), (id) => removals.remove(node(id)));
 }

@@ -1,5 +1,5 @@
 /** `system df`: what images, containers and volumes take, and what of it could be freed. */
-import { reach, sizeOf } from "#core/gc/graph.ts";
+import { onlyCached, reach, sizeOf } from "#core/gc/graph.ts";
 import type { Node } from "#core/leases/leases.ts";
 import type { ImageRecord } from "../api/api.ts";
 import type { ContainerUsage, DiskParts, KindUsage, Usage, UsageKinds, VolumeUsage } from "./disk.ts";
@@ -15,12 +15,13 @@ export async function diskUsage(parts: DiskParts, wanted: UsageKinds): Promise<U
   return { ...(images && { images }), ...(containers && { containers }), ...(volumes && { volumes }) };
 }
 
-/** All blobs and layers, each once; what no image in use and no container stands on could go. */
+/** All blobs and layers but those that only builds have cached, each once; what no image in use and no container stands on could go. */
 async function imagesUsage({ core, images }: DiskParts): Promise<KindUsage<ImageRecord>> {
   const items = await images.list({ ...ALL, sharedSize: true });
   const graph = core.graph();
   const layers = core.snapshots.list();
-  const bytes = sizeOf(graph, graph.sizes.keys());
+  const cached = onlyCached(graph, items.map(({ id }): Node => `content/${id}`));
+  const bytes = sizeOf(graph, graph.sizes.keys()) - sizeOf(graph, cached);
   const roots: Node[] = [
     ...items.filter(({ containers }) => containers > 0).map(({ id }) => `content/${id}` as Node),
     ...layers.filter(({ kind }) => kind !== "committed").map(({ name }): Node => `snapshot/${name}`),
