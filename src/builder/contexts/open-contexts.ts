@@ -17,6 +17,7 @@ const REMEMBERED = 500;
 const IN_MEMORY = 300_000;
 /** Of the limit, what a collection leaves when it was passed. */
 const ROOM = 0.8;
+const MORE = 0.1;
 
 export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }: ContextsParts): Promise<Contexts> {
   await mkdir(root, { recursive: true, mode: 0o710 });
@@ -34,6 +35,8 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }
   let used: Set<FileTree> | undefined;
   const storing = new Set<Promise<void>>();
   let collecting: Promise<{ bytes: number }> | undefined;
+  let full = limit;
+  collectIfFull();
 
   return {
     pool,
@@ -96,8 +99,14 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }
     if (!seen.has(tree)) reachable.add(new WeakRef(tree));
     seen.add(tree);
     used?.add(tree);
-    if (pool.usage().bytes > limit && collecting === undefined) void collect(limit * ROOM, false).catch(() => undefined);
+    collectIfFull();
     return tree;
+  }
+
+  /** Above the limit; and once more only when that much was added again, for what is in use cannot be helped. */
+  function collectIfFull(): void {
+    if (collecting !== undefined || pool.usage().bytes <= full) return;
+    collect(limit * ROOM, false).then(() => (full = Math.max(limit, pool.usage().bytes + limit * MORE)), () => undefined);
   }
 
   async function load(name: string): Promise<FileTree | undefined> {
