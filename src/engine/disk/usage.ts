@@ -20,7 +20,7 @@ async function imagesUsage({ core, images }: DiskParts): Promise<KindUsage<Image
   const items = await images.list({ ...ALL, sharedSize: true });
   const graph = core.graph();
   const layers = core.snapshots.list();
-  const cached = onlyCached(graph, items.map(({ id }): Node => `content/${id}`));
+  const cached = onlyCached(graph, items.map(({ id }) => `content/${id}` as Node));
   const bytes = sizeOf(graph, graph.sizes.keys()) - sizeOf(graph, cached);
   const roots: Node[] = [
     ...items.filter(({ containers }) => containers > 0).map(({ id }) => `content/${id}` as Node),
