@@ -14,6 +14,7 @@ import type { GitOp, HttpOp } from "./graph.ts";
 import { internalStep } from "./internal-step.ts";
 import { answerOnly } from "./only.ts";
 import { type BaseImages, type Plan, planBuild, type PlanInput } from "./plan/plan.ts";
+import { keepsGitDir } from "./plan/sources.ts";
 import type { ImportedCache, Solved, Solver } from "./solve/solve.ts";
 import { dockerfileEvent, instructionsEvent } from "./told.ts";
 import type { FilePool, FileTree } from "./tree.ts";
@@ -36,7 +37,7 @@ export type BuilderParts = {
 
 /** Of a context that is no folder of the client. */
 export type OpenRemote = (url: string, options: RemoteOptions) => Promise<RemoteContext>;
-export type RemoteOptions = { readonly client: BuildClient; readonly lease: Lease; readonly signal: AbortSignal };
+export type RemoteOptions = { readonly client: BuildClient; readonly lease: Lease; readonly signal: AbortSignal; /** A repository's .git belongs to it. */ readonly keepGitDir?: boolean };
 
 export type RemoteContext = {
   readonly tree: FileTree;
@@ -110,7 +111,7 @@ const loading = ({ dockerfile }: BuildRequest): string => `[internal] load build
 async function openRemote({ parts, request, client, lease, signal, report }: Job): Promise<RemoteContext | undefined> {
   const { context, ref } = request;
   if (context === "") return undefined;
-  return await internalStep(report, ref, "[internal] load remote build context", () => parts.openRemote(context, { client, lease, signal }));
+  return await internalStep(report, ref, "[internal] load remote build context", () => parts.openRemote(context, { client, lease, signal, keepGitDir: keepsGitDir({ request }) }));
 }
 
 type Defined = { readonly definition: Definition; readonly ignore: readonly string[] | undefined };

@@ -18,7 +18,7 @@ const DOCKERFILE = "Dockerfile";
 export function remoteOpener({ contexts, git, http }: RemoteParts): OpenRemote {
   return async (url, options) => {
     const context = { ...options, log: () => undefined, progress: () => undefined };
-    const op = gitStep(withScheme(url), {});
+    const op = gitStep(withScheme(url), { keepGitDir: options.keepGitDir || undefined });
     if (op !== undefined) return { tree: await git.tree(op, context), op };
     if (!/^https?:\/\//i.test(url)) throw fail("invalid", `unable to prepare context: ${JSON.stringify(withoutSecrets(url))} is neither a repository nor a URL`);
     const download: HttpOp = { kind: "http", url, filename: "context" };

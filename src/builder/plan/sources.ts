@@ -138,4 +138,4 @@ function splitAt(text: string, separator: string): [string, string] {
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-export const keepsGitDir = ({ request }: PlanInput): boolean => /^(1|t|true)$/i.test(request.buildArgs["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] ?? "");
+export const keepsGitDir = ({ request }: Pick<PlanInput, "request">): boolean => /^(1|t|true)$/i.test(request.buildArgs["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] ?? "");
