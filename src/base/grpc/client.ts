@@ -101,10 +101,10 @@ function openCall<A, B, C, D>(stream: ClientHttp2Stream, method: Method<A, B, C,
     return stream.rstCode === constants.NGHTTP2_CANCEL ? fail("cancelled", `${method.path}: cancelled by the other side`) : fail("unavailable", `${method.path}: the connection was closed`);
   }
 
-  async function* messages(): AsyncGenerator<C> {
+  async function* batches(): AsyncGenerator<readonly C[]> {
     try {
       try {
-        for await (const message of readFrames(stream, maxMessage)) yield method.response.decode(message);
+        for await (const batch of readFrames(stream, maxMessage)) yield batch.map((message) => method.response.decode(message));
       } catch (error) {
         if (!isStreamError(error)) throw error;
       }
@@ -116,8 +116,10 @@ function openCall<A, B, C, D>(stream: ClientHttp2Stream, method: Method<A, B, C,
     }
   }
 
+  const all = batches();
   return {
-    messages: messages(),
+    batches: all,
+    messages: flat(all),
     async send(message) {
       await writeFrame(stream, method.request.encode(message, HEADROOM));
     },
@@ -125,6 +127,10 @@ function openCall<A, B, C, D>(stream: ClientHttp2Stream, method: Method<A, B, C,
     end: () => void stream.end(),
     cancel,
   };
+}
+
+async function* flat<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<T> {
+  for await (const batch of batches) yield* batch;
 }
 
 /** Node's own errors have codes; ours have kinds. */

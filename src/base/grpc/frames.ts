@@ -11,8 +11,11 @@ export function frame(message: Buffer): Buffer {
   return message;
 }
 
-/** The messages of a stream. Ending it early leaves the stream as it is. @throws exhausted before a message that is too long is read */
-export async function* readFrames(stream: Duplex, limit: number): AsyncGenerator<Buffer> {
+/**
+ * The messages of a stream, as many at a time as have come: thousands of small ones cost few turns. Ending it early leaves the
+ * stream as it is. @throws exhausted before a message that is too long is read
+ */
+export async function* readFrames(stream: Duplex, limit: number): AsyncGenerator<readonly Buffer[]> {
   let parts: Buffer[] = [];
   let have = 0;
   let need = HEADROOM;
@@ -20,22 +23,25 @@ export async function* readFrames(stream: Duplex, limit: number): AsyncGenerator
     parts.push(chunk);
     have += chunk.length;
     if (have < need) continue;
-    let rest = parts.length === 1 ? parts[0]! : Buffer.concat(parts, have);
+    const all = parts.length === 1 ? parts[0]! : Buffer.concat(parts, have);
+    const messages: Buffer[] = [];
+    let at = 0;
     for (;;) {
-      need = rest.length < HEADROOM ? HEADROOM : HEADROOM + lengthOf(rest, limit);
-      if (rest.length < need) break;
-      yield rest.subarray(HEADROOM, need);
-      rest = rest.subarray(need);
+      need = all.length - at < HEADROOM ? HEADROOM : HEADROOM + lengthOf(all, at, limit);
+      if (all.length - at < need) break;
+      messages.push(all.subarray(at + HEADROOM, at + need));
+      at += need;
     }
-    parts = rest.length === 0 ? [] : [rest];
-    have = rest.length;
+    have = all.length - at;
+    parts = have === 0 ? [] : [all.subarray(at)];
+    if (messages.length > 0) yield messages;
   }
   if (have > 0) throw fail("invalid", "read a message: the stream ended within it");
 }
 
-function lengthOf(head: Buffer, limit: number): number {
-  if (head[0] !== 0) throw fail("not-implemented", "read a message: it is compressed, which was not agreed upon");
-  const length = head.readUInt32BE(1);
+function lengthOf(bytes: Buffer, at: number, limit: number): number {
+  if (bytes[at] !== 0) throw fail("not-implemented", "read a message: it is compressed, which was not agreed upon");
+  const length = bytes.readUInt32BE(at + 1);
   if (length > limit) throw fail("exhausted", `read a message: it has ${length} bytes, more than the limit of ${limit}`);
   return length;
 }

@@ -81,6 +81,8 @@ export type ClientCall<Request, Response> = {
   end(): void;
   /** To be read once, to its end. @throws by the status that the server gave */
   readonly messages: AsyncIterable<Response>;
+  /** The same, instead: as many at a time as have come. */
+  readonly batches: AsyncIterable<readonly Response[]>;
   /** What the answer is headed with: known from the first message on. */
   head(name: string): string | undefined;
   cancel(): void;

@@ -116,7 +116,7 @@ function openCall(stream: ServerHttp2Stream, raw: readonly string[], maxMessage:
   return {
     metadata,
     signal: abort.signal,
-    messages: readFrames(stream, maxMessage),
+    messages: flat(readFrames(stream, maxMessage)),
     head,
     async send(message) {
       head({});
@@ -136,6 +136,10 @@ function openCall(stream: ServerHttp2Stream, raw: readonly string[], maxMessage:
       stream.once("close", () => clearTimeout(end));
     },
   };
+}
+
+async function* flat(batches: AsyncIterable<readonly Buffer[]>): AsyncGenerator<Buffer> {
+  for await (const batch of batches) yield* batch;
 }
 
 function metadataOf(raw: readonly string[]): Metadata {

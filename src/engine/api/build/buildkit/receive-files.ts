@@ -29,9 +29,11 @@ export async function receiveFiles(session: Session, sync: ContextSync, { name, 
   const call = session.client.stream(diffCopy, { metadata, signal });
   const exchange = openExchange(sync, (message) => void call.send(message));
   try {
-    for await (const message of call.messages) {
-      const room = exchange.take(message);
-      if (room !== undefined) await room;
+    for await (const batch of call.batches) {
+      for (const message of batch) {
+        const room = exchange.take(message);
+        if (room !== undefined) await room;
+      }
       if (exchange.isFinished()) call.end();
     }
   } catch (error) {
