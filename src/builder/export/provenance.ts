@@ -5,6 +5,7 @@
 import { formatTime, nowNanos } from "#base/clock.ts";
 import { fail } from "#base/errors.ts";
 import { formatPlatform } from "#spec/platform.ts";
+import { tryReference } from "#spec/reference.ts";
 import type { Outcome } from "../build.ts";
 import type { Step } from "../graph.ts";
 import { neededSteps } from "../plan/show-text.ts";
@@ -101,7 +102,7 @@ type Material = { readonly uri: string; readonly digest: Readonly<Record<string,
 function material({ op, platform }: Step, tree: { readonly kind: string; readonly entries?: readonly { readonly digest?: string }[] } | undefined): Material[] {
   switch (op.kind) {
     case "image":
-      return [{ uri: `${op.reference.startsWith("oci-layout:") ? op.reference : imageUrl(op.reference)}?platform=${encodeURIComponent(formatPlatform(platform))}`, digest: { sha256: op.manifest.slice(7) } }];
+      return [{ uri: `${tryReference(op.reference) === undefined ? op.reference : imageUrl(op.reference)}?platform=${encodeURIComponent(formatPlatform(platform))}`, digest: { sha256: op.manifest.slice(7) } }];
     case "git":
       return [{ uri: `${withoutSecrets(op.url)}${op.ref === "" ? "" : `#${op.ref}`}`, digest: op.checksum === undefined ? {} : { sha1: op.checksum } }];
     case "http": {

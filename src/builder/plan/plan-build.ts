@@ -11,7 +11,7 @@ import { globalArgs, proxyVariables } from "./global-args.ts";
 import { finishConfig, type ImageState } from "./image-state.ts";
 import type { BaseImage, Plan, PlanInput, PlannedImage, PlannedInstruction } from "./plan.ts";
 import type { PlanScope } from "./scene.ts";
-import { type Base, emitBase, findContext, resolveBase } from "./sources.ts";
+import { type Base, emitBase, findContext, resolveBase, rooted } from "./sources.ts";
 import { openProgress, performStage } from "./stage.ts";
 import { openStages, type StageNode, type Stages } from "./stages.ts";
 import { lintPlan } from "./warnings.ts";
@@ -60,14 +60,14 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
   for (const stage of needed) {
     const progress = openProgress(stage);
     const base = stage.parent === undefined ? emitBase(scope, stage, bases.get(stage)!, progress) : parentState(scope, stage);
-    const done = performStage(scope, stage, base, progress);
+    const done = performStage(scope, stage, stage.commands.length > 0 ? rooted(scope, base) : base, progress);
     scope.finished.set(stage, done.state);
     told.push(...done.told);
     warnings.push(...platformWarning(scope, stage, bases.get(stage)));
   }
   const images = new Map([...bases].flatMap(([stage, base]) => (base.kind === "image" ? [[stage.base, base.image] as const] : [])));
   warnings.unshift(...lintPlan(input, { images, stages: new Set(needed.flatMap(({ index }) => index ?? [])) }));
-  return { image: plannedImage(scope, scope.finished.get(last)!), warnings, told };
+  return { image: plannedImage(scope, rooted(scope, scope.finished.get(last)!)), warnings, told };
 }
 
 function epochOf(text: string | undefined): number | undefined {
@@ -76,10 +76,10 @@ function epochOf(text: string | undefined): number | undefined {
   return Number(text);
 }
 
-function parentState({ finished }: PlanScope, { parent, title }: StageNode): ImageState {
-  const state = finished.get(parent!);
+function parentState(scope: PlanScope, { parent, title }: StageNode): ImageState {
+  const state = scope.finished.get(parent!);
   if (state === undefined) throw fail("internal", `plan stage ${title}: its base was not planned before it`);
-  return state;
+  return rooted(scope, state);
 }
 
 /** Base images side by side; and once more, as long as ONBUILD triggers ask for others. */

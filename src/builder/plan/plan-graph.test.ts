@@ -166,6 +166,14 @@ test("named contexts stand in for stages, images and --from", async () => {
   assert.deepEqual(stepsOf(planned, "exec"), []);
 });
 
+test("a context of files is a root file system only where a stage goes on from it", async () => {
+  const kinds = async (text: string) => (await plan(text, { contexts: { c: "local:c" } })).graph.steps.map(({ op }) => op.kind);
+  assert.deepEqual(await kinds("FROM c\nRUN x"), ["local", "scratch", "file", "exec"]);
+  assert.deepEqual(await kinds("FROM scratch AS c\nFROM c\nRUN x"), ["local", "scratch", "file", "exec"]);
+  assert.deepEqual(await kinds("FROM c"), ["local", "scratch", "file"]);
+  assert.deepEqual(await kinds("FROM scratch\nCOPY --from=c a /"), ["local", "scratch", "file"]);
+});
+
 test("contexts by URL; a password in one is not shown", async () => {
   const planned = await plan("FROM scratch\nCOPY --from=g / /g\nCOPY --from=h / /h", { contexts: { g: "https://u:pw@h/r.git#main", h: "https://h/x.txt" }, buildArgs: { BUILDKIT_CONTEXT_KEEP_GIT_DIR: "1" } });
   assert.deepEqual(stepsOf(planned, "git").map(({ op: { ref, keepGitDir }, name }) => ({ ref, keepGitDir, name })), [{ ref: "main", keepGitDir: true, name: "[context g] https://xxxxx:xxxxx@h/r.git#main" }]);

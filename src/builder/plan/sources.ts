@@ -68,7 +68,8 @@ const shortName = (name: string): string => {
 
 /** @throws invalid, with Docker's words */
 function imageName(base: string): string {
-  if (/^(?:sha256:)?[a-f0-9]{64}$/.test(base)) return base;
+  // An id, or the beginning of one: of an image that is here. A name that looks like one is looked for first.
+  if (/^(?:sha256:[a-f0-9]{12,64}|[a-f0-9]{12,64})$/.test(base)) return base;
   try {
     return canonical(withDefaultTag(parseReference(base)));
   } catch (cause) {
@@ -113,6 +114,15 @@ export function emitBase(scope: PlanScope, stage: StageNode, base: Base, progres
     case "remote":
       return scratchState(platform, steps.add({ ...common, op: base.op, name: base.label }));
   }
+}
+
+/** Plain files as a root file system: where a stage goes on from a folder, a repository or a download. */
+export function rooted({ steps }: PlanScope, state: ImageState): ImageState {
+  const { op, name } = steps.list[state.step]!;
+  if (op.kind !== "local" && op.kind !== "git" && op.kind !== "http") return state;
+  const scratch = steps.add({ op: { kind: "scratch" }, inputs: [], name: "FROM scratch", platform: state.platform });
+  const all = { action: "copy", from: 1, sources: ["."], destination: "/", exclude: [], parents: false, unpack: false, link: false } as const;
+  return { ...state, step: steps.add({ op: { kind: "file", base: 0, actions: [all] }, inputs: [scratch, state.step], name: `${name} as a root file system`, platform: state.platform }) };
 }
 
 /** Without --platform anywhere, an image for another machine makes its stage one for that machine. */

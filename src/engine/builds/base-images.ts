@@ -12,6 +12,7 @@ import { canonical, parseReference, withDefaultTag } from "#spec/reference.ts";
 import type { Trust } from "#transfer/trust/trust.ts";
 import { chooseVariant, type Documents, type Variant } from "../images/documents.ts";
 import { type Found, tryFindImage } from "../images/find.ts";
+import { isLayout, layoutImage } from "./oci-layout.ts";
 import type { Message, Registries } from "../registries/registries.ts";
 
 export type BaseImageParts = {
@@ -26,6 +27,7 @@ type Options = Parameters<BaseImages["resolve"]>[1];
 export function openBaseImages(parts: BaseImageParts, client: BuildClient, lease: Lease): BaseImages {
   return {
     async resolve(reference, options) {
+      if (isLayout(reference)) return await layoutImage({ core: parts.core, client, lease }, reference, options);
       const here = options.pull && mayPull(reference) ? undefined : await findHere(parts, lease, reference, options.platform);
       if (here !== undefined) return here;
       await pull(parts, client, reference, options);
