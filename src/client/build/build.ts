@@ -39,6 +39,8 @@ export type Offers = {
   readonly agents: ReadonlyMap<string, () => Promise<Duplex>>;
   /** Where the exporters' results go, in their order; undefined: nothing comes to us. */
   readonly targets: readonly (ExportTarget | undefined)[];
+  /** Folders with blobs by digest, by the names that the engine calls them by: "local:FOLDER", "oci:ID". */
+  readonly stores: ReadonlyMap<string, string>;
   /** Archives that are given away once, by id: a context from standard input. */
   readonly uploads: ReadonlyMap<string, AsyncIterable<Uint8Array>>;
 };

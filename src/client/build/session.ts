@@ -4,6 +4,7 @@ import { HEADROOM, frame } from "#base/grpc/frames.ts";
 import { healthResponse, METHODS, SERVING, SESSION } from "#spec/buildkit/session.ts";
 import type { Cli } from "../client.ts";
 import type { Api } from "../connect/connect.ts";
+import { contentMethods } from "./attach/content.ts";
 import { checkAgent, forwardAgent } from "./attach/agents.ts";
 import { serveCredentials } from "./attach/credentials.ts";
 import { serveSecrets } from "./attach/secrets.ts";
@@ -29,7 +30,7 @@ export async function openSession(cli: Cli, api: Api, { id, sharedKey, offers, s
   return { id, connection: openConnection(socket, { role: "server", accept: serveMethods(methods) }) };
 }
 
-function methodsOf(cli: Cli, { folders, secrets, agents, targets, uploads }: Offers): Map<string, Method> {
+function methodsOf(cli: Cli, { folders, secrets, agents, targets, uploads, stores }: Offers): Map<string, Method> {
   return new Map<string, Method>([
     [METHODS.health, unary(async () => frame(healthResponse.encode({ status: SERVING }, HEADROOM)))],
     [METHODS.credentials, serveCredentials(cli)],
@@ -37,6 +38,7 @@ function methodsOf(cli: Cli, { folders, secrets, agents, targets, uploads }: Off
     ...(folders.size > 0 ? [[METHODS.fileSync, fileSync(folders)] as const] : []),
     ...(agents.size > 0 ? ([[METHODS.checkAgent, checkAgent(agents)], [METHODS.forwardAgent, forwardAgent(agents)]] as const) : []),
     ...(targets.some((target) => target !== undefined) ? [[METHODS.fileSend, fileSend(targets)] as const] : []),
+    ...(stores.size > 0 ? contentMethods(stores) : []),
     ...(uploads.size > 0 ? [[METHODS.pull, serveUploads(uploads)] as const] : []),
   ]);
 }

@@ -8,12 +8,14 @@ import { fail } from "#base/errors.ts";
 import { familiarRepository, parseReference } from "#spec/reference.ts";
 import type { Folder, Offers } from "../build.ts";
 import { newId } from "../id.ts";
+import { findInLayout } from "../layout.ts";
 import { looksLikeArchive, type Input, openInput, readAll } from "./input.ts";
 
 export type Sources = {
   readonly attributes: Readonly<Record<string, string>>;
   readonly folders: Offers["folders"];
   readonly uploads: Offers["uploads"];
+  readonly stores: Offers["stores"];
   /** What the context is, so that the engine knows it again. */
   readonly sharedKey: string;
   /** The Dockerfile as messages name it. */
@@ -31,10 +33,11 @@ export async function findSources({ context, file, contexts }: SourceOptions): P
     ...main,
     attributes: { ...main.attributes, ...named.attributes, ...(contexts.length === 0 ? {} : { "frontend.caps": "moby.buildkit.frontend.contexts+forward" }) },
     folders: new Map([...main.folders, ...named.folders]),
+    stores: named.stores,
   };
 }
 
-const NOTHING = { uploads: new Map<string, AsyncIterable<Uint8Array>>(), sharedKey: "" };
+const NOTHING = { uploads: new Map<string, AsyncIterable<Uint8Array>>(), stores: new Map<string, string>(), sharedKey: "" };
 /** The Dockerfile is not in the context: it is a folder by itself. */
 const SEPARATE = { dockerfilekey: "dockerfile" };
 
@@ -96,14 +99,24 @@ const isUrl = (text: string): boolean => /^https?:\/\//.test(text);
 /** A URL, "github.com/…", or ssh's own way to write one: "git@host:path". */
 const isRemote = (text: string): boolean => /^(?:https?|git|ssh):\/\//.test(text) || text.startsWith("github.com/") || /^[\w.-]+@[\w.-]+:/.test(text);
 
-function namedContexts(texts: readonly string[]): { attributes: Record<string, string>; folders: [string, Folder][] } {
+type Named = { readonly attributes: Record<string, string>; readonly folders: [string, Folder][]; readonly stores: Map<string, string> };
+
+function namedContexts(texts: readonly string[]): Named {
+  const stores = new Map<string, string>();
   const attributes: Record<string, string> = {};
   const folders: [string, Folder][] = [];
   for (const text of texts) {
     const equals = text.indexOf("=");
     if (equals < 0) throw fail("invalid", `invalid context value: ${text}, expected key=value`);
     const [name, value] = [contextName(text.slice(0, equals)), text.slice(equals + 1)];
-    if (isRemote(value) || /^(?:docker-image|target|oci-layout):/.test(value)) {
+    if (value.startsWith("oci-layout://")) {
+      const { folder, reference } = layoutOf(value);
+      const id = newId();
+      stores.set(`oci:${id}`, folder);
+      attributes[`context:${name}`] = `oci-layout://${id}${reference}`;
+      continue;
+    }
+    if (isRemote(value) || /^(?:docker-image|target):/.test(value)) {
       attributes[`context:${name}`] = value;
       continue;
     }
@@ -113,7 +126,15 @@ function namedContexts(texts: readonly string[]): { attributes: Record<string, s
     attributes[`context:${name}`] = `local:${local}`;
     folders.push([local, { path: value }]);
   }
-  return { attributes, folders };
+  return { attributes, folders, stores };
+}
+
+/** "oci-layout://folder:tag@digest": the digest is looked up where it is not said. */
+function layoutOf(value: string): { folder: string; reference: string } {
+  const [, folder = "", tag = "latest", digest] = /^oci-layout:\/\/(.*?)(?::([\w.-]+))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(value) ?? [];
+  const found = digest ?? findInLayout(folder, tag);
+  if (found === undefined) throw fail("not-found", `oci-layout reference ${JSON.stringify(value)} could not be resolved`);
+  return { folder, reference: `:${tag}@${found}` };
 }
 
 /** Names of contexts are compared as images' are: "app" is "app:latest". */

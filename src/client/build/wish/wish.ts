@@ -9,7 +9,7 @@ import type { SolveWish } from "../build.ts";
 import { newId } from "../id.ts";
 import { parseAnnotations } from "./annotations.ts";
 import { parseAttestations } from "./attestations.ts";
-import { parseCaches } from "./caches.ts";
+import { cacheStores, parseCaches, resolveImports } from "./caches.ts";
 import { findSources } from "./contexts.ts";
 import { parsePairs } from "./fields.ts";
 import { parseOutputs } from "./outputs.ts";
@@ -35,18 +35,19 @@ export async function readWish(cli: Cli, options: BuildOptions, { context, addre
   const secrets = parseSecrets(options.secret, cli.env);
   const agents = new Map([...parseAgents(options.ssh, cli.env)].map(([id, source]) => [id, openAgent(source)]));
   const annotations = parseAnnotations(options.annotation);
-  const cacheImports = parseCaches(options["cache-from"]);
+  const cacheImports = resolveImports(parseCaches(options["cache-from"]), (text) => cli.err.write(text));
+  const cacheExports = question === undefined ? [...parseCaches(options["cache-to"]), ...inlineCache(options)] : [];
   const sources = await findSources({ context, file: options.file, contexts: options["build-context"] });
   return {
     solve: {
       ref: newId(),
       attributes: { ...sources.attributes, ...attributesOf(cli, options, { question, address }), ...importsAttribute(cacheImports) },
       exporters: outputs.exporters.map(({ type, attributes }) => ({ type, attributes: type === "local" || type === "tar" ? attributes : { ...attributes, ...annotations } })),
-      cacheExports: question === undefined ? [...parseCaches(options["cache-to"]), ...inlineCache(options)] : [],
+      cacheExports,
       cacheImports,
       entitlements: [...options.allow, ...(options.network === "host" ? ["network.host"] : [])],
       internal: question !== undefined,
-      session: { folders: sources.folders, secrets, agents, targets: outputs.targets, uploads: sources.uploads },
+      session: { folders: sources.folders, secrets, agents, targets: outputs.targets, uploads: sources.uploads, stores: new Map([...sources.stores, ...cacheStores(cacheImports, cacheExports)]) },
     },
     sharedKey: sources.sharedKey,
     push: outputs.push,

@@ -1,6 +1,7 @@
 /** What is left to do when the build is done: names pushed, files written, warnings told, questions answered. */
 import { rmSync, writeFileSync } from "node:fs";
 import type { SolveResponse } from "../../build/build.ts";
+import { type Descriptor, nameInLayout } from "../../build/layout.ts";
 import type { ProgressMode } from "../../build/progress/display.ts";
 import type { Warning } from "../../build/progress/trace.ts";
 import type { Wish } from "../../build/wish/wish.ts";
@@ -20,6 +21,7 @@ export async function finish(cli: Cli, options: BuildOptions, built: Built): Pro
   const { wish, response, mode } = built;
   if (wish.question !== undefined) return answerQuestion(cli, wish.question, response);
   for (const name of wish.push) await (await import("./push.ts")).pushImage(cli, name, mode);
+  nameCaches(wish, response);
   const id = response["containerimage.config.digest"] ?? response["containerimage.digest"] ?? "";
   if (options.iidfile !== "") writeFileSync(options.iidfile, id);
   if (options["metadata-file"] !== "") writeFileSync(options["metadata-file"], `${JSON.stringify(metadataOf(wish, response), null, 2)}\n`);
@@ -27,6 +29,13 @@ export async function finish(cli: Cli, options: BuildOptions, built: Built): Pro
   if (mode !== "quiet" && mode !== "rawjson") tellWarnings(cli, built);
   if (options.explain) await explainBuild(cli, wish.solve.ref);
   return 0;
+}
+
+/** A cache in a folder is found again by its index, which is ours to write. */
+function nameCaches({ solve }: Wish, response: SolveResponse): void {
+  const manifest = response["cache.manifest"];
+  if (manifest === undefined) return;
+  for (const { type, attributes } of solve.cacheExports) if (type === "local") nameInLayout(attributes["dest"]!, attributes["tag"] ?? "latest", JSON.parse(manifest) as Descriptor);
 }
 
 /** What is JSON, or base64 of JSON, is written as what it is. */
