@@ -1,6 +1,7 @@
 /** Why a step failed, in BuildKit's words and in those of the classic builder: the doors choose. */
 import { constants } from "node:os";
 import { type Failure, fail, kindOf } from "#base/errors.ts";
+import { ProgramError } from "#core/tasks/tasks.ts";
 import { startFailure } from "../../containers/run/start-failure.ts";
 import type { ContainerRecord } from "../../engine.ts";
 
@@ -32,6 +33,8 @@ export const shortReason = (failure: Failure): string => String(failure.facts["c
 
 /** It never ran: no such command (127), not executable (126), or what it wants mounted cannot be. facts.classic says why. */
 export function notStarted(error: unknown, record: ContainerRecord): Failure {
+  const below = belowReadOnly(error);
+  if (below !== undefined) return below;
   const failure = startFailure(error, record);
   const { exitCode } = failure.facts;
   const command = [record.path, ...record.args].join(" ");
@@ -39,4 +42,12 @@ export function notStarted(error: unknown, record: ContainerRecord): Failure {
   const ranNothing = exitCode === 126 || exitCode === 127;
   const message = ranNothing ? `process ${JSON.stringify(command)} did not complete successfully: exit code: ${exitCode}` : failure.message;
   return fail(kindOf(failure), message, { cause: error, facts });
+}
+
+/** A mount inside a read-only one, at a place that is not there. */
+function belowReadOnly(error: unknown): Failure | undefined {
+  const op = error instanceof ProgramError && error.code === "EROFS" ? error.op : undefined;
+  if (op?.op !== "mkdirAll" && op?.op !== "mkfileAll") return undefined;
+  const text = `RUN --mount: target ${String(op.path)}: it is not there, and what is mounted above it is read-only (rw lets it be made)`;
+  return fail("invalid", text, { cause: error, facts: { classic: text, started: false } });
 }
