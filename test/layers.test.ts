@@ -53,8 +53,8 @@ test("Node's modules are imported where the architecture says", () => {
 test("no source of the engine, the client or the native program imports a test, and nothing imports bin", () => {
   const wrong = importsOf(allSources("src")).filter(({ file, specifier }) => {
     const target = targetOf(file, specifier);
-    if (target === undefined || file.endsWith(".test.ts")) return false;
-    return target.endsWith(".test.ts") || target.startsWith("test/") || (target.startsWith("src/bin/") && !file.startsWith("src/bin/"));
+    if (target === undefined || isTest(file)) return false;
+    return isTest(target) || target.startsWith("test/") || (target.startsWith("src/bin/") && !file.startsWith("src/bin/"));
   });
   assert.deepEqual(wrong.map(show), []);
 });
@@ -63,7 +63,7 @@ test("no cycles between folders", () => {
   const edges = new Map<string, Set<string>>();
   for (const { file, specifier, typeOnly } of importsOf(allSources("src"))) {
     const target = targetOf(file, specifier);
-    if (target === undefined || typeOnly || file.endsWith(".test.ts")) continue;
+    if (target === undefined || typeOnly || isTest(file)) continue;
     const [from, to] = [layerOf(file), layerOf(target)];
     if (from !== to) edges.set(from, (edges.get(from) ?? new Set()).add(to));
   }
@@ -76,14 +76,16 @@ test("no cycles between folders", () => {
   assert.deepEqual(cycles, []);
 });
 
+const isTest = (file: string): boolean => /(\.test|-fixture)\.ts$/.test(file);
+
 function isAllowed({ file, specifier, typeOnly }: Import): boolean {
   const from = layerOf(file);
   const target = targetOf(file, specifier);
   if (target === undefined || from === "bin" || !target.startsWith("src/")) return true;
   const to = layerOf(target);
   if (from === to) return true;
-  // A test stands beside what it tests and may build it whole.
-  if (file.endsWith(".test.ts")) return true;
+  // A test stands beside what it tests and may build it whole; so may what several tests share.
+  if (isTest(file)) return true;
   const folder = dirname(target).slice("src/".length);
   const narrow = narrowed.find((rule) => rule.from === from && rule.to === to);
   if (narrow !== undefined && !file.startsWith(`src/${narrow.only}/`)) return false;
