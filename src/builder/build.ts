@@ -11,7 +11,7 @@ import { lintFailure } from "./dockerfile/lint.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import type { Exporter } from "./export/export.ts";
 import type { GitOp, HttpOp } from "./graph.ts";
-import { internalStep } from "./internal-step.ts";
+import { internalStep, type Progress } from "./internal-step.ts";
 import { answerOnly } from "./only.ts";
 import { type BaseImages, type Plan, planBuild, type PlanInput } from "./plan/plan.ts";
 import { keepsGitDir } from "./plan/sources.ts";
@@ -119,10 +119,10 @@ type Defined = { readonly definition: Definition; readonly ignore: readonly stri
 async function define({ parts: { pool }, request, client, signal, report }: Job, remote: RemoteContext | undefined): Promise<Defined> {
   const { path: given, separate } = request.dockerfile;
   // A Dockerfile's own folder may have a .dockerignore, which says nothing of the context.
-  return await internalStep(report, request.ref, loading(request), async () => {
+  return await internalStep(report, request.ref, loading(request), async (progress) => {
     const inRemote = !separate && remote !== undefined;
     const path = (inRemote && remote.dockerfile) || given;
-    const tree = inRemote ? remote.tree : await client.files(separate ? "dockerfile" : "context", { include: separate ? [path, `${path}${IGNORE_FILE}`] : definitionFiles(path), signal });
+    const tree = inRemote ? remote.tree : await client.files(separate ? "dockerfile" : "context", { include: separate ? [path, `${path}${IGNORE_FILE}`] : definitionFiles(path), signal, told: transferring(progress, "dockerfile") });
     const definition = await readDefinition(pool, tree, path);
     const ignore = await readIgnore(pool, tree, path);
     return { definition, ignore: ignore === undefined && (!separate || remote !== undefined) ? [] : ignore };
@@ -130,11 +130,14 @@ async function define({ parts: { pool }, request, client, signal, report }: Job,
 }
 
 async function contextIgnore({ parts, request, client, signal, report }: Job): Promise<readonly string[]> {
-  return await internalStep(report, request.ref, `[internal] load ${IGNORE_FILE}`, async () => {
-    const tree = await client.files("context", { include: [IGNORE_FILE], signal }).catch((error: unknown) => (kindOf(error) === "not-found" ? undefined : Promise.reject(error)));
+  return await internalStep(report, request.ref, `[internal] load ${IGNORE_FILE}`, async (progress) => {
+    const tree = await client.files("context", { include: [IGNORE_FILE], signal, told: transferring(progress, "context") }).catch((error: unknown) => (kindOf(error) === "not-found" ? undefined : Promise.reject(error)));
     return tree === undefined ? [] : ((await readIgnore(parts.pool, tree, IGNORE_FILE)) ?? []);
   });
 }
+
+/** In BuildKit's words. */
+const transferring = (progress: Progress, what: string) => (current: number, done: boolean) => progress({ id: `transferring ${what}:`, current, total: 0, done });
 
 type Planning = { readonly dockerfile: Dockerfile; readonly ignore: readonly string[]; readonly remote: RemoteContext | undefined };
 

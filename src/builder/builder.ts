@@ -91,10 +91,11 @@ export type BuildResult = {
 export type BuildClient = {
   /**
    * Files of one of its folders: "context", "dockerfile", or of a named context. What the engine has already is not sent.
-   * `include`: only these paths and what is below (none: everything); `exclude`: lines of a .dockerignore.
+   * `include`: only these paths and what is below (none: everything); `exclude`: lines of a .dockerignore. `told`: how many
+   * bytes have come.
    * @throws not-found when the client does not offer the folder
    */
-  files(name: string, wish: { readonly include?: readonly string[]; readonly exclude?: readonly string[]; readonly signal: AbortSignal }): Promise<FileTree>;
+  files(name: string, wish: FilesWish): Promise<FileTree>;
   /** Undefined: the client has no such secret. */
   secret(id: string, signal: AbortSignal): Promise<Buffer | undefined>;
   /** A connection to an ssh agent of the client; undefined: it offers none of this id. */
@@ -110,6 +111,8 @@ export type BuildClient = {
   /** A shell in a failed step: given the command's streams. Undefined: the client cannot. */
   debug?(shell: Duplex): Promise<void>;
 };
+
+export type FilesWish = { readonly include?: readonly string[]; readonly exclude?: readonly string[]; readonly signal: AbortSignal; readonly told?: (bytes: number, done: boolean) => void };
 
 /** What comes is not verified; what goes is, by the client. */
 export type ClientStore = {

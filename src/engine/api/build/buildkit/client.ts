@@ -4,7 +4,7 @@ import { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fail, kindOf } from "#base/errors.ts";
 import { type ClientCall, method } from "#base/grpc/grpc.ts";
-import type { BuildClient } from "#builder/builder.ts";
+import type { BuildClient, FilesWish } from "#builder/builder.ts";
 import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { FileTree } from "#builder/tree.ts";
 import {
@@ -86,12 +86,12 @@ export function openBuildClient(parts: ClientParts): BuildClient {
 /** A request without a session: nothing can be asked of its client. */
 const NOBODY = { id: "", sharedKey: "", supports: () => false } as unknown as Session;
 
-async function sync({ contexts }: ClientParts, session: Session, name: string, { include = [], exclude = [], signal }: Parameters<BuildClient["files"]>[1]): Promise<FileTree> {
+async function sync({ contexts }: ClientParts, session: Session, name: string, { include = [], exclude = [], signal, told }: FilesWish): Promise<FileTree> {
   const wish = hash("sha256", JSON.stringify([include, exclude]), "hex").slice(0, 16);
   // A client that does not say what folder it is has never sent it before.
   const key = `${session.sharedKey === "" ? session.id : session.sharedKey}/${name}/${wish}`;
   await using exchange = await contexts.begin({ key, signal });
-  return await receiveFiles(session, exchange, { name, include, exclude, signal });
+  return await receiveFiles(session, exchange, { name, include, exclude, signal, ...(told && { told }) });
 }
 
 const sshId = (id: string): string => (id === "" ? "default" : id);

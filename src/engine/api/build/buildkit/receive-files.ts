@@ -20,20 +20,28 @@ export type FolderWish = {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly signal: AbortSignal;
+  readonly told?: (bytes: number, done: boolean) => void;
 };
 
+/** Between two words about how much has come. */
+const TELL_MS = 100;
+
 /** @throws not-found when the client offers no such folder; invalid for names that lead out of it */
-export async function receiveFiles(session: Session, sync: ContextSync, { name, include, exclude, signal }: FolderWish): Promise<FileTree> {
+export async function receiveFiles(session: Session, sync: ContextSync, { name, include, exclude, signal, told = () => {} }: FolderWish): Promise<FileTree> {
   if (!session.supports(METHODS.fileSync)) throw fail("not-found", `no access allowed to dir ${JSON.stringify(name)}: no local sources enabled`);
   const metadata = metadataOf({ [SYNC.folder]: [name], [SYNC.follow]: include, [SYNC.exclude]: exclude, ...(sync.last === undefined ? {} : { [SYNC.state]: [sync.last.state] }) });
   const call = session.client.stream(diffCopy, { metadata, signal });
   const exchange = openExchange(sync, (message) => void call.send(message));
+  let bytes = 0;
+  let toldAt = performance.now();
   try {
     for await (const batch of call.batches) {
       for (const message of batch) {
+        bytes += sizeOf(message);
         const room = exchange.take(message);
         if (room !== undefined) await room;
       }
+      if (performance.now() - toldAt > TELL_MS) told(bytes, false), (toldAt = performance.now());
       if (exchange.isFinished()) call.end();
     }
   } catch (error) {
@@ -46,8 +54,13 @@ export async function receiveFiles(session: Session, sync: ContextSync, { name, 
   const state = call.head(SYNC.state);
   // It is as it was: then nothing was told.
   if (state !== undefined && state === sync.last?.state) return sync.last.tree;
-  return await sync.finish(state);
+  const tree = await sync.finish(state);
+  told(bytes, true);
+  return tree;
 }
+
+/** About what it takes on the wire. */
+const sizeOf = ({ stat: one, data }: Of<typeof packet>): number => data.length + (one === undefined ? 2 : one.path.length + one.linkname.length + 24);
 
 type Exchange = { take(message: Of<typeof packet>): Promise<void> | undefined; isFinished(): boolean };
 
