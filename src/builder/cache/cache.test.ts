@@ -25,7 +25,7 @@ async function openStore(t: TestContext): Promise<Store> {
       using lease = core.leases.open();
       const layers = [...base.layers, await storeLayer(core, lease, [{ name, type: "file", data: name.repeat(1000) }])];
       const tree: LayerTree = { kind: "layers", snapshot: await core.layers.unpack(lease, layers), layers };
-      await cache.put({ key: sha256(name), tree, parts: { base: base.snapshot ?? "", name }, description: name, place: name, title: `RUN ${name}`, created: BigInt(Date.now()) * 1_000_000n });
+      await cache.put({ key: sha256(name), tree, parts: { base: base.snapshot ?? "", name }, trees: {}, description: name, place: name, title: `RUN ${name}`, created: BigInt(Date.now()) * 1_000_000n });
       return tree;
     },
   };

@@ -44,6 +44,8 @@ export type NewRecord = {
   readonly tree: LayerTree;
   /** What the key is made of, by names: for saying what changed. */
   readonly parts: Readonly<Record<string, string>>;
+  /** Of parts that are a selection of a context's files: which files those were, by the tree's digest. */
+  readonly trees: Readonly<Record<string, string>>;
   /** By which `previous` finds it: the instruction, and where it stood. */
   readonly description: string;
   readonly place: string;

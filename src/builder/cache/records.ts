@@ -47,10 +47,10 @@ export type Row = {
 
 export type Stored = CacheRecord & { readonly nodes: readonly Node[] };
 
-type Rest = { parts: Record<string, string>; title: string };
+type Rest = { parts: Record<string, string>; trees: Record<string, string>; title: string };
 
 export function fromRow(row: Row): Stored {
-  const { parts, title } = JSON.parse(row.record) as Rest;
+  const { parts, trees = {}, title } = JSON.parse(row.record) as Rest;
   const tree: LayerTree = { kind: "layers", snapshot: row.identity === "" ? undefined : row.identity, layers: JSON.parse(row.layers) as Layer[] };
   return {
     id: row.id,
@@ -63,6 +63,7 @@ export function fromRow(row: Row): Stored {
     place: row.place,
     title,
     parts,
+    trees,
     created: row.created,
     lastUsed: row.used,
     uses: Number(row.uses),
@@ -70,8 +71,8 @@ export function fromRow(row: Row): Stored {
 }
 
 export function insert(q: CacheStatements, record: Stored): void {
-  const { key, id, tree, nodes, size, description, place, title, parts, created, lastUsed, uses } = record;
-  const rest: Rest = { parts: { ...parts }, title };
+  const { key, id, tree, nodes, size, description, place, title, parts, trees, created, lastUsed, uses } = record;
+  const rest: Rest = { parts: { ...parts }, trees: { ...trees }, title };
   q.put.run(key, id, tree.snapshot ?? "", JSON.stringify(tree.layers), JSON.stringify(nodes), size, description, place, JSON.stringify(rest), created, lastUsed, uses);
 }
 

@@ -1,29 +1,48 @@
 /** Why a step was not found: what its key is made of now, beside the newest results that are most like it. Pure. */
 import { sha256 } from "#base/digest.ts";
+import type { FileTree } from "../tree.ts";
+import { changedFiles, type RecentTrees } from "./changed-files.ts";
 import type { Parts } from "./keys.ts";
+
+/** `files`: of parts that are a selection of a context's files. */
+export type Explained = { readonly parts: Parts; readonly files: ReadonlyMap<string, { readonly tree: FileTree; readonly sources: readonly string[] }> };
+export type Earlier = { readonly parts: Parts; readonly trees: Readonly<Record<string, string>> };
 
 const MOST = 8;
 
 /** Both as keptParts has them; `earlier` newest first. */
-export function explainMiss(now: Parts, earlier: readonly { readonly parts: Parts }[]): string[] {
-  const compared = earlier.map((one) => ({ one, changes: changesOf(one.parts, now) }));
+export function explainMiss(now: Explained, earlier: readonly Earlier[], recent: RecentTrees): string[] {
+  const compared = earlier.map((one) => ({ one, changes: changedParts(one.parts, now.parts) }));
   const best = compared.reduce<(typeof compared)[number] | undefined>((least, next) => (least === undefined || next.changes.length < least.changes.length ? next : least), undefined);
   if (best === undefined) return ["it was not made before"];
   if (best.changes.length === 0) return ["it was made before, but its result is not kept any more"];
-  return best.changes.length <= MOST ? best.changes : [...best.changes.slice(0, MOST), `and ${best.changes.length - MOST} more`];
+  const texts = best.changes.slice(0, MOST).map((name) => whichFiles(name, best.one, now, recent) ?? changeText(name, best.one.parts[name], now.parts[name]));
+  return best.changes.length <= MOST ? texts : [...texts, `and ${best.changes.length - MOST} more`];
 }
 
-function changesOf(before: Parts, now: Parts): string[] {
-  const names = [...new Set([...Object.keys(now), ...Object.keys(before)])];
-  return names.flatMap((name) => (before[name] === now[name] ? [] : [changeText(name, before[name], now[name])]));
+const changedParts = (before: Parts, now: Parts): string[] => [...new Set([...Object.keys(now), ...Object.keys(before)])].filter((name) => before[name] !== now[name]);
+
+function whichFiles(name: string, { trees }: Earlier, { files }: Explained, recent: RecentTrees): string | undefined {
+  const given = files.get(name);
+  const before = trees[name] === undefined ? undefined : recent.get(trees[name]);
+  const text = given === undefined || before === undefined ? undefined : changedFiles(before, given.tree, given.sources);
+  return text === undefined ? undefined : `${name}: ${text}`;
 }
 
 function changeText(name: string, before: string | undefined, now: string | undefined): string {
   if (name === "base") return "what it is made on changed";
   if (name.startsWith("files of ")) return before === undefined || now === undefined ? `${name}: new` : `${name}: changed`;
+  if (name === "command" && before !== undefined && now !== undefined) return `command: was ${commandText(before)}, is ${commandText(now)}`;
   if (before === undefined) return `${name}: new${now === undefined || isLong(now) ? "" : `, ${JSON.stringify(now)}`}`;
   if (now === undefined) return `${name}: gone`;
   return isLong(before) || isLong(now) ? `${name}: changed` : `${name}: was ${JSON.stringify(before)}, is ${JSON.stringify(now)}`;
+}
+
+/** Of a shell what it is told. */
+function commandText(json: string): string {
+  if (!json.startsWith("[")) return json;
+  const words = JSON.parse(json) as string[];
+  return JSON.stringify(words.length === 3 && words[1] === "-c" ? words[2] : words.join(" "));
 }
 
 const isLong = (value: string): boolean => value.length > 200 || value.startsWith("{");

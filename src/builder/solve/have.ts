@@ -6,13 +6,18 @@ import type { Digest } from "#spec/digest.ts";
 import type { ImageOp, Step } from "../graph.ts";
 import type { LayerTree, Tree } from "../tree.ts";
 import { Changed } from "./changed.ts";
-import { explainMiss, keptParts } from "./explain.ts";
+import { type Explained, explainMiss, keptParts } from "./explain.ts";
 import { find } from "./find.ts";
 import { identityOf, type Parts } from "./keys.ts";
 import type { Known } from "./known.ts";
 import { type Run, stepOf, waiterOf } from "./run.ts";
 import type { StepContext } from "./solve.ts";
 import type { Made } from "./works.ts";
+
+/** A step by its key, and what that was made of. */
+export type Keyed = { readonly key: Digest; readonly parts: Parts; readonly files?: Explained["files"] };
+
+const NO_FILES: Explained["files"] = new Map();
 
 export function have(run: Run, index: number): Promise<Tree> {
   const had = run.had.get(index);
@@ -58,14 +63,15 @@ async function bring(run: Run, index: number, { key, identity, tree, parts, crea
       if (identityOf(brought) !== identity) throw fail("invalid", `import the cache of ${name}: its layers are not what it says`);
       return { tree: brought, created };
     },
-    record: (result) => record(run, index, { key, parts: parts!, made: result }),
+    record: (result) => record(run, index, { key, parts: parts! }, result),
   });
   run.recorded.push(recorded);
   return made.tree;
 }
 
 /** Makes what the step results in, or waits for who does. */
-export async function make(run: Run, index: number, { key, parts }: { readonly key: Digest; readonly parts: Parts }): Promise<Known> {
+export async function make(run: Run, index: number, keyed: Keyed): Promise<Known> {
+  const { key, parts } = keyed;
   const { graph, vertices, works, options, tell } = run;
   const step = stepOf(run, index);
   const inputs = await Promise.all(graph.steps[index]!.inputs.map((input) => have(run, vertices.same[input]!)));
@@ -76,10 +82,10 @@ export async function make(run: Run, index: number, { key, parts }: { readonly k
     tell.completed(index, true, found.identity);
     return found;
   }
-  tell.started(index, whyMade(run, step, parts));
+  tell.started(index, whyMade(run, step, keyed));
   const { made, recorded } = await works.join(isOwn ? undefined : key, waiterOf(run, index), {
     perform: (context) => perform(run, step, inputs, context),
-    record: (result) => record(run, index, { key, parts, made: result }),
+    record: (result) => record(run, index, keyed, result),
   });
   const durable = recorded.then(() => tell.completed(index, false, identityOf(made.tree)));
   durable.catch(() => undefined);
@@ -108,11 +114,16 @@ function holdAll({ contexts }: Run, trees: readonly Tree[], lease: Lease): Dispo
   return stack;
 }
 
-async function record(run: Run, index: number, { key, parts, made }: { key: Digest; parts: Parts; made: Made }): Promise<void> {
-  await run.cache.put({ key, tree: made.tree as LayerTree, parts: keptParts(parts), ...labelsOf(stepOf(run, index)), created: made.created });
+async function record(run: Run, index: number, { key, parts, files = NO_FILES }: Keyed, { tree, created }: Made): Promise<void> {
+  const trees = Object.fromEntries([...files].map(([part, selected]) => [part, selected.tree.digest]));
+  await run.cache.put({ key, tree: tree as LayerTree, parts: keptParts(parts), trees, ...labelsOf(stepOf(run, index)), created });
 }
 
-const whyMade = ({ cache }: Run, step: Step, parts: Parts): string[] => (step.noCache === true ? ["the cache was not to be used"] : explainMiss(keptParts(parts), cache.previous(labelsOf(step))));
+function whyMade({ cache, recent }: Run, step: Step, { parts, files = NO_FILES }: Keyed): string[] {
+  const why = step.noCache === true ? ["the cache was not to be used"] : explainMiss({ parts: keptParts(parts), files }, cache.previous(labelsOf(step)), recent);
+  for (const { tree } of files.values()) recent.remember(tree);
+  return why;
+}
 
 /** "RUN npm ci", and where that is: "build 2" of "[build 2/5] RUN npm ci". The title is BuildKit's. */
 function labelsOf({ op, name, instruction, stage }: Step): { description: string; place: string; title: string } {

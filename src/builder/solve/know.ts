@@ -2,8 +2,9 @@
 import { nowNanos } from "#base/clock.ts";
 import { sha256 } from "#base/digest.ts";
 import type { Digest } from "#spec/digest.ts";
-import type { GitOp, HttpOp, ImageOp, LocalOp } from "../graph.ts";
+import type { GitOp, HttpOp, ImageOp, LocalOp, StepOp } from "../graph.ts";
 import type { FileTree } from "../tree.ts";
+import type { Explained } from "./explain.ts";
 import { find, here } from "./find.ts";
 import { have, make } from "./have.ts";
 import { definitionParts, identityOf, keyOf, type Need, needsOf, type Parts, selectionKey, sourceKey } from "./keys.ts";
@@ -44,9 +45,13 @@ function knowImage(run: Run, index: number, { chain, layers }: ImageOp): Known {
   return { ...here(sha256(`image ${chain}`), { kind: "layers", snapshot: chain === "" ? undefined : chain, layers }, true), at: "image" };
 }
 
+/** In BuildKit's words. */
+const TRANSFERRING = "transferring context:";
+
 async function readLocal(run: Run, index: number, { name, include, exclude }: LocalOp): Promise<Known> {
   run.tell.started(index);
-  const tree = await run.options.client.files(name, { include, exclude, signal: run.signal });
+  const progress = run.tell.progress(index);
+  const tree = await run.options.client.files(name, { include, exclude, signal: run.signal, told: (bytes, done) => progress({ id: TRANSFERRING, name: TRANSFERRING, current: bytes, total: done ? bytes : 0 }) });
   keep(run, { tree, created: 0n });
   run.tell.completed(index, false);
   return here(sha256(`local ${tree.digest}`), tree, false);
@@ -83,9 +88,16 @@ async function knowKept(run: Run, index: number): Promise<Known> {
   const parts: Parts = { ...definitionParts(op, platform, run.options.run), ...Object.fromEntries(needs) };
   const key = keyOf(parts);
   const found = noCache ? undefined : find(run, key, parts);
-  if (found === undefined) return await make(run, index, { key, parts });
+  if (found === undefined) return await make(run, index, { key, parts, files: filesOf(op, inputs) });
   run.tell.completed(index, true, found.identity);
   return found;
+}
+
+function filesOf(op: StepOp, inputs: readonly Known[]): Explained["files"] {
+  return new Map(needsOf(op).flatMap(({ part, input, select }) => {
+    const { tree } = inputs[input]!;
+    return select === undefined || tree.kind !== "files" ? [] : [[part, { tree, sources: select.sources }] as const];
+  }));
 }
 
 async function needed(run: Run, index: number, { input, select }: Need, inputs: readonly Known[]): Promise<string> {

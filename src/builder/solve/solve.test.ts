@@ -212,5 +212,5 @@ test("a miss says what is different", async (t) => {
   assert.deepEqual(why(second.events), ['RUN make out /app/src/a: env A: was "1", is "2"', "COPY doc /doc: what it is made on changed"]);
   world.context = { "src/a": "2", doc: "x" };
   const third = await world.solve(project(world, { env: ["A=2"] }));
-  assert.equal(why(third.events)[0], "COPY src/ /app: files of src/: changed");
+  assert.equal(why(third.events)[0], "COPY src/ /app: files of src/: src/a changed");
 });
