@@ -32,8 +32,8 @@ export function openDrafts(parts: Parts): OpenDrafts {
       return {
         mounts: draft.mounts,
         tree: draft.tree,
-        async commit(lease, { signal }) {
-          const tree = await commitDraft(parts, { base, draft, init, lease, signal });
+        async commit(lease, { signal, placesFor = [] }) {
+          const tree = await commitDraft(parts, { base, draft, except: [...(init ? INIT_PATHS : []), ...placesFor.flatMap(withParents)], lease, signal });
           open = false;
           return tree;
         },
@@ -47,12 +47,12 @@ export function openDrafts(parts: Parts): OpenDrafts {
   };
 }
 
-type Committing = { readonly base: LayerTree; readonly draft: SnapshotDraft; readonly init: boolean; readonly lease: Lease; readonly signal: AbortSignal };
+type Committing = { readonly base: LayerTree; readonly draft: SnapshotDraft; readonly except: readonly string[]; readonly lease: Lease; readonly signal: AbortSignal };
 
-async function commitDraft({ kernel, core }: Parts, { base, draft, init, lease, signal }: Committing): Promise<LayerTree> {
+async function commitDraft({ kernel, core }: Parts, { base, draft, except, lease, signal }: Committing): Promise<LayerTree> {
   const marks = core.snapshots.whiteouts === "marks";
   const below = marks ? [] : openBelow(core, base);
-  const taken = { tree: draft.tree, marks, below, ...(init && { except: INIT_PATHS }) };
+  const taken = { tree: draft.tree, marks, below, except };
   // The files go to the disk while they are archived.
   const [synced, layer] = await Promise.allSettled([sync({ kernel, core }, draft), takeLayer({ kernel, content: core.content }, lease, taken, { signal }).catch(asLayerFailure)]);
   if (layer.status === "rejected") throw layer.reason;
@@ -63,6 +63,12 @@ async function commitDraft({ kernel, core }: Parts, { base, draft, init, lease, 
   await failpoint("builder.commit");
   await core.snapshots.commit([{ draft, name, parent: base.snapshot, usage: synced.value }]);
   return { kind: "layers", snapshot: name, layers };
+}
+
+/** "/a/b" → "a", "a/b". */
+function withParents(path: string): string[] {
+  const names = path.split("/").filter((name) => name !== "");
+  return names.map((_, index) => names.slice(0, index + 1).join("/"));
 }
 
 async function sync({ kernel, core }: Parts, draft: SnapshotDraft) {

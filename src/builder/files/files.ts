@@ -29,8 +29,11 @@ export type Draft = AsyncDisposable & {
    * Archives what changed, stores it as a layer and commits the snapshot under its chain ID: durable when resolved.
    * Nothing may write to the tree any more. @throws invalid when a name or a path in it fits into no layer
    */
-  commit(lease: Lease, options: { readonly signal: AbortSignal }): Promise<LayerTree>;
+  commit(lease: Lease, options: CommitOptions): Promise<LayerTree>;
 };
+
+/** `placesFor`: paths that mounts were made at: where the tree is a whole copy, what was made for them alone is no change. */
+export type CommitOptions = { readonly signal: AbortSignal; readonly placesFor?: readonly string[] };
 
 export type Drafts = {
   /** `init`: what every container finds in its tree (/dev, /etc/hosts, …) is there, and is not committed. */

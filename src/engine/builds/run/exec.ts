@@ -36,7 +36,7 @@ export async function exec(parts: ExecParts, op: ExecOp, inputs: readonly Tree[]
     if (context.debugOnFail === true) await debug(parts, wish, context);
     throw exitFailure(op.args, ended);
   }
-  return await draft.commit(context.lease, { signal });
+  return await draft.commit(context.lease, { signal, placesFor: mounts.targets });
 }
 
 function layersOf(tree: Tree | undefined): LayerTree {

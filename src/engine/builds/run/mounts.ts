@@ -42,6 +42,8 @@ export type MountedStep = {
   readonly trees: Readonly<Record<string, BindTree>>;
   readonly env: readonly string[];
   readonly tmpfs: HostConfig["Mounts"];
+  /** Where something is mounted. */
+  readonly targets: readonly string[];
 };
 
 export async function mountAll(parts: ExecParts, given: Omit<MountWish, "caches">): Promise<MountedStep> {
@@ -55,6 +57,7 @@ export async function mountAll(parts: ExecParts, given: Omit<MountWish, "caches"
     points: all.flatMap(({ point }) => point ?? []),
     trees: Object.fromEntries(all.flatMap(({ point, tree }) => (point === undefined || tree === undefined ? [] : [[point.Destination, tree]]))),
     env: all.flatMap(({ env }) => env ?? []),
+    targets: places.map(({ path }) => path),
     tmpfs: all.flatMap(({ tmpfs }) => tmpfs ?? []),
   };
 }
