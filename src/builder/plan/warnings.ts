@@ -1,5 +1,6 @@
 /** What lint has to say of a Dockerfile that is planned, or only checked. */
 import { normalizePlatform } from "#spec/platform.ts";
+import { canonical, tryReference, withDefaultTag } from "#spec/reference.ts";
 import { lintDockerfile } from "../dockerfile/lint.ts";
 import type { BuildWarning } from "../events.ts";
 import { globalArgs } from "./global-args.ts";
@@ -40,7 +41,9 @@ export async function checkPlan(input: PlanInput): Promise<BuildWarning[]> {
   const bases = new Set((needed ?? stages.list).flatMap(({ parent, base, context }) => (parent === undefined && context === undefined && base !== "scratch" ? [base] : [])));
   const images = new Map<string, BaseImage>();
   await Promise.all([...bases].map(async (base) => {
-    const image = await input.images.resolve(base, { platform: target, pull: false, signal: input.signal }).catch(() => undefined);
+    const reference = tryReference(base);
+    if (reference === undefined) return;
+    const image = await input.images.resolve(canonical(withDefaultTag(reference)), { platform: target, pull: false, signal: input.signal }).catch(() => undefined);
     if (image !== undefined) images.set(base, image);
   }));
   return lintPlan(input, { images, ...(needed !== undefined && { stages: new Set(needed.flatMap(({ index }) => index ?? [])) }) });
