@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { tarArchive } from "#base/tar-write.ts";
 import type { FileAction } from "../graph.ts";
+import { bzip2Archive, xzArchive } from "../../../test/fixtures/compressed.ts";
 import { copyOf, dir, type Entry, file, layerLines, openWorld, symlink } from "./files-fixture.ts";
 
 const BASE: Entry[] = [
@@ -21,7 +22,7 @@ const CONTEXT: Entry[] = [
   file("top", "T"), file("a-b", "1"), dir("s"), file("s/a", "A", { mode: 0o600, uid: 9, gid: 9 }), dir("s/sub", 0o711), file("s/sub/b", "B", { mode: 0o4755 }), dir("s/empty", 0o1777),
   symlink("s/la", "a"), symlink("s/ld", "sub"), symlink("s/dang", "nope"), symlink("s/esc", "../../../../top"), symlink("s/abs", "/s/a"), { name: "s/hard", type: "link", linkName: "s/a", sec: 1000 },
   dir("p"), file("p/x1.txt", "1"), file("p/x2.txt", "2"), file("p/.hid", "3"), file("p/[w]", "w"), dir("file"), file("file/f"), dir("g"), file("g/dir", "d"), dir("md"), dir("md/sub"), file("md/sub/n", "n"),
-  symlink("sd", "s/sub"), file("ar.tar", binary(tarArchive(ARCHIVE))), file("ar.tgz", binary(gzipSync(tarArchive(ARCHIVE)))), file("ar.tar.zst", binary(zstdCompressSync(tarArchive(ARCHIVE)))), file("empty.tar", ""), file("zero.tar", "\0".repeat(1024)), file("bad.tar", "no"),
+  symlink("sd", "s/sub"), file("ar.tar", binary(tarArchive(ARCHIVE))), file("ar.tgz", binary(gzipSync(tarArchive(ARCHIVE)))), file("ar.tar.zst", binary(zstdCompressSync(tarArchive(ARCHIVE)))), file("ar.xz", binary(xzArchive)), file("ar.bz2", binary(bzip2Archive)), file("empty.tar", ""), file("zero.tar", "\0".repeat(1024)), file("bad.tar", "no"),
   { name: "dev", type: "char", major: 1, minor: 3, mode: 0o666, sec: 1000 }, { name: "pipe", type: "fifo", mode: 0o640, sec: 1000 }, file("caps", "c", { xattrs: { "user.x": "1", "trusted.y": "2" } }), file("ü/ö", "u"),
 ];
 const SUB = (at: string) => [`f 4755 0:0 ${at}/b = B`];
@@ -88,6 +89,8 @@ const ROWS: readonly Row[] = [
   ["ADD of an archive", add("ar.tar", "/n"), UNPACKED("n")],
   ["ADD of one that is compressed", add("ar.tgz", "/n"), UNPACKED("n")],
   ["ADD of another one", add("ar.tar.zst", "/n/"), UNPACKED("n")],
+  ["ADD of one by xz", add("ar.xz", "/n/"), [`${DIR} n`, "f 644 5:6 n/packed = x"]],
+  ["ADD of one by bzip2", add("ar.bz2", "/n/"), [`${DIR} n`, "f 644 5:6 n/packed = x"]],
   ["ADD of an archive through a link", add("ar.tar", "/ln"), UNPACKED("real")],
   ["ADD of an archive, whose it shall be", add("ar.tar", "/n", { owner: "1:2" }), UNPACKED("n").map((line) => line.replace(/(\d+:\d+) n\//, "1:2 n/").replace(/^d 755 0:0 n$/, "d 755 1:2 n"))],
   ["ADD of what is no archive", add("bad.tar", "/n/"), [`${DIR} n`, "f 644 0:0 n/bad.tar = no"]],
