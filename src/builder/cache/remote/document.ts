@@ -77,7 +77,15 @@ function forBuildKit({ layers, results }: Own, travels: ReadonlySet<string>): ob
 export function decodeDocument(text: string): CacheDocument {
   const { gantry } = readObject(text);
   if (gantry === undefined) return { results: [], facts: new Map() };
-  const { version, layers, results, facts } = gantry as Partial<Own>;
+  try {
+    return readOwn(gantry as Partial<Own>);
+  } catch (error) {
+    // A row that is no row at all.
+    throw error instanceof TypeError ? invalid(error.message) : error;
+  }
+}
+
+function readOwn({ version, layers, results, facts }: Partial<Own>): CacheDocument {
   if (version !== 1 || !Array.isArray(layers) || !Array.isArray(results) || !Array.isArray(facts)) throw invalid("it is of another version");
   const chains: Layer[][] = [];
   for (const [index, row] of layers.entries()) chains.push([...chainBelow(chains, row, index), layerOf(row)]);
