@@ -1,7 +1,9 @@
 /** What archives mean: a table that anyone can extend. */
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { sha256 } from "#base/digest.ts";
 import { tarArchive } from "#base/tar-write.ts";
 import type { FileTree } from "../tree.ts";
 import { never, testContexts, textOf } from "./contexts-fixture.ts";
@@ -71,6 +73,25 @@ test("what is in the files is what was in the archive, large or small, however i
   const { mode, uid, gid, mtime, xattrs } = plain.entries.find(({ path }) => path === "xattr")!;
   assert.deepEqual([mode, uid, gid, mtime, Buffer.from(xattrs!["user.a"]!).toString()], [0o4755, 7, 8, -1_999_999_995n, "1"]);
   assert.equal((await contexts.usage()).files, 3, "the same bytes lie there once");
+});
+
+test("a large file that is as it was is not written again; one that differs somewhere is another one", async (t) => {
+  const { contexts, folder } = await testContexts(t);
+  const packs = () => readdirSync(`${folder}/contexts/pool`).filter((name) => name.endsWith(".pack")).length;
+  const first = Buffer.alloc(9 * 2 ** 20 + 17, "0123456789abcdef!");
+  const take = async (data: Buffer) => (await contexts.fromArchive(oneByOne(tarArchive([{ name: "large", type: "file", data }]), 400_000), { signal: never })).entries[0]!;
+  const one = await take(first);
+  assert.deepEqual([await take(first), packs()], [one, 1]);
+  for (const at of [0, 5 * 2 ** 20, first.length - 1]) {
+    const changed = Buffer.from(first);
+    changed[at] = 0;
+    const other = await take(changed);
+    assert.equal(other.digest, sha256(changed));
+    assert.ok((await contexts.pool.read(other, 2 ** 24)).equals(changed));
+    assert.deepEqual(await take(changed), other);
+    assert.deepEqual(await take(first), one, "the pool has it, whatever it was compared with");
+  }
+  assert.equal(packs(), 4);
 });
 
 test("an archive that is cut short, damaged or none is refused, and takes nothing with it", async (t) => {

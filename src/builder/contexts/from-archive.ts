@@ -2,18 +2,28 @@
 import { fail } from "#base/errors.ts";
 import { decompress, detectCompression } from "#base/streams.ts";
 import { tarReader, type TarEntry } from "#base/tar.ts";
+import type { Digest } from "#spec/digest.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 import type { ArchiveOptions } from "./contexts.ts";
 import { MAX_ENTRIES, openAssembly } from "./assemble.ts";
 import { makeTree } from "./make-tree.ts";
 import { cleanName, textOf } from "./names.ts";
-import { type GrowingFile, type PoolWriter, SMALL } from "./pool/writer.ts";
+import type { GrowingFile } from "./pool/growing-file.ts";
+import { type PoolWriter, SMALL } from "./pool/writer.ts";
 
 const MAX_BYTES = 256 * 2 ** 30;
 /** Enough to tell how it is compressed. */
 const HEAD = 8;
 
-export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uint8Array>, { signal, map = (entry) => entry }: ArchiveOptions): Promise<FileTree> {
+/** Large files that came in archives: by name and length what they were the last time. */
+export type LargeFiles = Map<string, Digest>;
+
+const MOST_LARGE = 1000;
+const largeName = ({ path, size }: FileEntry): string => `${size} ${path}`;
+
+export type Taking = ArchiveOptions & { readonly large: LargeFiles };
+
+export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uint8Array>, { signal, large, map = (entry) => entry }: Taking): Promise<FileTree> {
   const stream = plainBytes(archive);
   const reader = tarReader({ entries: MAX_ENTRIES });
   const assembly = openAssembly();
@@ -25,7 +35,7 @@ export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uin
         const entry = entryOf(event.entry);
         if (entry.type !== "file") assembly.add(entry);
         else if (entry.size === 0) assembly.add({ ...entry, digest: writer.put(Buffer.alloc(0)) });
-        else file = takeFile(writer, entry);
+        else file = entry.size <= SMALL ? takeSmall(writer, entry) : takeLarge(writer.begin(large.get(largeName(entry))), entry);
         continue;
       }
       const waits = file!.write(event.bytes, event.last);
@@ -37,6 +47,8 @@ export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uin
   reader.end();
   await writer.finish();
   const entries = assembly.entries();
+  for (const entry of entries) if (entry.digest !== undefined && entry.size > SMALL) large.delete(largeName(entry)), large.set(largeName(entry), entry.digest);
+  for (const name of large.keys()) if (large.size > MOST_LARGE) large.delete(name);
   return await makeTree(entries.flatMap((entry) => map(entry) ?? []), entries);
 }
 
@@ -80,10 +92,6 @@ function entryOf(entry: TarEntry): FileEntry {
 }
 
 type TakenFile = { write(bytes: Uint8Array, last: boolean): Promise<void> | undefined; end(): FileEntry | Promise<FileEntry> };
-
-function takeFile(writer: PoolWriter, entry: FileEntry): TakenFile {
-  return entry.size <= SMALL ? takeSmall(writer, entry) : takeLarge(writer.begin(), entry);
-}
 
 /** Gathered only if it does not come in one piece. */
 function takeSmall(writer: PoolWriter, entry: FileEntry): TakenFile {

@@ -5,7 +5,7 @@ import type { Digest } from "#spec/digest.ts";
 import type { FileTree } from "../tree.ts";
 import type { Contexts, ContextsParts } from "./contexts.ts";
 import { filterTree, treeBelow } from "./filter.ts";
-import { takeArchive, takeOne } from "./from-archive.ts";
+import { type LargeFiles, takeArchive, takeOne } from "./from-archive.ts";
 import { checkPath } from "./names.ts";
 import { openPool } from "./pool/pool.ts";
 import { keyOf, receive } from "./receive.ts";
@@ -33,6 +33,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }
   const held = new Map<FileTree, number>();
   /** While a collection is under way: what was handed out since it began. */
   let used: Set<FileTree> | undefined;
+  const large: LargeFiles = new Map();
   const storing = new Set<Promise<void>>();
   let collecting: Promise<{ bytes: number }> | undefined;
   let full = limit;
@@ -43,7 +44,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }
     async fromArchive(archive, options) {
       await using writer = pool.writer();
       const bytes = expand?.(archive, { what: "the context", signal: options.signal }) ?? archive;
-      return handOut(await takeArchive(writer, bytes, options));
+      return handOut(await takeArchive(writer, bytes, { ...options, large }));
     },
     async fromFile(name, bytes, { signal, mode = 0o600, mtime = nowNanos() }) {
       checkPath(name);

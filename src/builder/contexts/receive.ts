@@ -10,7 +10,8 @@ import { MAX_ENTRIES } from "./assemble.ts";
 import type { ContextSync } from "./contexts.ts";
 import { makeTree } from "./make-tree.ts";
 import { checkPath, parentOf } from "./names.ts";
-import { type GrowingFile, type PoolWriter, SMALL } from "./pool/writer.ts";
+import type { GrowingFile } from "./pool/growing-file.ts";
+import { type PoolWriter, SMALL } from "./pool/writer.ts";
 
 export type Receiving = {
   readonly writer: PoolWriter;

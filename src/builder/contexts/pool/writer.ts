@@ -1,8 +1,7 @@
 /** Takes files into the pool: for one intake at a time. See pool.ts. */
 import { hash } from "node:crypto";
-import { fail, messageOf } from "#base/errors.ts";
-import { hasher } from "#base/digest.ts";
 import type { Digest } from "#spec/digest.ts";
+import { FRAME, type GrowingFile, growingFile, writeFailure } from "./growing-file.ts";
 import type { Pack, Packs } from "./packs.ts";
 import type { PackRecord } from "./records.ts";
 
@@ -13,30 +12,24 @@ export type PoolWriter = AsyncDisposable & {
   put(bytes: Uint8Array): Digest;
   /** The same for what is there already, elsewhere. */
   move(bytes: Uint8Array): void;
-  /** A file of which nobody knows yet how long it gets. */
-  begin(): GrowingFile;
+  /** A large file. `like`: it may be this one, of the pool: then it is compared with it, and written from where it differs. */
+  begin(like?: Digest): GrowingFile;
   /** Too much is on its way to the disk: to be awaited before more is put. */
   drain(): Promise<void> | undefined;
   /** All that was put can be found from here on. @throws exhausted when there is no room */
   finish(): Promise<void>;
 };
 
-export type GrowingFile = {
-  /** Undefined: there is room for more. */
-  write(chunk: Uint8Array): Promise<void> | undefined;
-  end(): Promise<{ readonly digest: Digest; readonly size: number }>;
-  abort(): Promise<void>;
-};
-
 /** What is put whole. */
 export const SMALL = 4 * 2 ** 20;
-const FRAME = 2 ** 20;
 /** Frames on their way to the disk. */
 const AHEAD = 4;
 
 export function openWriter(packs: Packs, onClose: () => void): PoolWriter {
   const reached = new Set<Digest>();
   const growing = new Set<GrowingFile>();
+  /** What is compared with stays where it is. */
+  const hold = packs.hold();
   /** Put, and not to be found yet. */
   const pending = new Set<Digest>();
   const spare: Buffer[] = [];
@@ -59,8 +52,9 @@ export function openWriter(packs: Packs, onClose: () => void): PoolWriter {
     move(bytes) {
       take(`sha256:${hash("sha256", bytes, "hex")}`, bytes);
     },
-    begin() {
-      const file = growingFile(packs, (digest) => void reached.add(digest));
+    begin(like) {
+      if (like !== undefined) reached.add(like);
+      const file = growingFile(packs, { like, reach: (digest) => void reached.add(digest) });
       growing.add(file);
       return file;
     },
@@ -71,6 +65,7 @@ export function openWriter(packs: Packs, onClose: () => void): PoolWriter {
       open = false;
       await Promise.allSettled([...growing].map((file) => file.abort()));
       await settle().catch(() => undefined);
+      hold[Symbol.dispose]();
       onClose();
     },
   };
@@ -129,80 +124,4 @@ export function openWriter(packs: Packs, onClose: () => void): PoolWriter {
     }
     if (failure !== undefined) throw writeFailure(failure);
   }
-}
-
-/** In a pack of its own, which goes again if the pool turns out to have the file already. */
-function growingFile(packs: Packs, reach: (digest: Digest) => void): GrowingFile {
-  const state = hasher();
-  let pack: Pack | undefined;
-  let frame: Buffer = Buffer.allocUnsafeSlow(FRAME);
-  let other: Buffer | undefined;
-  let used = 0;
-  let size = 0;
-  let writing: Promise<void> = Promise.resolve();
-  let ended = false;
-
-  const flush = () => {
-    const [bytes, before] = [frame.subarray(0, used), writing];
-    state.update(bytes);
-    const full = frame;
-    writing = (async () => {
-      await before;
-      pack ??= await packs.take(true);
-      await packs.append(pack, bytes);
-      other = full;
-    })();
-    writing.catch(() => undefined);
-    frame = other ?? Buffer.allocUnsafeSlow(FRAME);
-    other = undefined;
-    used = 0;
-    return before;
-  };
-  const abort = async () => {
-    if (ended) return;
-    ended = true;
-    await writing.catch(() => undefined);
-    if (pack !== undefined) await packs.drop(pack);
-  };
-  return {
-    write(chunk) {
-      let waits: Promise<void> | undefined;
-      size += chunk.length;
-      for (let at = 0; at < chunk.length; ) {
-        const piece = chunk.subarray(at, at + FRAME - used);
-        frame.set(piece, used);
-        used += piece.length;
-        at += piece.length;
-        if (used === FRAME) waits = flush();
-      }
-      return waits?.catch((error: unknown) => {
-        throw writeFailure(error);
-      });
-    },
-    async end() {
-      await flush();
-      const digest = state.digest();
-      reach(digest);
-      await writing.catch(async (error: unknown) => {
-        await abort();
-        throw writeFailure(error);
-      });
-      if (packs.find(digest) !== undefined) {
-        await abort();
-        return { digest, size };
-      }
-      ended = true;
-      const record = { digest, offset: 0, length: size };
-      packs.add(pack!, [record]);
-      await packs.give(pack!, [record]);
-      return { digest, size };
-    },
-    abort,
-  };
-}
-
-function writeFailure(error: unknown): Error {
-  const code = (error as { code?: string }).code;
-  if (code === "ENOSPC" || code === "EDQUOT") return fail("exhausted", "take in a context: no space left on device", { cause: error });
-  return fail("internal", `take in a context: ${messageOf(error)}`, { cause: error });
 }
