@@ -18,7 +18,7 @@ export async function exportArchive(parts: Parts, outcome: Outcome, wish: Export
   const docker = wish.type === "docker";
   const options = imageOptions(wish, request, plan.images[0]?.sourceDateEpoch);
   const names = options.names.map((name) => withDefaultTag(parseReference(name)));
-  if (docker && plan.images.length > 1) throw fail("invalid", "docker exporter does not currently support exporting manifest lists");
+  if (docker && plan.multiPlatform) throw fail("invalid", "docker exporter does not currently support exporting manifest lists");
   return await internalStep(report, request.ref, `exporting to ${docker ? "docker" : "oci"} image format`, async (progress) => {
     progress({ id: "exporting layers", current: 0, total: 0 });
     const made = await makeImages({ ...parts, lease, outcome: docker ? withoutAttestations(outcome) : outcome, options, inline: parts.inline?.(outcome) });

@@ -23,7 +23,7 @@ async function* filesOf(parts: Parts, outcome: Outcome, { attributes }: ExportWi
   const { plan, solved, signal } = outcome;
   const epoch = epochOf(attributes, plan.images[0]?.sourceDateEpoch);
   const targets = plan.images.map(({ platform }, index) => ({ folder: `${formatPlatform(platform).replaceAll("/", "_")}/`, tree: rootOf(solved, index) }));
-  const split = isOn(attributes, "platform-split", targets.length > 1);
+  const split = isOn(attributes, "platform-split", plan.multiPlatform);
   for (const { folder, tree } of targets.toSorted((a, b) => (a.folder < b.folder ? -1 : 1))) {
     const archive = archiveTree(parts, tree, { layer: false, signal });
     if (!split && epoch === undefined && targets.length === 1) return yield* archive;

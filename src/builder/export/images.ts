@@ -48,7 +48,7 @@ export async function makeImages(making: Making): Promise<MadeImages> {
   const images: MadeImage[] = [];
   for (const [index, image] of outcome.plan.images.entries()) images.push(await makeImage(making, image, rootOf(outcome.solved, index)));
   const attestations = await attest(making, images);
-  if (images.length === 1 && attestations.length === 0) {
+  if (!outcome.plan.multiPlatform && attestations.length === 0) {
     if (options.annotations.some(({ at }) => at.startsWith("index"))) throw fail("invalid", "index annotations not supported for single platform export");
     return { target: images[0]!.manifest, images, blobs: blobsOf(images, [images[0]!.manifest]) };
   }

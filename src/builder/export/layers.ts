@@ -32,8 +32,12 @@ export async function finishLayers(making: Making, finishing: Finishing): Promis
 async function squashed(making: Making, tree: LayerTree, { base, history }: { readonly base: number; readonly history: readonly HistoryEntry[] }): Promise<Finished> {
   const { options, outcome: { signal } } = making;
   const lower: LayerTree = { kind: "layers", layers: tree.layers.slice(0, base), snapshot: chainIds(tree.layers.slice(0, base).map(({ diffId }) => diffId)).at(-1) };
-  const archive = base === 0 ? archiveTree(making, tree, { layer: true, signal }) : archiveChanges(making, tree, lower, signal);
-  const one = await storeLayer(options.rewrite ? clampTimes(archive, options.epoch!) : archive, { ...making, compression: options.compression ?? "uncompressed", level: options.level });
+  const compression = options.compression ?? "uncompressed";
+  const key = ["squash", tree.snapshot, lower.snapshot, options.rewrite ? options.epoch : "", compression, options.level ?? ""].join(" ");
+  const one = await once(making, key, () => {
+    const archive = base === 0 ? archiveTree(making, tree, { layer: true, signal }) : archiveChanges(making, tree, lower, signal);
+    return storeLayer(options.rewrite ? clampTimes(archive, options.epoch!) : archive, { ...making, compression, level: options.level });
+  });
   const kept = await Promise.all(lower.layers.map((layer) => finishLayer(making, layer, false)));
   const created = history.at(-1)?.["created"];
   let old = 0;
@@ -44,25 +48,28 @@ async function squashed(making: Making, tree: LayerTree, { base, history }: { re
 
 /** The base's layers stay as they are, but for a compression that is forced, or for none where one is wanted. */
 async function finishLayer(making: Making, layer: Layer, own: boolean): Promise<Layer> {
-  const { options, done } = making;
+  const { options } = making;
   const now = compressionOf(layer);
   const rewrite = own && options.rewrite;
   const wanted = options.compression !== undefined && (own || options.force || now === "uncompressed") ? options.compression : now;
   if (!rewrite && wanted === now) return layer;
   const key = [layer.descriptor.digest, rewrite ? options.epoch : "", wanted, options.level ?? ""].join(" ");
-  const before = done.get(key);
-  if (before !== undefined && making.core.content.find(making.lease, before.descriptor.digest) !== undefined) return before;
-  const plain = plainBytes(making, layer);
-  const made = await storeLayer(rewrite ? clampTimes(plain, options.epoch!) : plain, { ...making, compression: wanted, level: options.level });
-  remember(done, key, made);
-  return made;
+  return await once(making, key, () => {
+    const plain = plainBytes(making, layer);
+    return storeLayer(rewrite ? clampTimes(plain, options.epoch!) : plain, { ...making, compression: wanted, level: options.level });
+  });
 }
 
 const MOST = 10_000;
 
-function remember(done: Map<string, Layer>, key: string, layer: Layer): void {
+/** What was made of the same before, if it is still there. */
+async function once({ core, lease, done }: Making, key: string, make: () => Promise<Layer>): Promise<Layer> {
+  const before = done.get(key);
+  if (before !== undefined && core.content.find(lease, before.descriptor.digest) !== undefined) return before;
+  const made = await make();
   if (done.size >= MOST) done.delete(done.keys().next().value!);
-  done.set(key, layer);
+  done.set(key, made);
+  return made;
 }
 
 function compressionOf({ descriptor: { mediaType } }: Layer): Compression {

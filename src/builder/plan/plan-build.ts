@@ -27,6 +27,7 @@ export async function planBuild(input: PlanInput): Promise<Plan> {
   return {
     graph: { steps: common.steps.finish() },
     images: planned.map(({ image }) => image),
+    multiPlatform: severalPlatforms,
     warnings: planned[0]!.warnings,
     instructions: planned[0]!.told,
     unusedArgs: unusedArgs(request.buildArgs, common.taken),

@@ -200,6 +200,11 @@ test("arguments that nothing took are told", async () => {
   assert.deepEqual(planned.unusedArgs, ["Q", "Z"]);
 });
 
+test("one platform may be as several", async () => {
+  const planned = await plan(`${FROM}RUN x`, { buildArgs: { BUILDKIT_MULTI_PLATFORM: "1" } });
+  assert.deepEqual([planned.multiPlatform, names(planned)[1]], [true, "[linux/amd64 2/2] RUN x"]);
+});
+
 test("SOURCE_DATE_EPOCH of an argument", async () => {
   assert.equal((await plan(FROM, { buildArgs: { SOURCE_DATE_EPOCH: "1700000000" } })).images[0]!.sourceDateEpoch, 1_700_000_000);
 });

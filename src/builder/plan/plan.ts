@@ -26,6 +26,8 @@ export type Plan = {
   readonly graph: Graph;
   /** One a platform. */
   readonly images: readonly PlannedImage[];
+  /** Outputs are of several platforms, or as if they were (BUILDKIT_MULTI_PLATFORM): an index, folders. */
+  readonly multiPlatform: boolean;
   readonly warnings: readonly BuildWarning[];
   /** Every instruction that the target needs, in the order of the Dockerfile; also those that make no step. Of the first platform. */
   readonly instructions: readonly PlannedInstruction[];
