@@ -49,7 +49,7 @@ export type SolveOptions = {
   readonly run: RunDefaults;
   readonly entitlements: readonly string[];
   readonly signal: AbortSignal;
-  readonly report: (event: BuildEvent) => void;
+  readonly report: (event: BuildEvent) => void | Promise<void>;
   readonly debugOnFail?: boolean;
   /** Results that others keep (--cache-from), asked for what is not here. */
   readonly imports?: readonly ImportedCache[];
@@ -71,7 +71,8 @@ export type StepContext = {
   readonly run: RunDefaults;
   readonly entitlements: readonly string[];
   readonly signal: AbortSignal;
-  readonly log: (stream: 1 | 2, data: Uint8Array) => void;
+  /** A promise: to be waited for before more is told. */
+  readonly log: (stream: 1 | 2, data: Uint8Array) => void | Promise<void>;
   readonly progress: (status: { readonly id: string; readonly name: string; readonly current: number; readonly total: number }) => void;
   readonly debugOnFail?: boolean;
   /** The step's. */

@@ -86,7 +86,8 @@ async function perform(work: Work, { run, entitlements, debugOnFail }: Waiter, l
     signal: work.stop.signal,
     log: (stream, data) => {
       work.told.log(stream, data);
-      for (const waiter of work.waiters) waiter.log(stream, data);
+      const waits = [...work.waiters].flatMap((waiter) => waiter.log(stream, data) ?? []);
+      return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
     },
     progress: (status) => {
       work.told.progress(status);

@@ -158,7 +158,10 @@ export function interpret({ steps }: Graph, base: Files, context: Files): Files 
 
 /** Everything that the result may depend on: the op, the base's layers, and of the other inputs what is selected. */
 function seenBy(op: ExecOp | FileOp, base: string, inputs: readonly Files[]): string {
-  const others = op.kind === "exec" ? op.mounts.map((mount) => (mount.type === "bind" ? select(inputs[mount.from]!, [mount.source === "/" ? "." : mount.source]) : {})) : op.actions.map((action) => (action.action === "copy" ? select(inputs[action.from]!, action.sources) : {}));
+  const others =
+    op.kind === "exec"
+      ? op.mounts.map((mount) => (mount.type === "bind" ? select(inputs[mount.from]!, [mount.source === "/" ? "." : mount.source]) : {}))
+      : op.actions.map((action) => (action.action === "copy" ? select(inputs[action.from]!, action.sources) : {}));
   return JSON.stringify([op, base, others.map((files) => Object.entries(files).toSorted())]);
 }
 
@@ -182,15 +185,24 @@ export function fileTree(files: Files): FileTree {
   return { kind: "files", digest: sha256(JSON.stringify(Object.entries(files).toSorted())), entries };
 }
 
+export type Writer = {
+  readonly steps: Step[];
+  step(op: StepOp, inputs: readonly number[], options?: Partial<Step>): number;
+  run(base: number, args: readonly string[], options?: Partial<ExecOp> & { from?: readonly number[]; step?: Partial<Step> }): number;
+  copy(base: number, from: number, sources: readonly string[], destination: string): number;
+};
+
+const EXEC = { env: [], proxies: [], cwd: "/", user: "", hostname: "", network: "default", security: "sandbox", mounts: [], devices: [], files: {} } as const;
+
 /** Writes graphs: each function adds a step and returns its index. */
-export function writer(): { readonly steps: Step[]; step(op: StepOp, inputs: readonly number[], options?: Partial<Step>): number; run(base: number, args: readonly string[], options?: Partial<ExecOp> & { from?: readonly number[]; step?: Partial<Step> }): number; copy(base: number, from: number, sources: readonly string[], destination: string): number } {
+export function writer(): Writer {
   const steps: Step[] = [];
   const step = (op: StepOp, inputs: readonly number[], options: Partial<Step> = {}): number => steps.push({ op, inputs, name: `[${steps.length}] ${op.kind}`, platform: HOST, ...options }) - 1;
   return {
     steps,
     step,
     run: (base, args, { from = [], step: options = {}, ...more } = {}) =>
-      step({ kind: "exec", base: 0, args, env: [], proxies: [], cwd: "/", user: "", hostname: "", network: "default", security: "sandbox", mounts: [], devices: [], files: {}, ...more }, [base, ...from], { name: `RUN ${args.join(" ")}`, ...options }),
+      step({ kind: "exec", base: 0, args, ...EXEC, ...more }, [base, ...from], { name: `RUN ${args.join(" ")}`, ...options }),
     copy: (base, from, sources, destination) =>
       step({ kind: "file", base: 0, actions: [{ action: "copy", from: 1, sources, destination, exclude: [], parents: false, unpack: false, link: false }] }, [base, from], { name: `COPY ${sources.join(" ")} ${destination}` }),
   };

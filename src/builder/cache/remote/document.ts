@@ -69,7 +69,9 @@ function forBuildKit({ layers, results }: Own, travels: ReadonlySet<string>): ob
     places.set(index, shown.length);
     shown.push({ blob: digest, parent: places.get(parent) ?? -1, annotations: { mediaType, diffID: diffId, size } });
   });
-  const records = results.filter(({ whole, layer }) => whole && layer >= 0).map(({ key, layer, created }) => ({ digest: key, layers: [{ layer: places.get(layer)!, createdAt: new Date(Number(BigInt(created) / 1_000_000n)).toISOString() }] }));
+  const timeOf = (nanos: string): string => new Date(Number(BigInt(nanos) / 1_000_000n)).toISOString();
+  const inIt = results.filter(({ whole, layer }) => whole && layer >= 0);
+  const records = inIt.map(({ key, layer, created }) => ({ digest: key, layers: [{ layer: places.get(layer)!, createdAt: timeOf(created) }] }));
   return { layers: shown, records };
 }
 
