@@ -74,7 +74,9 @@ function shape({ x, y }: Box, { colour, title, detail, isTarget }: Shape): strin
   const [first, second] = [title.slice(0, CHARACTERS), title.slice(CHARACTERS)];
   const rows = [first, clipped(second), clipped(detail)];
   const texts = rows.map((text, at) => `<text x="${x + 10}" y="${y + 17 + at * 15}"${at === 2 ? ' fill="#666666"' : ""}>${escape(text)}</text>`);
-  return `<g><title>${escape(detail === "" ? title : `${title}\n${detail}`)}</title><rect x="${x}" y="${y}" width="${WIDTH}" height="${HEIGHT}" rx="6" fill="${colour}22" stroke="${colour}" stroke-width="${isTarget ? 3 : 1.2}"/>${texts.join("")}</g>`;
+  const whole = escape(detail === "" ? title : `${title}\n${detail}`);
+  const box = `<rect x="${x}" y="${y}" width="${WIDTH}" height="${HEIGHT}" rx="6" fill="${colour}22" stroke="${colour}" stroke-width="${isTarget ? 3 : 1.2}"/>`;
+  return `<g><title>${whole}</title>${box}${texts.join("")}</g>`;
 }
 
 const clipped = (text: string): string => (text.length > CHARACTERS ? `${text.slice(0, CHARACTERS - 1)}…` : text);
