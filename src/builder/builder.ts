@@ -123,7 +123,11 @@ export type ClientStore = {
   write(blob: { readonly digest: Digest; readonly size: number }, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
 };
 
-export type BuildOptions = { readonly signal: AbortSignal; readonly report: (event: BuildEvent) => void };
+export type BuildOptions = {
+  readonly signal: AbortSignal;
+  /** A promise: whoever tells output waits for it, so that nothing has to be left out for one who reads slowly. */
+  readonly report: (event: BuildEvent) => void | Promise<void>;
+};
 
 export type Builder = {
   /** @throws invalid with the lines of the Dockerfile; canceled; failures of steps: facts.exitCode and facts.step */

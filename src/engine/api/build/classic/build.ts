@@ -2,19 +2,19 @@
 import { randomBytes } from "node:crypto";
 import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
 import type { BuildRequest } from "#builder/builder.ts";
+import type { BuildEvent } from "#builder/events.ts";
 import type { Builds } from "../../../builds/builds.ts";
-import { type Answer, type ApiCall, endAfterRequest } from "../../answer.ts";
+import type { Answer, ApiCall } from "../../answer.ts";
 import { bytesOf } from "../../body.ts";
 import { text } from "../../query.ts";
 import { openClassicClient } from "./client.ts";
 import { failureMessage } from "./failure-message.ts";
 import { classicRequest } from "./request.ts";
-import { type Message, openTranscript } from "./transcript.ts";
+import { openOut } from "./out.ts";
+import { openTranscript } from "./transcript.ts";
 
 export type ClassicParts = Pick<Builds, "build" | "contexts">;
 
-/** A client that does not read what it is told: what waits for it is bounded, the rest is in the build's log. */
-const MAX_UNREAD = 32 * 2 ** 20;
 const MAX_SEEN = 20_000;
 
 export type Classic = { build(call: ApiCall): Promise<Answer> };
@@ -47,7 +47,11 @@ async function build({ build: run, contexts }: ClassicParts, call: ApiCall, seen
   const out = openOut(call, asked.quiet);
   const transcript = openTranscript({ ...asked.told, labels: request.labels, tags: asked.tags, noCache: request.noCache === true, seen }, out.write);
   try {
-    const { image } = await run(request, openClassicClient(contexts, tree, call.headers), { signal: call.signal, report: transcript.report });
+    const report = (event: BuildEvent): Promise<void> | undefined => {
+      transcript.report(event);
+      return event.kind === "log" ? out.room() : undefined;
+    };
+    const { image } = await run(request, openClassicClient(contexts, tree, call.headers), { signal: call.signal, report });
     transcript.done(image);
     if (asked.quiet && image !== undefined) out.only({ stream: `${image}\n` });
   } catch (error) {
@@ -69,37 +73,6 @@ function asClassic(error: unknown, request: BuildRequest): unknown {
   if (kindOf(error) === "not-found" && typeof facts["path"] === "string") return fail("internal", `Cannot locate specified Dockerfile: ${request.dockerfile.path}`, { cause: error });
   if (facts["phase"] !== "syntax" || !Array.isArray(facts["lines"])) return error;
   return fail("invalid", `failed to parse ${request.dockerfile.path}: ${messageOf(error)}`, { cause: error, facts: { ...facts } });
-}
-
-type Out = { write(message: Message): void; flush(): void; only(message: Message): void; end(): void };
-
-/** Quiet: what was told comes out when the build has failed, else only `only`. */
-function openOut({ response }: ApiCall, quiet: boolean): Out {
-  let kept: Message[] = [];
-  let lost = 0;
-  const send = (message: Message): void => {
-    if (response.destroyed) return;
-    if (!response.headersSent) response.writeHead(200, { "Content-Type": "application/json" });
-    if (response.writableLength > MAX_UNREAD && "stream" in message) {
-      lost += message.stream.length;
-      return;
-    }
-    const line = lost === 0 ? "" : `${JSON.stringify({ stream: `\n[${lost} characters were not read in time: the build's log has them]\n` })}\r\n`;
-    lost = 0;
-    response.write(`${line}${JSON.stringify(message)}\r\n`);
-  };
-  return {
-    write: quiet ? (message) => void (kept.push(message) > 10_000 && kept.shift()) : send,
-    flush: () => kept.splice(0).forEach(send),
-    only: (message) => {
-      kept = [];
-      send(message);
-    },
-    end: () => {
-      if (!response.headersSent) response.writeHead(200, { "Content-Type": "application/json" });
-      endAfterRequest(response);
-    },
-  };
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
