@@ -29,7 +29,8 @@ export type Cache = {
   /** The record is one that something under way needs: `inUse`, and not pruned, until disposed. */
   use(id: string): Disposable;
   usage(filters?: CacheFilters): Promise<CacheUsage[]>;
-  prune(options: PruneOptions): Promise<Pruned>;
+  /** One wish after another. */
+  prune(...wishes: readonly PruneOptions[]): Promise<Pruned>;
   /** Writes what waits to be written (last uses, facts). */
   flush(): Promise<void>;
 };
@@ -96,8 +97,6 @@ export type PruneOptions = {
   readonly reserved?: number;
   readonly maxUsed?: number;
   readonly minFree?: number;
-  /** Told of each that goes. */
-  readonly report?: (usage: CacheUsage) => void;
 };
 
 /** Caches of other kinds that are listed and pruned with the records: cache mounts, contexts. */

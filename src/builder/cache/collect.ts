@@ -27,9 +27,8 @@ export function openCollection({ cache, root, rules, failed, delay = MINUTE }: C
   let timer: NodeJS.Timeout | undefined;
   const run = async (): Promise<number> => {
     const { bsize, blocks } = await statfs(root);
-    let bytes = 0;
-    for (const rule of rules()) bytes += (await cache.prune(pruneOf(rule, bsize * blocks))).bytes;
-    return bytes;
+    const wishes = rules().map((rule) => pruneOf(rule, bsize * blocks));
+    return wishes.length === 0 ? 0 : (await cache.prune(...wishes)).bytes;
   };
   const tick = () => {
     timer = undefined;

@@ -60,9 +60,9 @@ export function openCache({ core, others = [] }: CacheParts): Cache {
       return { [Symbol.dispose]: () => release(id) };
     },
     usage: async (filters) => listUsage({ core, records: kept(), busy, others }, filters),
-    async prune(options) {
+    async prune(...wishes) {
       await flush();
-      return await prune({ core, q, records: kept, busy, others }, options);
+      return await prune({ core, q, records: kept, busy, others }, wishes);
     },
     flush,
   };

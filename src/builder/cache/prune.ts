@@ -14,14 +14,26 @@ export type PruneParts = Omit<UsageParts, "records" | "core"> & {
   readonly records: () => readonly Stored[];
 };
 
-export async function prune(parts: PruneParts, options: PruneOptions): Promise<Pruned> {
-  checkFilters(options.filters ?? new Map());
-  const all = await listUsage({ ...parts, records: parts.records() });
+/** One after another, of what is there now: listing takes longer than anything else. */
+export async function prune(parts: PruneParts, wishes: readonly PruneOptions[]): Promise<Pruned> {
+  for (const { filters = new Map() } of wishes) checkFilters(filters);
+  let left = await listUsage({ ...parts, records: parts.records() });
+  const removed: CacheUsage[] = [];
+  for (const options of wishes) {
+    const gone = await pruneSome(parts, left, options);
+    const ids = new Set(gone.map(({ id }) => id));
+    left = left.filter(({ id }) => !ids.has(id));
+    removed.push(...gone);
+  }
+  await parts.core.collect();
+  return { removed, bytes: removed.reduce((sum, { size, shared }) => sum + (shared ? 0 : size), 0) };
+}
+
+async function pruneSome(parts: PruneParts, all: readonly CacheUsage[], options: PruneOptions): Promise<readonly CacheUsage[]> {
   const bound = await boundOf(parts.core.root, all, options);
   const doomed = planPrune(all, options, { bound, now: nowNanos() });
-  const removed = await removeAll(parts, doomed, { remember: bound !== undefined, forgetFacts: options.all && bound === undefined && (options.filters?.size ?? 0) === 0 });
-  for (const usage of removed) options.report?.(usage);
-  return { removed, bytes: removed.reduce((sum, { size, shared }) => sum + (shared ? 0 : size), 0) };
+  const everything = options.all && bound === undefined && (options.filters?.size ?? 0) === 0;
+  return await removeAll(parts, doomed, { remember: bound !== undefined, forget: everything });
 }
 
 /** Bytes that may be left; undefined: none need be. BuildKit's reckoning. */
@@ -75,18 +87,23 @@ function isCandidate(usage: CacheUsage, { all, filters = new Map(), keepDuration
 type How = {
   /** What the results were stays known: only the room was wanted. */
   readonly remember: boolean;
-  readonly forgetFacts: boolean;
+  readonly forget: boolean;
 };
 
-async function removeAll({ core, q, busy, others }: PruneParts, doomed: readonly CacheUsage[], { remember, forgetFacts }: How): Promise<CacheUsage[]> {
+async function removeAll({ core, q, busy, others }: PruneParts, doomed: readonly CacheUsage[], { remember, forget }: How): Promise<CacheUsage[]> {
+  if (doomed.length === 0 && !forget) return [];
   const gone = await core.db.write(() => {
-    if (forgetFacts) q.clearFacts.run();
+    if (forget) {
+      q.clearFacts.run();
+      q.dropEmpty.run(nowNanos());
+    }
     // A build may have come to need one since.
     return doomed.filter(({ id }) => !busy.has(id) && (remember ? q.empty.run(id) : q.drop.run(id)) > 0);
   });
   await failpoint("cache.pruned");
   const rest = doomed.filter((usage) => !gone.includes(usage));
-  for (const other of others) gone.push(...(await other.remove(rest.filter(({ kind }) => other.kinds.includes(kind)))));
-  await core.collect();
+  for (const other of others) {
+    gone.push(...(await other.remove(rest.filter(({ kind }) => other.kinds.includes(kind)))));
+  }
   return gone;
 }
