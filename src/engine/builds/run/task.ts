@@ -118,16 +118,19 @@ type Running = { readonly task: Task; readonly record: ContainerRecord; readonly
 
 /** A step that is cancelled has ended when this rejects; so has one whose output nobody can take. */
 async function untilEnd(ctx: Context, { task, record, signal, streaming, stream, ended }: Running): Promise<Ended> {
+  const aborted = Promise.withResolvers<undefined>();
   const kill = () => {
     task.shim.signal(CONTAINER, SIGKILL).catch(() => {});
     stream.destroy();
   };
+  const abort = () => (kill(), aborted.resolve(undefined));
   const abandoned = streaming.then(() => undefined, (error: unknown) => (kill(), error));
-  signal.addEventListener("abort", kill, { once: true });
-  if (signal.aborted) kill();
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
   try {
     const end = await ended;
-    const problem = await abandoned;
+    // Nobody may ever take the last of its output: who has given it up does not wait for that.
+    const problem = await Promise.race([abandoned, aborted.promise]);
     signal.throwIfAborted();
     if (problem !== undefined) throw problem;
     return end;
@@ -135,6 +138,6 @@ async function untilEnd(ctx: Context, { task, record, signal, streaming, stream,
     await ctx.tasks.reap(ctx.cgroupOf(record)).catch((problem: unknown) => ctx.log.error("end what is left of a build step", { step: record.id, error: problem }));
     throw error;
   } finally {
-    signal.removeEventListener("abort", kill);
+    signal.removeEventListener("abort", abort);
   }
 }
