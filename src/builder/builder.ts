@@ -75,7 +75,7 @@ export type ExportWish = {
   readonly attributes: Readonly<Record<string, string>>;
 };
 
-/** inline | registry | local, with BuildKit's attributes: ref, mode, src, dest, … */
+/** inline | registry | local, with BuildKit's attributes: ref, mode, src, dest, …; image: `ref`, if it is here. */
 export type CacheWish = { readonly type: string; readonly attributes: Readonly<Record<string, string>> };
 
 export type BuildResult = {

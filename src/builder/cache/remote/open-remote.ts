@@ -47,6 +47,8 @@ function inlineDocument(outcome: Outcome, layers: readonly Layer[]): string {
 
 /** Undefined: it cannot be had. A build goes on without. */
 async function importOne(parts: RemoteCacheParts, ref: string, wish: CacheWish, { client, signal, report }: ImportOptions): Promise<ImportedCache | undefined> {
+  // The classic builder's --cache-from: an image that is here, or nothing.
+  if (wish.type === "image" && parts.here(wish.attributes["ref"] ?? "") === undefined) return undefined;
   const title = `importing cache manifest from ${wish.attributes["ref"] ?? `${wish.type}:${wish.attributes["src"] ?? ""}`}`;
   try {
     return await internalStep(report, ref, title, async () => await importCache(parts.core, await sourceOf(parts, wish, client), signal));
@@ -58,7 +60,7 @@ async function importOne(parts: RemoteCacheParts, ref: string, wish: CacheWish, 
 
 async function sourceOf(parts: RemoteCacheParts, { type, attributes }: CacheWish, client: BuildClient): Promise<CacheSource> {
   const { ref, src, digest, tag = "latest" } = attributes;
-  if (type === "registry") {
+  if (type === "registry" || type === "image") {
     if (ref === undefined) throw fail("invalid", "registry cache importer requires ref");
     const target = parts.here(ref);
     return target === undefined ? await registrySource(parts, ref, client) : storeSource(parts, target);

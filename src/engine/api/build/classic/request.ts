@@ -41,7 +41,7 @@ export function classicRequest(query: URLSearchParams, ref: string): ClassicRequ
       // Who may ask for it is who may ask for a container of it.
       entitlements: text(query, "networkmode") === "host" ? ["network.host"] : [],
       exports: [{ type: "image", attributes: { name: tags.join(",") } }],
-      cacheFrom: stringList(query, "cachefrom").map((name) => ({ type: "registry", attributes: { ref: name } })),
+      cacheFrom: stringList(query, "cachefrom").map((name) => ({ type: "image", attributes: { ref: name } })),
       cacheTo: [],
       attestations: {},
       squash: flag(query, "squash") ? "new" : "no",
