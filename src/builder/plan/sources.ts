@@ -1,8 +1,9 @@
 /** Where files come from: the main context, named contexts, stages and images. Each becomes a step of the graph when first asked for. */
-import { fail } from "#base/errors.ts";
+import { fail, Failure } from "#base/errors.ts";
 import type { GitOp, HttpOp } from "../graph.ts";
 import { formatPlatform, normalizePlatform, type Platform } from "#spec/platform.ts";
 import { canonical, familiar, parseReference, tryReference, withDefaultTag } from "#spec/reference.ts";
+import { didYouMean } from "../dockerfile/suggest.ts";
 import { gitStep } from "./git.ts";
 import { baseState, type ImageState, scratchState } from "./image-state.ts";
 import type { BaseImage, PlanInput } from "./plan.ts";
@@ -58,8 +59,23 @@ export async function resolveBase(scope: PlanScope, stage: StageNode): Promise<B
   if (stage.base === SCRATCH) return { kind: "scratch" };
   const spec = findContext(scope.input.request.contexts, stage.base, platform);
   if (spec !== undefined) return await resolveContext(scope, { name: shortName(stage.base), spec, platform });
-  return { kind: "image", image: await scope.resolve(imageName(stage.base), platform), label: () => undefined };
+  return { kind: "image", image: await resolveImage(scope, stage.base, platform), label: () => undefined };
 }
+
+/** What is not found may be a stage whose name was misspelt, or an image everybody has. */
+async function resolveImage({ input, resolve }: PlanScope, base: string, platform: Platform): Promise<BaseImage> {
+  const name = imageName(base);
+  try {
+    return await resolve(name, platform);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.kind === "cancelled") throw error;
+    const hint = didYouMean(base, [...input.dockerfile.stages.flatMap((stage) => stage.name || []), ...COMMON], { exactCase: true });
+    // The classic builder says the reason alone.
+    throw fail(error.kind, `${base}: failed to resolve source metadata for ${name}: ${error.message}${hint}`, { cause: error, facts: { classic: error.message, ...error.facts } });
+  }
+}
+
+const COMMON = ["alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora"];
 
 const shortName = (name: string): string => {
   const reference = tryReference(name);
