@@ -7,7 +7,7 @@ const CANCELLED = "context canceled";
 
 export function reporter(job: Job): BuildOptions["report"] {
   return (event) => {
-    if (event.kind === "vertex" && event.error !== undefined && job.abort.signal.aborted && !event.error.endsWith(CANCELLED)) job.feed.report({ ...event, error: CANCELLED });
-    else job.feed.report(event);
+    if (event.kind === "vertex" && event.error !== undefined && job.abort.signal.aborted && !event.error.endsWith(CANCELLED)) return job.feed.report({ ...event, error: CANCELLED });
+    return job.feed.report(event);
   };
 }

@@ -7,13 +7,17 @@ import type { BuildEvent, BuildWarning, Vertex } from "#builder/events.ts";
 import type { statusResponse, timestamp, vertex, vertexLog, vertexStatus, vertexWarning } from "#spec/buildkit/control.ts";
 
 export type StatusFeed = {
-  report(event: BuildEvent): void;
+  /** A promise: of output there is more than its readers have had; whoever tells it waits for them, a while. */
+  report(event: BuildEvent): void | Promise<void>;
   /** Nothing more will be told. */
   end(): void;
   read(signal: AbortSignal): AsyncIterable<In<typeof statusResponse>>;
 };
 
 const MAX_LOGS = 8 * 2 ** 20;
+/** Of output that no reader has had, before whoever tells it waits; and how long: others may wait for the same step. */
+const MAX_UNREAD = 2 * 2 ** 20;
+const LONGEST_MS = 10_000;
 /** Of one message: clients take 4 MiB. */
 const MAX_BATCH = 2 ** 20;
 const MAX_BATCH_ENTRIES = 500;
@@ -26,14 +30,18 @@ type Entry =
   | { readonly kind: "log"; readonly value: In<typeof vertexLog> };
 
 /** `at` and `warned`: how much of the entries (ever) and of the warnings it has had. */
-type Reader = { at: number; warned: number };
+type Reader = { at: number; warned: number; /** Bytes of output, of all that was ever told. */ had: number };
 
 export function openStatusFeed(): StatusFeed {
   let entries: Entry[] = [];
   /** How many entries were dropped from the front. */
   let base = 0;
   let logged = 0;
+  /** Bytes of output that were ever told. */
+  let told = 0;
   let ended = false;
+  const readers = new Set<Reader>();
+  const waiting = new Set<() => void>();
   const vertices = new Map<string, In<typeof vertex>>();
   const warnings: In<typeof vertexWarning>[] = [];
   /** What no reader has seen yet, by vertex and id. */
@@ -63,6 +71,7 @@ export function openStatusFeed(): StatusFeed {
   function addLog(event: BuildEvent & { kind: "log" }): void {
     entries.push({ kind: "log", value: { vertex: event.vertex, stream: event.stream, msg: Buffer.from(event.data), timestamp: timeOf(event.time) } });
     logged += event.data.length;
+    told += event.data.length;
     if (logged > MAX_LOGS) trim();
   }
 
@@ -82,23 +91,40 @@ export function openStatusFeed(): StatusFeed {
     base += gone;
   }
 
-  function report(event: BuildEvent): void {
+  function isBehind(): boolean {
+    return readers.size > 0 && told - Math.min(...[...readers].map(({ had }) => had)) > MAX_UNREAD;
+  }
+
+  /** Until readers have had what was told, or went away, or it took too long. */
+  async function caughtUp(): Promise<void> {
+    const gone = Promise.withResolvers<void>();
+    const timer = setTimeout(gone.resolve, LONGEST_MS);
+    const look = () => void (isBehind() || gone.resolve());
+    waiting.add(look);
+    await gone.promise;
+    waiting.delete(look);
+    clearTimeout(timer);
+  }
+
+  function report(event: BuildEvent): void | Promise<void> {
     if (event.kind === "plan") for (const { id, name } of event.vertices) addVertex({ digest: id, name });
     else if (event.kind === "vertex") addVertex(vertexOf(event));
     else if (event.kind === "status") addStatus(event);
     else if (event.kind === "log") addLog(event);
     else if (event.kind === "warning" && warnings.length < MAX_WARNINGS) warnings.push(warningOf(event.vertex, event.warning));
     wake();
+    if (event.kind === "log" && isBehind()) return caughtUp();
   }
 
   /** As much as fits into one message; undefined: there is nothing now. */
   function take(reader: Reader): In<typeof statusResponse> | undefined {
-    const told = warnings.slice(reader.warned, reader.warned + 10);
-    reader.warned += told.length;
+    const some = warnings.slice(reader.warned, reader.warned + 10);
+    reader.warned += some.length;
     if (reader.at < base) {
       reader.at = base;
+      reader.had = told - logged;
       const last = [...vertices.keys()].at(-1) ?? "";
-      return { vertexes: [...vertices.values()], warnings: told, logs: [{ vertex: last, stream: 2, msg: LEFT_OUT, timestamp: timeOfDate(new Date()) }] };
+      return { vertexes: [...vertices.values()], warnings: some, logs: [{ vertex: last, stream: 2, msg: LEFT_OUT, timestamp: timeOfDate(new Date()) }] };
     }
     const from = reader.at - base;
     let size = 0;
@@ -108,9 +134,11 @@ export function openStatusFeed(): StatusFeed {
       if (entry.kind === "log") size += entry.value.msg?.length ?? 0;
       else if (entry.kind === "status") unread.delete(entry.key);
     }
-    if (to === from && told.length === 0) return undefined;
+    if (to === from && some.length === 0) return undefined;
     reader.at = base + to;
-    return { ...messageOf(entries.slice(from, to)), warnings: told };
+    reader.had += size;
+    for (const look of waiting) look();
+    return { ...messageOf(entries.slice(from, to)), warnings: some };
   }
 
   return {
@@ -120,7 +148,8 @@ export function openStatusFeed(): StatusFeed {
       wake();
     },
     async *read(signal) {
-      const reader = { at: 0, warned: 0 };
+      const reader = { at: 0, warned: 0, had: 0 };
+      readers.add(reader);
       signal.addEventListener("abort", wake);
       try {
         while (!signal.aborted) {
@@ -131,6 +160,8 @@ export function openStatusFeed(): StatusFeed {
         }
       } finally {
         signal.removeEventListener("abort", wake);
+        readers.delete(reader);
+        for (const look of waiting) look();
       }
     },
   };
