@@ -85,6 +85,11 @@ export function openTrace(): Trace {
       write(step.output, log.msg, seconds(step, millis(log.timestamp) ?? 0));
       step.changed = true;
     }
+    // A message that tells of a step's end has the last of its output, too.
+    for (const { digest } of status.vertexes) {
+      const step = known.get(digest);
+      if (step !== undefined && isCompleted(step)) flush(step.output);
+    }
   }
 
   function stepOf(key: string, name: string): Step {
@@ -114,7 +119,6 @@ export function openTrace(): Trace {
     step.error = vertexes.find(({ error }) => error !== "")?.error ?? "";
     step.changed = true;
     if (isNew) steps.push(step);
-    if (isCompleted(step)) flush(step.output);
   }
 
   function transfer(told: Status["statuses"][number]): void {
