@@ -117,7 +117,10 @@ test("BLD-07 what git could take for an option, a helper or a place here is no r
 test("BLD-07 a server whose HEAD is called like an option; submodules of this machine, and by helpers", { skip: skipGit() }, async (t) => {
   const server = await gitServer(t);
   const { sources, contexts } = await testSources(t);
-  const git = (url: string) => sources.performers.git({ kind: "git", url, ref: "", subdir: "", keepGitDir: false }, step());
+  const git = async (url: string) => {
+    const [op, context] = [{ kind: "git", url, ref: "", subdir: "", keepGitDir: false } as const, step()];
+    return await sources.performers.git(op, context, await sources.performers.gitKey(op, context));
+  };
   const evil = server.create("evil");
   evil.write("f", "1");
   evil.commit();

@@ -19,10 +19,10 @@ export function remoteOpener({ contexts, git, http }: RemoteParts): OpenRemote {
   return async (url, options) => {
     const context = { ...options, log: () => undefined, progress: () => undefined };
     const op = gitStep(withScheme(url), { keepGitDir: options.keepGitDir || undefined });
-    if (op !== undefined) return { tree: await git.tree(op, context), op };
+    if (op !== undefined) return { tree: await git.tree(op, context, await git.key(op, context)), op };
     if (!/^https?:\/\//i.test(url)) throw fail("invalid", `unable to prepare context: ${JSON.stringify(withoutSecrets(url))} is neither a repository nor a URL`);
     const download: HttpOp = { kind: "http", url, filename: "context" };
-    const file = (await http.tree(download, context)).entries[0]!;
+    const file = (await http.tree(download, context, await http.key(download, context))).entries[0]!;
     if (await isArchive(contexts, file)) return { tree: await unpacked(contexts, file, options.signal), op: download };
     return { tree: await contexts.fromFile(DOCKERFILE, bytesOf(contexts, file), { signal: options.signal }), dockerfile: DOCKERFILE };
   };

@@ -60,7 +60,8 @@ async function readLocal(run: Run, index: number, { name, include, exclude }: Lo
 async function knowSource(run: Run, index: number, op: GitOp | HttpOp): Promise<Known> {
   run.tell.started(index);
   const { performers, cache, contexts, slots } = run;
-  const key = sourceKey(op, await (op.kind === "git" ? performers.gitKey(op, contextOf(run, index)) : performers.httpKey(op, contextOf(run, index))));
+  const lookup = await (op.kind === "git" ? performers.gitKey(op, contextOf(run, index)) : performers.httpKey(op, contextOf(run, index)));
+  const key = sourceKey(op, lookup);
   const remembered = stepOf(run, index).noCache === true ? undefined : await recall(run, cache.fact(key));
   if (remembered !== undefined) {
     keep(run, { tree: remembered, created: 0n });
@@ -68,7 +69,7 @@ async function knowSource(run: Run, index: number, op: GitOp | HttpOp): Promise<
     return here(key, remembered, true);
   }
   const { made, recorded } = await run.works.join(key, waiterOf(run, index), {
-    perform: (context) => slots.source.run(context.signal, async () => ({ tree: await (op.kind === "git" ? performers.git(op, context) : performers.http(op, context)), created: nowNanos() })),
+    perform: (context) => slots.source.run(context.signal, async () => ({ tree: await (op.kind === "git" ? performers.git(op, context, lookup) : performers.http(op, context, lookup)), created: nowNanos() })),
     async record({ tree }) {
       await contexts.keep(tree as FileTree);
       cache.learn(key, identityOf(tree));

@@ -88,10 +88,11 @@ export type Performers = {
   file(op: FileOp, inputs: readonly Tree[], context: StepContext): Promise<LayerTree>;
   /** `upper`'s own topmost layer on top of `base` (--link). */
   merge(base: LayerTree, upper: LayerTree, context: StepContext): Promise<LayerTree>;
-  git(op: GitOp, context: StepContext): Promise<FileTree>;
+  /** `key`: what gitKey said. What the ref leads to may be something else by now. */
+  git(op: GitOp, context: StepContext, key: string): Promise<FileTree>;
   /** The key first (a commit; an entity tag or a digest), so that nothing is fetched that is known. */
   gitKey(op: GitOp, context: StepContext): Promise<string>;
-  http(op: HttpOp, context: StepContext): Promise<FileTree>;
+  http(op: HttpOp, context: StepContext, key: string): Promise<FileTree>;
   httpKey(op: HttpOp, context: StepContext): Promise<string>;
   /**
    * Digest of what `patterns` select of a tree, by names, kinds, modes, owners and bytes, never by times: the key of COPY

@@ -4,16 +4,20 @@ import { test } from "node:test";
 import type { GitOp } from "../../graph.ts";
 import { gitMissing, gitServer } from "../../../../test/fixtures/git-server.ts";
 import { pathsOf, sourceContext, testSources, textOf } from "../contexts-fixture.ts";
+import type { Sources } from "../sources.ts";
 import type { StepContext } from "../../solve/solve.ts";
 
 const skip = process.getuid?.() !== 0 ? "git runs in a task, which needs root" : gitMissing;
 const op = (url: string, more: Partial<GitOp> = {}): GitOp => ({ kind: "git", url, ref: "", subdir: "", keepGitDir: false, ...more });
+/** As the solver asks. */
+const fetcher = ({ gitKey, git }: Sources["performers"]) => async (wish: GitOp, context: StepContext) => await git(wish, context, await gitKey(wish, context));
 const step = (secrets?: Record<string, string>) => sourceContext(secrets) as unknown as StepContext & { said: string[] };
 
 test("a branch, a tag, a commit and none become one commit's files; what did not move is not fetched again", { skip }, async (t) => {
   const server = await gitServer(t);
   const { contexts, sources, sandboxes } = await testSources(t);
-  const { git, gitKey } = sources.performers;
+  const { gitKey } = sources.performers;
+  const git = fetcher(sources.performers);
   const repository = server.create("r");
   repository.write("Dockerfile", "FROM scratch\n");
   repository.write("sub/dir/file", "one");
@@ -57,7 +61,7 @@ test("keepGitDir gives a repository; submodules come along unless they are not w
   outer.git("update-index", "--add", "--cacheinfo", `160000,${inner.git("rev-parse", "HEAD")},m`);
   outer.commit();
   const url = `${server.url}/outer.git`;
-  const { git } = sources.performers;
+  const git = fetcher(sources.performers);
   assert.deepEqual(pathsOf(await git(op(url), step())), [".gitmodules", "m", "m/in", "out"]);
   assert.deepEqual(pathsOf(await git(op(url, { submodules: false }), step())), [".gitmodules", "m", "out"]);
   const kept = pathsOf(await git(op(url, { keepGitDir: true, ref: "main" }), step()));
@@ -73,7 +77,8 @@ test("a server that asks for it gets the client's token, and what it asked is no
   server.secret = `basic ${Buffer.from("x-access-token:s3cr3t").toString("base64")}`;
   const { host } = new URL(server.url);
   const url = `${server.url}/r.git`;
-  const { git, gitKey } = sources.performers;
+  const { gitKey } = sources.performers;
+  const git = fetcher(sources.performers);
   await assert.rejects(git(op(url), step()), { kind: "unavailable" });
   await assert.rejects(git(op(url), step({ GIT_AUTH_TOKEN: "wrong" })), (error: Error) => !error.message.includes("wrong"));
   assert.deepEqual(pathsOf(await git(op(url), step({ [`GIT_AUTH_TOKEN.${host}`]: "s3cr3t\n", GIT_AUTH_TOKEN: "other" }))), ["f"]);

@@ -27,7 +27,8 @@ export type GitParts = {
 
 export type GitSources = {
   key(op: GitOp, context: SourceContext): Promise<string>;
-  tree(op: GitOp, context: SourceContext): Promise<FileTree>;
+  /** `key`: what was said of the op. */
+  tree(op: GitOp, context: SourceContext, key: string): Promise<FileTree>;
 };
 
 type Found = { readonly commit: string; /** Its full name on the server; "": it was asked for as a commit. */ readonly ref: string };
@@ -36,32 +37,47 @@ export function openGit(parts: GitParts): GitSources {
   /** What a ref led to, asked once a build. */
   const resolved = new WeakMap<object, Map<string, Promise<Found>>>();
   const resolve = (op: GitOp, context: SourceContext): Promise<Found> => {
-    const known = resolved.get(context.lease) ?? new Map<string, Promise<Found>>();
-    resolved.set(context.lease, known);
+    const known = resolved.get(context.client) ?? new Map<string, Promise<Found>>();
+    resolved.set(context.client, known);
     const name = JSON.stringify([op.url, op.ref, op.checksum]);
     const found = known.get(name) ?? resolveRef(parts, op, context);
     known.set(name, found);
     found.catch(() => known.delete(name));
     return found;
   };
+  /** What keys stand for, besides the commit that they name. */
+  const founds = new Map<string, Found>();
   return {
-    key: async (op, context) => keyOf(op, await resolve(op, context)),
-    async tree(op, context) {
+    async key(op, context) {
       const found = await resolve(op, context);
-      const key = `git ${keyOf(op, found)}`;
-      const known = await parts.contexts.noted(key);
+      const key = keyOf(op, found);
+      founds.delete(key);
+      founds.set(key, found);
+      if (founds.size > MOST_FOUNDS) founds.delete(founds.keys().next().value!);
+      return key;
+    },
+    async tree(op, context, key) {
+      const known = await parts.contexts.noted(`git ${key}`);
       if (known !== undefined) return known;
-      const tree = await checkOut(parts, op, found, context);
-      await parts.contexts.note(key, tree);
+      const tree = await checkOut(parts, op, founds.get(key) ?? { commit: commitIn(key), ref: "" }, context);
+      await parts.contexts.note(`git ${key}`, tree);
       return tree;
     },
   };
 }
 
+const MOST_FOUNDS = 1000;
+
 /** A submodule may be named relative to the repository: so whose commit it is counts, but nobody's password. */
 function keyOf({ url, subdir, keepGitDir, submodules = true }: GitOp, { commit, ref }: Found): string {
   const shape = [...(keepGitDir ? [`.git#${ref}`] : []), ...(submodules ? [] : ["-submodules"]), ...(subdir === "" ? [] : [`:${subdir}`])].join("");
   return `${sha256(checkRemote(url).url)} ${commit}${shape}`;
+}
+
+function commitIn(key: string): string {
+  const commit = /^sha256:[0-9a-f]{64} ([0-9a-f]{40}(?:[0-9a-f]{24})?)/.exec(key)?.[1];
+  if (commit === undefined) throw new TypeError("fetch a commit: the key is none of gitKey's");
+  return commit;
 }
 
 async function resolveRef(parts: GitParts, op: GitOp, context: SourceContext): Promise<Found> {

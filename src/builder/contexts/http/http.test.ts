@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import { sha256 } from "#base/digest.ts";
 import { tarArchive } from "#base/tar-write.ts";
 import type { HttpOp } from "../../graph.ts";
+import type { Sources } from "../sources.ts";
 import type { StepContext } from "../../solve/solve.ts";
 import { pathsOf, sourceContext, testSources, textOf } from "../contexts-fixture.ts";
 import { fileNameOf } from "./file-name.ts";
@@ -26,6 +27,8 @@ async function server(t: TestContext, answer: (request: IncomingMessage, respons
 }
 
 const op = (url: string, more: Partial<HttpOp> = {}): HttpOp => ({ kind: "http", url, filename: "", ...more });
+/** As the solver asks. */
+const fetcher = ({ httpKey, http }: Sources["performers"]) => async (wish: HttpOp, context: StepContext) => await http(wish, context, await httpKey(wish, context));
 const step = (secrets?: Record<string, string>) => sourceContext(secrets) as unknown as StepContext;
 
 test("a download is a tree of one file; what the server says is unchanged is not sent again", async (t) => {
@@ -37,7 +40,8 @@ test("a download is a tree of one file; what the server says is unchanged is not
     response.writeHead(200, headers).end(content);
   });
   const { contexts, sources } = await testSources(t);
-  const { http, httpKey } = sources.performers;
+  const { httpKey } = sources.performers;
+  const http = fetcher(sources.performers);
   const build = step();
   const tree = await http(op(url), build);
   assert.deepEqual(tree.entries.map(({ path, mode, mtime }) => [path, mode, mtime]), [["na me.txt", 0o600, 1577934245n * 1_000_000_000n]]);
@@ -55,7 +59,8 @@ test("a download is a tree of one file; what the server says is unchanged is not
 test("a checksum is the key, and what came must have it", async (t) => {
   const { url, asked } = await server(t, (_, response) => void response.end("content"));
   const { sources } = await testSources(t);
-  const { http, httpKey } = sources.performers;
+  const { httpKey } = sources.performers;
+  const http = fetcher(sources.performers);
   const good = op(`${url}/f`, { checksum: sha256("content") });
   assert.ok(await httpKey(good, step()));
   assert.equal(asked.length, 0);
@@ -73,7 +78,7 @@ test("credentials go to the origin they are for, and to nobody after a redirect"
     response.end(request.headers.authorization ?? "nobody");
   });
   const { contexts, sources } = await testSources(t);
-  const { http } = sources.performers;
+  const http = fetcher(sources.performers);
   const said = async (url: string, secrets?: Record<string, string>) => {
     const tree = await http(op(url, { filename: "f" }), step(secrets));
     return await textOf(contexts, tree, "f");
@@ -92,9 +97,9 @@ test("credentials go to the origin they are for, and to nobody after a redirect"
 test("answers that are none are said as such", async (t) => {
   const { url } = await server(t, (request, response) => void response.writeHead(Number(request.url!.slice(1))).end("x"));
   const { sources } = await testSources(t);
-  await assert.rejects(sources.performers.http(op(`${url}/404`), step()), { kind: "not-found", message: /invalid response status 404/ });
-  await assert.rejects(sources.performers.http(op(`${url}/500`), step()), { kind: "unavailable", message: /invalid response status 500/ });
-  await assert.rejects(sources.performers.http(op("ftp://127.0.0.1/x"), step()), { kind: "invalid" });
+  await assert.rejects(fetcher(sources.performers)(op(`${url}/404`), step()), { kind: "not-found", message: /invalid response status 404/ });
+  await assert.rejects(fetcher(sources.performers)(op(`${url}/500`), step()), { kind: "unavailable", message: /invalid response status 500/ });
+  await assert.rejects(fetcher(sources.performers)(op("ftp://127.0.0.1/x"), step()), { kind: "invalid" });
 });
 
 test("a URL as a context: an archive is unpacked, anything else is a Dockerfile", async (t) => {

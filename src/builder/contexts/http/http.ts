@@ -18,7 +18,8 @@ export type HttpParts = { readonly contexts: Contexts; /** A folder of its own. 
 
 export type HttpSources = Disposable & {
   key(op: HttpOp, context: SourceContext): Promise<string>;
-  tree(op: HttpOp, context: SourceContext): Promise<FileTree>;
+  /** `key`: what was said of the op. */
+  tree(op: HttpOp, context: SourceContext, key: string): Promise<FileTree>;
 };
 
 /** What is known of a URL since the last time. */
@@ -33,8 +34,8 @@ export async function openHttp(parts: HttpParts): Promise<HttpSources> {
   /** What a URL came to, asked once a build. */
   const asked = new WeakMap<object, Map<string, Promise<string>>>();
   const keyOf = (op: HttpOp, context: SourceContext): Promise<string> => {
-    const known = asked.get(context.lease) ?? new Map<string, Promise<string>>();
-    asked.set(context.lease, known);
+    const known = asked.get(context.client) ?? new Map<string, Promise<string>>();
+    asked.set(context.client, known);
     const name = JSON.stringify([op.url, op.filename, op.mode]);
     const found = known.get(name) ?? bring(parts, connections, op, context);
     known.set(name, found);
@@ -47,15 +48,17 @@ export async function openHttp(parts: HttpParts): Promise<HttpSources> {
       if (op.checksum !== undefined) return `${op.checksum} ${shapeOf(op, fileNameOf(new URL(op.url), op.filename, undefined))}`;
       return await keyOf(op, context);
     },
-    async tree(op, context) {
-      const named = op.checksum === undefined ? undefined : `http ${op.checksum} ${shapeOf(op, fileNameOf(new URL(op.url), op.filename, undefined))}`;
-      const before = named === undefined ? undefined : await parts.contexts.noted(named);
-      if (before !== undefined) return before;
-      const tree = await parts.contexts.noted(`http ${await keyOf(op, context)}`);
+    async tree(op, context, key) {
+      const known = await parts.contexts.noted(`http ${key}`);
+      if (known !== undefined) return known;
+      // Either it was not asked for yet, or it went meanwhile.
+      const came = await bring(parts, connections, op, context);
+      const tree = await parts.contexts.noted(`http ${came}`);
       if (tree === undefined) throw fail("unavailable", `download ${withoutSecrets(op.url)}: it went while it was used`);
-      const digest = tree.entries[0]?.digest;
+      const digest = tree.entries[0]!.digest;
       if (op.checksum !== undefined && digest !== op.checksum) throw fail("invalid", `digest mismatch ${digest}: ${op.checksum}`, { facts: { url: withoutSecrets(op.url) } });
-      if (named !== undefined) await parts.contexts.note(named, tree);
+      if (op.checksum === undefined && came !== key) throw fail("unavailable", `download ${withoutSecrets(op.url)}: it changed while it was used`);
+      if (came !== key) await parts.contexts.note(`http ${key}`, tree);
       return tree;
     },
     [Symbol.dispose]: () => connections[Symbol.dispose](),
