@@ -11,7 +11,7 @@ import type { BuildEvent } from "../events.ts";
 import { decodeEvent, encodeEvent } from "./event-lines.ts";
 import { type History, openHistory } from "./history.ts";
 
-const request = (ref: string) => ({ ref, dockerfile: { path: "Dockerfile", separate: false }, context: "", target: "", platforms: [], exports: [{ type: "image", attributes: { name: "a:1,b:2" } }] }) as unknown as BuildRequest;
+const request = (ref: string) => ({ ref, dockerfile: { path: "Dockerfile", separate: false }, context: "https://ann:secret@git.example/x.git", target: "", platforms: [], exports: [{ type: "image", attributes: { name: "a:1,b:2" } }] }) as unknown as BuildRequest;
 const log = (text: string | Buffer): BuildEvent => ({ kind: "log", vertex: "v1", stream: 1, data: Buffer.from(text), time: 2n ** 60n });
 const vertex = (id: string, more: object = {}): BuildEvent => ({ kind: "vertex", id, name: id, inputs: [], started: 1n, ...more });
 
@@ -49,6 +49,7 @@ test("a build is remembered: what it was, what it told, whole", async (t) => {
   build.report(vertex("v2", { completed: 2n, why: ["files of src: changed"] }));
   await build.end({ result: { metadata: { m: "1" }, image: `sha256:${"a".repeat(64)}` } });
   const record = history.get("abc1");
+  assert.ok(!record.context.includes("secret"));
   assert.deepEqual([record.status, record.names, record.steps], ["completed", ["a:1", "b:2"], { total: 2, completed: 2, cached: 1 }]);
   assert.deepEqual(record.explained.map(({ cached, why }) => [cached, why]), [[true, []], [false, ["files of src: changed"]]]);
   const whole = await texts(history.events("abc1"));

@@ -2,6 +2,7 @@
 import { kindOf, messageOf } from "#base/errors.ts";
 import { formatPlatform } from "#spec/platform.ts";
 import type { BuildRequest, BuildResult } from "../builder.ts";
+import { redacted } from "../plan/scene.ts";
 import type { BuildEvent } from "../events.ts";
 import type { BuildRecord, StepExplanation } from "./history.ts";
 
@@ -9,7 +10,7 @@ export function beginRecord({ ref, dockerfile, context, target, platforms, expor
   return {
     ref,
     dockerfile: dockerfile.path,
-    context,
+    context: redacted(context),
     target,
     platforms: platforms.map(formatPlatform),
     names: exports.flatMap(({ attributes }) => (attributes["name"] ?? "").split(",").filter((name) => name !== "")),

@@ -85,7 +85,7 @@ function readable(instruction: Instruction, known: (name: string) => string | un
 }
 
 /** An address without who asks, as BuildKit shows it: what is kept and shown of a build holds no password (security BLD-13). */
-export const redacted = (text: string): string => text.replaceAll(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@"']+@/gi, "$1xxxxx:xxxxx@");
+export const redacted = (text: string): string => text.replaceAll(/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/@"']{1,2000}@/gi, "$1xxxxx:xxxxx@");
 
 /** Adds a step of this instruction that goes on from the stage's state. `others`: the inputs after that one. */
 export function advance(scene: Scene, op: StepOp, others: readonly number[], name: string): number {
