@@ -35,9 +35,9 @@ export async function takeCaches({ caches }: ExecParts, { id: user, op, inputs, 
 
 export async function cacheMount(parts: ExecParts, wish: MountWish, { mount, index }: { mount: Cache; index: number }): Promise<Mounted> {
   const { target, from, source, readOnly } = mount;
-  const { record, made } = wish.caches.get(index)!;
+  const { record } = wish.caches.get(index)!;
   if (from === undefined) await settle(parts, record.mountpoint, mount);
-  else if (made) await fill(parts, wish, { volume: record.name, from, source });
+  else await fill(parts, wish, { volume: record.name, from, source });
   // With from= it is what the cache was made of; else a part of the cache itself, found inside it when the step starts (BLD-01).
   const part = from === undefined && source !== "/" ? await seeFolder(parts, record.mountpoint, source) : undefined;
   return {
@@ -57,7 +57,7 @@ async function settle({ containers }: ExecParts, folder: string, mount: Cache): 
   }
 }
 
-/** The source is found inside the tree: links of it stay in it (BLD-01, BLD-11). */
+/** If it is empty: whoever comes first fills it, the others wait. The source is found inside the tree: links of it stay in it (BLD-01, BLD-11). */
 async function fill(parts: ExecParts, wish: MountWish, { volume, from, source }: { volume: string; from: number; source: string }): Promise<void> {
   const { tasks, volumes } = parts.containers;
   const { from: seen, subpath } = await see(parts, wish, { from, source });

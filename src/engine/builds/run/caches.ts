@@ -28,8 +28,8 @@ export type CacheWish = {
 };
 
 export type Caches = CacheMounts & {
-  /** A volume until it is disposed. `made`: it is new, and empty. */
-  take(wish: CacheWish): Promise<Disposable & { readonly record: VolumeRecord; readonly made: boolean }>;
+  /** A volume until it is disposed. */
+  take(wish: CacheWish): Promise<Disposable & { readonly record: VolumeRecord }>;
 };
 
 /** Those who use volumes of one id. */
@@ -56,8 +56,8 @@ export function openCaches(ctx: Context): Caches {
       };
       ctx.claimedVolumes.set(claim, name);
       try {
-        const { record, made } = await ctx.volumes.ensure({ name, driver: "local", anonymous: false, labels: { [CACHE_LABEL]: id, [SHARING_LABEL]: sharing } });
-        return { record, made, [Symbol.dispose]: leave };
+        const { record } = await ctx.volumes.ensure({ name, driver: "local", anonymous: false, labels: { [CACHE_LABEL]: id, [SHARING_LABEL]: sharing } });
+        return { record, [Symbol.dispose]: leave };
       } catch (error) {
         leave();
         throw error;
