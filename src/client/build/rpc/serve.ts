@@ -30,8 +30,11 @@ export function serveMethods(methods: ReadonlyMap<string, Method>): (stream: Str
     const path = headers.find(([name]) => name === ":path")?.[1] ?? "";
     const { call, events, finish } = openIncoming(stream, headers);
     const method = methods.get(path);
-    const run = method === undefined ? Promise.reject(fail("not-implemented", `unknown method ${path}`)) : method(call);
-    run.then(() => finish(), finish);
+    const run = async () => {
+      if (method === undefined) throw fail("not-implemented", `unknown method ${path}`);
+      await method(call);
+    };
+    run().then(() => finish(), finish);
     return events;
   };
 }
@@ -59,10 +62,8 @@ function openIncoming(stream: Stream, headers: Headers): Open {
   let early: Buffer[] = [];
   let busy: Promise<void> | undefined;
 
-  const broken = (error: unknown) => {
-    ended.reject(error);
-    gone.abort(error);
-  };
+  /** What is wrong with what came: the method hears it, and the caller hears of it from the method. */
+  const broken = (error: unknown) => ended.reject(error);
   const deliver = (chunk: Buffer) => {
     try {
       give(chunk);
@@ -98,7 +99,11 @@ function openIncoming(stream: Stream, headers: Headers): Open {
       headers: () => {},
       data: (chunk) => (take === undefined ? void early.push(chunk) : deliver(chunk)),
       end: () => void (busy ?? Promise.resolve()).then(() => ended.resolve()),
-      failed: (error) => broken(fail("cancelled", messageOf(error), { cause: error })),
+      failed(error) {
+        const reason = fail("cancelled", messageOf(error), { cause: error });
+        ended.reject(reason);
+        gone.abort(reason);
+      },
     },
     finish(error) {
       if (gone.signal.aborted) return;
