@@ -386,19 +386,20 @@ int copy_tree(int from, int to, int flags) {
 
 /* --- usage ------------------------------------------------------------------------------------------------------ */
 
-struct usage { int here, depth; uint64_t *bytes, *inodes; };
+struct usage { int here, depth; uint64_t *bytes, *inodes; struct links **links; };
 
 static int count_entry(void *context, const struct entry *entry) {
   struct usage *u = context;
   struct stat st;
   if (fstatat(u->here, entry->name, &st, AT_SYMLINK_NOFOLLOW)) return errno == ENOENT ? 0 : -errno;
-  if (st.st_nlink < 2 || S_ISDIR(st.st_mode)) *u->bytes += (uint64_t)st.st_blocks * 512;
-  else *u->bytes += (uint64_t)st.st_blocks * 512 / st.st_nlink; /* its share: every name is met once */
+  int full = 0, again = st.st_nlink > 1 && !S_ISDIR(st.st_mode) && known_link(u->links, &st, "", 0, "", &full);
+  /* Where there are too many to remember: a share for each name. Other names may be in other trees. */
+  if (!again) *u->bytes += (uint64_t)st.st_blocks * 512 / (full ? st.st_nlink : 1);
   ++*u->inodes;
   if (!S_ISDIR(st.st_mode) || u->depth >= 400) return 0;
   int fd = open_dir(u->here, entry->name);
   if (fd < 0) return fd == -EBUSY || fd == -ENOENT ? 0 : fd;
-  struct usage inner = { fd, u->depth + 1, u->bytes, u->inodes };
+  struct usage inner = { fd, u->depth + 1, u->bytes, u->inodes, u->links };
   int err = each_entry(fd, count_entry, &inner);
   close(fd);
   return err;
@@ -410,8 +411,10 @@ int tree_usage(int dir, const char *path, uint64_t *bytes, uint64_t *inodes) {
   *bytes = *inodes = 0;
   if (holder >= 0) close(holder);
   if (fd < 0) return fd;
-  struct usage u = { fd, 0, bytes, inodes };
+  struct links *links = NULL;
+  struct usage u = { fd, 0, bytes, inodes, &links };
   int err = each_entry(fd, count_entry, &u);
+  if (links) forget_links(links);
   close(fd);
   return err;
 }

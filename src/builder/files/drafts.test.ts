@@ -78,7 +78,9 @@ test("a file that an earlier step made is another name of it, and outlives it", 
   const at = (tree: typeof one, path: string) => statSync(`${world.core.snapshots.tree(tree.snapshot!)}/${path}`);
   assert.equal(at(two, "app/d/f7").ino, at(one, "app/d/f7").ino);
   assert.notEqual(at(two, "app/d/f0").ino, at(one, "app/d/f0").ino);
-  assert.equal((await otherWorld(t, changed.digest, files)).layers[0]!.diffId, two.layers[0]!.diffId, "as if nothing had been there before");
+  const fresh = await otherWorld(t, changed.digest, files);
+  const { usage } = world.core.snapshots.stat(two.snapshot!)!;
+  assert.deepEqual([two.layers[0]!.diffId, usage], [fresh.layer, fresh.usage], "as if nothing had been there before");
   await world.core.snapshots.remove(one.snapshot!);
   assert.equal(at(two, "app/d/f7").nlink, 1);
   assert.deepEqual(await problems(world), []);
@@ -93,7 +95,8 @@ async function otherWorld(t: TestContext, digest: string, files: ReturnType<type
   const world = await openWorld(t);
   const context = await world.folder([dir("d"), ...files.slice(1), file("d/f0", "changed")]);
   assert.equal(context.digest, digest);
-  return await world.perform([copyOf(".", "/app/")], SCRATCH, context);
+  const tree = await world.perform([copyOf(".", "/app/")], SCRATCH, context);
+  return { layer: tree.layers[0]!.diffId, usage: world.core.snapshots.stat(tree.snapshot!)!.usage };
 }
 
 async function problems({ core }: World): Promise<unknown[]> {
