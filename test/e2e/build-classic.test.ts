@@ -3,10 +3,11 @@
  * The same stories hold for dockerd 20.10 (PEER=dockerd).
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { peer, stories, type Scene } from "./harness.ts";
 import type { Result } from "./harness/client.ts";
+import { openRegistry } from "./harness/registry.ts";
 import { tar } from "../fixtures/tar.ts";
 import { call } from "../security/engine-call.ts";
 
@@ -202,6 +203,31 @@ story("the stream: a message a line, the id beside the text, the code in the err
   const empty = await call(engine, "POST", "/build", { body: tar([{ path: "f", data: "" }]) });
   assert.equal((JSON.parse(empty.body.toString()) as { message: string }).message, "Cannot locate specified Dockerfile: Dockerfile");
 }, { ...only, skip: peer === "dockerd" && "its API ends at 1.41" });
+
+story("a base image that only some may pull, asked for once more with --pull", async (scene) => {
+  await using registry = await openRegistry({ accounts: { ann: "secret" } });
+  const { cli, engine } = scene;
+  const build = builder(scene);
+  const name = `${registry.host}/private:base`;
+  assert.equal((await cli.with({ input: "secret" })("login", "-u", "ann", "--password-stdin", registry.host)).code, 0);
+  await cli.ok("tag", "busybox", name);
+  await cli.ok("push", "-q", name);
+  await cli.ok("rmi", name);
+  const files = { Dockerfile: `FROM ${name}\nRUN echo from the registry` };
+  const first = await build(files, "--label", "of=registry");
+  assert.match(first.stdout, /\nfrom the registry\n/, first.stderr);
+  registry.tap.forget();
+  assert.equal((await build(files)).code, 0);
+  assert.equal(registry.tap.seen.length, 0, "what is here is not asked for");
+  assert.equal((await build(files, "--pull")).code, 0);
+  assert.ok(registry.tap.seen.length > 0);
+  await cli.ok("logout", registry.host);
+  await cli.ok("rmi", name);
+  rmSync(join(engine.place.folder, "config/config.json"), { force: true });
+  const refused = await build(files);
+  assert.deepEqual([refused.code, /pull access denied|no basic auth credentials|unauthorized/.test(refused.stderr)], [1, true], refused.stderr);
+  assert.match(refused.stdout, /^Step 1\/2 : FROM /);
+}, only);
 
 story("a client that goes away ends what it asked for", async (scene) => {
   const marker = `9876${process.pid}`;
