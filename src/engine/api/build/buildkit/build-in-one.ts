@@ -9,6 +9,7 @@ import { statusResponse } from "#spec/buildkit/control.ts";
 import { type Answer, type ApiCall, endAfterRequest } from "../../answer.ts";
 import { bytesOf, isEmpty } from "../../body.ts";
 import { writeChunk } from "../../streaming.ts";
+import { registryConfig } from "../classic/client.ts";
 import type { BuildKitParts } from "./buildkit.ts";
 import type { Job, Jobs } from "./jobs.ts";
 import { perform } from "./perform.ts";
@@ -25,7 +26,7 @@ export async function buildInOne(parts: BuildKitParts, sessions: Sessions, jobs:
   call.response.flushHeaders();
   const told = tell(call, job);
   try {
-    const { image } = await perform(parts, sessions, solve, { job, session: query.get("session") ?? "", ...(archive !== undefined && { archive }) });
+    const { image } = await perform(parts, sessions, solve, { job, session: query.get("session") ?? "", archive, given: registryConfig(call.headers) });
     jobs.end(job);
     await told;
     if (image !== undefined) await line(call, { id: "moby.image.id", aux: { ID: image } });

@@ -7,6 +7,7 @@ import { type ClientCall, method } from "#base/grpc/grpc.ts";
 import type { BuildClient, FilesWish } from "#builder/builder.ts";
 import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { FileTree } from "#builder/tree.ts";
+import type { Credentials } from "#transfer/transfer.ts";
 import {
   bytesMessage, checkAgentRequest, credentialsRequest, credentialsResponse, METHODS, secretRequest, secretResponse,
 } from "#spec/buildkit/session.ts";
@@ -30,7 +31,9 @@ export type ClientParts = {
   readonly session: string;
   readonly translated: Pick<Translated, "folders" | "sessions" | "upload">;
   /** A context that came with the request itself. */
-  readonly archive?: AsyncIterable<Uint8Array>;
+  readonly archive?: AsyncIterable<Uint8Array> | undefined;
+  /** By registry, of clients that send them with the request. */
+  readonly given?: ReadonlyMap<string, Credentials> | undefined;
   readonly signal: AbortSignal;
 };
 
@@ -60,9 +63,9 @@ export function openBuildClient(parts: ClientParts): BuildClient {
     },
     async credentials(host) {
       const session = await main();
-      if (!session.supports(credentials.path)) return undefined;
+      if (!session.supports(credentials.path)) return parts.given?.get(host);
       const { username, secret } = await session.client.unary(credentials, { host: host === "docker.io" ? "registry-1.docker.io" : host }, { signal });
-      if (secret === "") return undefined;
+      if (secret === "") return parts.given?.get(host);
       return username === "" ? { kind: "identity", token: secret } : { kind: "password", username, password: secret };
     },
     async receive(index, { type, attributes }, archive, abort) {

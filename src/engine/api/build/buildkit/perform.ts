@@ -1,6 +1,7 @@
 /** A build, from the client's words to what it is told: for each way in. */
 import { fail, messageOf } from "#base/errors.ts";
-import type { BuildRequest, BuildResult } from "#builder/builder.ts";
+import type { BuildResult } from "#builder/builder.ts";
+import type { Credentials } from "#transfer/transfer.ts";
 import type { BuildKitParts } from "./buildkit.ts";
 import { openBuildClient } from "./client.ts";
 import { asBuildKit } from "./failure.ts";
@@ -12,20 +13,19 @@ import { type Solve, translate } from "./solve-request.ts";
 export type Performing = {
   readonly job: Job;
   readonly session: string;
-  /** A context that came with the request itself. */
-  readonly archive?: AsyncIterable<Uint8Array>;
-  /** Changes of the request that the protocol has no words for. */
-  readonly change?: (request: BuildRequest) => BuildRequest;
+  /** A context, and credentials by registry, that came with the request itself. */
+  readonly archive?: AsyncIterable<Uint8Array> | undefined;
+  readonly given?: ReadonlyMap<string, Credentials>;
 };
 
 /** @throws as BuildKit tells it: a status with details */
-export async function perform({ builds, log }: BuildKitParts, sessions: Sessions, solve: Solve, { job, session, archive, change = (request) => request }: Performing): Promise<BuildResult> {
+export async function perform({ builds, log }: BuildKitParts, sessions: Sessions, solve: Solve, { job, ...rest }: Performing): Promise<BuildResult> {
   const { signal } = job.abort;
   try {
     const translated = translate(solve);
     if (translated.unknown.length > 0) log.debug("build: options that mean nothing here", { ref: job.ref, options: translated.unknown.join(" ") });
-    const client = openBuildClient({ sessions, contexts: builds.contexts, session, translated, signal, ...(archive !== undefined && { archive }) });
-    return await builds.build(change(translated.request), client, { signal, report: reporter(job) });
+    const client = openBuildClient({ sessions, contexts: builds.contexts, translated, signal, ...rest });
+    return await builds.build(translated.request, client, { signal, report: reporter(job) });
   } catch (error) {
     throw asBuildKit(signal.aborted ? fail("cancelled", messageOf(error), { cause: error }) : error);
   }

@@ -24,7 +24,7 @@ export function openClassicClient(contexts: Pick<Contexts, "filter">, tree: File
 }
 
 /** X-Registry-Config: base64url of a map from servers to credentials. Docker Hub's server is the address of its first version. */
-function registryConfig(headers: IncomingHttpHeaders): ReadonlyMap<string, Credentials> {
+export function registryConfig(headers: IncomingHttpHeaders): ReadonlyMap<string, Credentials> {
   const header = headers["x-registry-config"];
   const found = new Map<string, Credentials>();
   if (typeof header !== "string") return found;
