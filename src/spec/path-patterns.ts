@@ -59,7 +59,7 @@ export function compilePatterns(lines: readonly string[]): PatternMatcher {
 
   return {
     patterns,
-    matches: (path) => patterns.length > 0 && outcomeOf(patterns, path, directory(parentOf(path))).matched,
+    matches: (path) => patterns.length > 0 && isMatched(patterns, path, directory(parentOf(path))),
     skips: (path) => patterns.length > 0 && directory(path)!.matched && !exceptions.some(({ glob }) => glob.mayMatchIn(path)),
   };
 }
@@ -77,15 +77,20 @@ function compileLine(line: string): Compiled[] {
 
 function outcomeOf(patterns: readonly Compiled[], path: string, parent: Outcome | undefined): Outcome {
   const hits = new Uint8Array(patterns.length);
+  return { hits, matched: isMatched(patterns, path, parent, hits) };
+}
+
+/** Notes which patterns matched, if that is wanted. */
+function isMatched(patterns: readonly Compiled[], path: string, parent: Outcome | undefined, hits?: Uint8Array): boolean {
   let matched = false;
-  for (const [at, { isException, glob }] of patterns.entries()) {
+  for (let at = 0; at < patterns.length; at += 1) {
+    const { isException, glob } = patterns[at]!;
     // A pattern that would change nothing is not tried.
-    const hit = parent?.hits[at] === 1 || (isException === matched && glob.matches(path));
-    if (!hit) continue;
-    hits[at] = 1;
+    if (parent?.hits[at] !== 1 && (isException !== matched || !glob.matches(path))) continue;
+    if (hits !== undefined) hits[at] = 1;
     matched = !isException;
   }
-  return { hits, matched };
+  return matched;
 }
 
 function parentOf(path: string): string {
