@@ -33,6 +33,8 @@ export type CopyStep =
   | { readonly kind: "file"; readonly path: string; readonly entry: SourceEntry; readonly mode: number; readonly owner: Owner };
 
 const S_IFMT = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
+/** Entries between two turns of the event loop: a few milliseconds. */
+const SLICE = 2000;
 const ROOT_OWNER: Owner = { uid: 0, gid: 0 };
 
 export const emptyPlan = (): CopyPlan => ({ steps: [], times: new Map(), remade: false });
@@ -66,7 +68,10 @@ export async function planMatch(plan: CopyPlan, ground: Ground, { name, entries 
     hold(plan, ground, destination);
     plan.times.set(destination, root);
   }
-  for (const entry of below) planEntry(plan, ground, entry, joinPath(destination, entry.path), { rules, links });
+  for (const [index, entry] of below.entries()) {
+    if (index % SLICE === SLICE - 1) await new Promise((resolve) => setImmediate(resolve));
+    planEntry(plan, ground, entry, joinPath(destination, entry.path), { rules, links });
+  }
 }
 
 /** A directory and what it is in, as far as it is missing. */
