@@ -111,7 +111,10 @@ function openWords(): { add: (text: string) => void; split: (text: string) => vo
 
 function singleQuoted(reading: Reading): string {
   const end = reading.characters.indexOf("'", reading.at + 1);
-  if (end === -1) throw fail("invalid", "unexpected end of statement while looking for matching single-quote");
+  if (end === -1) {
+    reading.at = reading.characters.length;
+    throw fail("invalid", "unexpected end of statement while looking for matching single-quote");
+  }
   const inside = reading.characters.slice(reading.at + 1, end).join("");
   reading.at = end + 1;
   return reading.how.quotes === "keep" ? `'${inside}'` : inside;
