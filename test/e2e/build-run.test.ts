@@ -54,6 +54,14 @@ story("a step's network, hosts and limits are those that the build says", async 
   assert.doesNotMatch(await built(scene, lines, { flags: ["--network", "none"] }), /eth0/);
 });
 
+story("a build in a network of one's own finds who is there by name", async (scene) => {
+  const { cli } = scene;
+  await cli.ok("network", "create", "around");
+  await cli.ok("run", "-d", "--name", "neighbour", "--network", "around", "busybox", "sh", "-c", "mkdir /w; echo of-the-neighbour > /w/page; httpd -f -p 80 -h /w");
+  assert.match(await built(scene, ["FROM busybox", "RUN until wget -qO- http://neighbour/page; do :; done"], { flags: ["--network", "around"] }), /of-the-neighbour/);
+  assert.match((await build(scene, ["FROM busybox", "RUN true"], { flags: ["--network", "nowhere"] })).stderr, /network nowhere not found/);
+});
+
 story("a step that fails says its code and its last words; nothing of it is left", async (scene) => {
   const { engine } = scene;
   const { code, stdout, stderr } = await build(scene, ["FROM busybox", "RUN echo before; echo last words >&2; exit 42"]);

@@ -66,7 +66,7 @@ function attributesOf(cli: Cli, options: BuildOptions, { question, address }: As
     "image-resolve-mode": options.pull ? "pull" : "local",
     "no-cache": options["no-cache"] ? undefined : options["no-cache-filter"].join(","),
     "cgroup-parent": options["cgroup-parent"],
-    "force-network-mode": networkOf(options.network),
+    ...networkOf(options.network),
     "add-hosts": options["add-host"].map(extraHost).join(","),
     "shm-size": options["shm-size"] === 0 ? "" : String(options["shm-size"]),
     ulimit: options.ulimit.map(({ Name, Soft, Hard }) => `${Name}=${Soft}:${Hard}`).join(","),
@@ -123,10 +123,11 @@ function checkedName(name: string): string {
   }
 }
 
-function networkOf(mode: string): string {
-  if (mode === "" || mode === "default") return "";
-  if (mode === "host" || mode === "none") return mode;
-  throw fail("invalid", `network mode ${JSON.stringify(mode)} not supported by builds: there are default, none and host`);
+/** BuildKit knows three modes; our engine the networks of its users, too, by a word of our own. */
+function networkOf(mode: string): Record<string, string> {
+  if (mode === "" || mode === "default") return { "force-network-mode": "" };
+  if (mode === "host" || mode === "none") return { "force-network-mode": mode };
+  return { "user-network": mode };
 }
 
 /** "name:address" and "name=address"; an address in brackets is without them; "host-gateway" is the engine's to know. */

@@ -92,7 +92,7 @@ function checkFrontend({ frontend, attributes }: Solve): void {
 }
 
 const KNOWN = new Set([
-  "filename", "target", "context", "contextkey", "dockerfilekey", "platform", "multi-platform", "no-cache", "add-hosts", "force-network-mode", "shm-size", "ulimit", "cgroup-parent",
+  "filename", "target", "context", "contextkey", "dockerfilekey", "platform", "multi-platform", "no-cache", "add-hosts", "force-network-mode", "user-network", "shm-size", "ulimit", "cgroup-parent",
   "hostname", "image-resolve-mode", "cache-imports", "cache-from", "source", "cmdline", "requestid", "frontend.caps", "squash", "debug-on-fail", "override-copy-image",
 ]);
 /** input-metadata: what a linked build's image says is found with the image; vcs: where the context's files come from. */
@@ -138,7 +138,7 @@ function hostnameArg(attributes: Attributes): Record<string, string> {
 
 function runOf(attributes: Attributes): RunDefaults {
   return {
-    network: networkOf(attributes["force-network-mode"] ?? ""),
+    network: userNetwork(attributes["user-network"]) ?? networkOf(attributes["force-network-mode"] ?? ""),
     extraHosts: parseList(attributes["add-hosts"] ?? "").map(extraHost),
     ulimits: parseList(attributes["ulimit"] ?? "").map(ulimit),
     shmSize: numberOf("shm-size", attributes["shm-size"] ?? "0"),
@@ -152,6 +152,12 @@ function networkOf(mode: string): string {
   if (mode === "" || mode === "default" || mode === "sandbox") return "default";
   if (mode === "none" || mode === "host") return mode;
   throw fail("invalid", `invalid network mode ${JSON.stringify(mode)}`);
+}
+
+/** Ours alone: all steps in a network of the user's, as the classic builder has it. */
+function userNetwork(name: string | undefined): string | undefined {
+  if (name === undefined || /^[a-zA-Z0-9][\w.-]*$/.test(name)) return name;
+  throw fail("invalid", `invalid network ${JSON.stringify(name)}`);
 }
 
 function extraHost(field: string): string {
