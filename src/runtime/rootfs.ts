@@ -84,7 +84,7 @@ function bindRoot(root: RootMount & { type: "bind" }): Op[] {
   return [
     { op: "openTree", slot: SLOT.root, path: root.source, flags: OPEN_TREE_CLONE | AT.RECURSIVE },
     { op: "mountSetattr", dir: SLOT.root, flags: AT.EMPTY_PATH | AT.RECURSIVE, propagation: MS.PRIVATE },
-    ...(root.readOnly ? [{ op: "mountSetattr", dir: SLOT.root, flags: AT.EMPTY_PATH, set: MOUNT_ATTR.RDONLY } as const] : []),
+    ...(root.readOnly ? [{ op: "mountSetattr", dir: SLOT.root, flags: AT.EMPTY_PATH | AT.RECURSIVE, set: MOUNT_ATTR.RDONLY } as const] : []),
   ];
 }
 

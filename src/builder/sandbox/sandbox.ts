@@ -10,6 +10,7 @@
  * It ends with the engine (a tied task), and its folder is emptied when the builder is opened.
  */
 import { randomBytes } from "node:crypto";
+import { realpath } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { fail } from "#base/errors.ts";
 import { CONTAINER, type Tasks } from "#core/tasks/tasks.ts";
@@ -91,7 +92,7 @@ async function runTask(tasks: SandboxParts["tasks"], folder: string, command: Sa
   const { signal } = command;
   signal.throwIfAborted();
   const id = randomBytes(32).toString("hex");
-  const spec = specOf(id, `${folder}/tmp`, command);
+  const spec = specOf(id, `${folder}/tmp`, await realpath(RESOLV_CONF).catch(() => RESOLV_CONF), command);
   const program = await tasks.plan({ id, spec, root: { type: "bind", source: "/", readOnly: true }, stdin: { open: command.stdin !== undefined, once: command.stdin !== undefined }, folder: { path: folder, files: {} }, tied: true });
   const { promise: ended, resolve, reject } = Promise.withResolvers<number>();
   ended.catch(() => undefined);
@@ -132,9 +133,11 @@ async function runTask(tasks: SandboxParts["tasks"], folder: string, command: Sa
   }
 }
 
+const RESOLV_CONF = "/etc/resolv.conf";
 const QUIET = ["nosuid", "noexec", "nodev"];
 
-function specOf(id: string, tmp: string, { script, args, env }: SandboxCommand): Spec {
+/** `names`: where /etc/resolv.conf is; often in /run, of which nothing else is seen: it is full of sockets. */
+function specOf(id: string, tmp: string, names: string, { script, args, env }: SandboxCommand): Spec {
   const host = { arch: process.arch === "arm64" ? "aarch64" : "x86_64", kernel: parseKernelRelease(release()), capabilities: [] } as const;
   const seccomp = resolveProfile(DEFAULT_PROFILE, host);
   const none: readonly string[] = [];
@@ -154,6 +157,8 @@ function specOf(id: string, tmp: string, { script, args, env }: SandboxCommand):
       { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "strictatime", "mode=755", "size=65536k"] },
       { destination: "/dev/shm", type: "tmpfs", source: "shm", options: [...QUIET, "mode=1777", "size=65536k"] },
       { destination: "/sys", type: "sysfs", source: "sysfs", options: [...QUIET, "ro"] },
+      { destination: "/run", type: "tmpfs", source: "tmpfs", options: [...QUIET, "mode=755", "size=1024k"] },
+      ...(names.startsWith("/run/") ? [{ destination: names, type: "bind", source: names, options: ["bind", "ro", ...QUIET, "rprivate"] }] : []),
       { destination: "/tmp", type: "bind", source: tmp, options: ["bind", "rw", ...QUIET, "rprivate"] },
     ],
     linux: {
