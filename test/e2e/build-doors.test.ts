@@ -3,9 +3,15 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { kindOf } from "#base/errors.ts";
-import { statusOf } from "#base/grpc/grpc.ts";
+import { method, statusOf } from "#base/grpc/grpc.ts";
+import type { In, Of } from "#base/protobuf.ts";
 import { tarReader } from "#base/tar.ts";
 import { openBuildKitClient, type BuildKitClient, type ClientOptions } from "../fixtures/buildkit-client.ts";
+import { type definition as definitionMessage, statusResponse } from "#spec/buildkit/control.ts";
+import { BRIDGE, bridgeSolveRequest, bridgeSolveResponse, BUILD_ID, pong, returnRequest } from "#spec/buildkit/gateway.ts";
+import { empty } from "#spec/buildkit/workers.ts";
+import { tar } from "../fixtures/tar.ts";
+import { call } from "../security/engine-call.ts";
 import { clientsHere } from "./harness/client.ts";
 import { stories, type Scene } from "./harness.ts";
 
@@ -14,6 +20,10 @@ const once = { only: clientsHere()[0] ?? "docker" } as const;
 
 const open = ({ engine }: Scene, dockerfile: string, options: ClientOptions = {}): Promise<BuildKitClient> =>
   openBuildKitClient(engine.place.socket, { ...options, folders: { dockerfile: { Dockerfile: dockerfile }, ...options.folders } });
+
+const ping = method(`${BRIDGE}/Ping`, empty, pong);
+const bridgeSolve = method(`${BRIDGE}/Solve`, bridgeSolveRequest, bridgeSolveResponse);
+const bridgeReturn = method(`${BRIDGE}/Return`, returnRequest, empty);
 
 const image = (name: string) => [{ type: "image", attrs: { name } }];
 
@@ -66,23 +76,74 @@ story("a step that fails: code, text, and the Dockerfile's lines in the status",
 
 story("a client that goes away takes its build with it", async (scene) => {
   for (const way of ["cancel", "close"] as const) {
-    const client = await open(scene, `FROM busybox\nARG W\nRUN echo begun $W && sleep 98765\n`);
+    await using client = await open(scene, `FROM busybox\nARG W\nRUN echo begun $W && sleep 98765\n`);
     const abort = new AbortController();
     const begun = Promise.withResolvers<void>();
     const building = client.build({ frontendAttrs: { "build-arg:W": way } }, { signal: abort.signal, heard: ({ logs }) => logs.includes("begun") && begun.resolve() });
     const failed = assert.rejects(building, (error) => ["cancelled", "unavailable"].includes(kindOf(error)));
     await begun.promise;
-    assert.equal(processes("sleep\x0098765"), 1);
+    await until(() => processes("sleep\x0098765") === 1, "its process has begun");
     if (way === "cancel") abort.abort();
     else for (const connection of client.connections) connection.destroy();
     await failed;
-    for (let waited = 0; processes("sleep\x0098765") > 0; waited++) {
-      assert.ok(waited < 100, `its processes go on (${way})`);
-      await pause(50);
-    }
-    await client[Symbol.asyncDispose]();
+    await until(() => processes("sleep\x0098765") === 0, `its processes have ended (${way})`);
   }
 }, once);
+
+story("a build that the client drives, and one that is made of another", async (scene) => {
+  await using client = await open(scene, "FROM busybox\nRUN echo one > /one\n");
+  await using second = await open(scene, "FROM first\nRUN cat /one /one > /two\n");
+  const gateway = (ref: string) => ({ metadata: { [BUILD_ID]: [ref] } });
+  const driven = async (from: BuildKitClient, ref: string, name: string, inputs: In<typeof bridgeSolveRequest>, between: (definition: Of<typeof definitionMessage>) => Promise<void>) => {
+    const solving = from.solve({ ref, frontend: "", exporters: [{ type: "moby", attrs: { name } }] });
+    solving.catch(() => {});
+    const { llbCaps } = await from.control.unary(ping, {}, gateway(ref));
+    assert.ok(llbCaps.some(({ id, enabled }) => id === "exporter.image.attestations" && enabled));
+    const { result } = await from.control.unary(bridgeSolve, { frontend: "dockerfile.v0", ...inputs }, gateway(ref));
+    await between(result!.ref!.definition!);
+    await from.control.unary(bridgeReturn, { result: { ref: { id: result!.ref!.id } } }, gateway(ref));
+    return await solving;
+  };
+  await driven(client, "driven-1", "driven:1", {}, async (definition) => {
+    const wish = { frontendOpt: { "context:first": "input:first" }, frontendInputs: { first: definition } };
+    await driven(second, "driven-2", "driven:2", wish, async () => {});
+  });
+  assert.equal(await scene.cli.ok("run", "--rm", "driven:2", "cat", "/two"), "one\none");
+  assert.equal(await scene.cli.ok("run", "--rm", "driven:1", "cat", "/one"), "one");
+  // What the client says went wrong is what becomes of its build.
+  const failing = client.solve({ ref: "driven-3", frontend: "" });
+  failing.catch(() => {});
+  await client.control.unary(bridgeReturn, { error: { code: 2, message: "no, thank you" } }, gateway("driven-3"));
+  await assert.rejects(failing, { message: "no, thank you" });
+  // And of a graph of its own.
+  const refused = client.solve({ ref: "driven-4", frontend: "" });
+  refused.catch(() => {});
+  await assert.rejects(client.control.unary(bridgeSolve, { definition: { def: [Buffer.from("x")] } }, gateway("driven-4")), /graph of instructions/);
+  await client.control.unary(bridgeReturn, {}, gateway("driven-4"));
+  assert.deepEqual({ ...(await refused).exporterResponse }, {});
+}, once);
+
+story("one request: an archive as the body, progress as lines", async ({ engine, cli }) => {
+  const lines = async (path: string, dockerfile: string) => {
+    const { status, body } = await call(engine, "POST", path, { body: tar([{ path: "Dockerfile", data: dockerfile }, { path: "f", data: "in the archive" }]) });
+    assert.equal(status, 200);
+    return body.toString().trim().split("\r\n").map((line) => JSON.parse(line) as { id?: string; aux?: string & { ID?: string }; error?: string });
+  };
+  const told = await lines("/build?version=2&t=one:1&buildargs=%7B%22A%22%3A%22b%22%7D", "FROM busybox\nARG A\nCOPY f /f\nRUN echo $A >> /f\n");
+  const names = told.filter(({ id }) => id === "moby.buildkit.trace").flatMap(({ aux }) => statusResponse.decode(Buffer.from(aux!, "base64")).vertexes.map(({ name }) => name));
+  assert.ok(names.includes("[2/3] COPY f /f"), names.join("; "));
+  assert.equal(told.at(-1)?.id, "moby.image.id");
+  assert.equal(told.at(-1)?.aux?.ID, await cli.ok("image", "inspect", "-f", "{{.Id}}", "one:1"));
+  assert.equal(await cli.ok("run", "--rm", "one:1", "cat", "/f"), "in the archiveb");
+  assert.match((await lines("/build?version=2", "FROM busybox\nRUN exit 4\n")).at(-1)?.error ?? "", /exit code: 4$/);
+}, once);
+
+async function until(isSo: () => boolean, what: string): Promise<void> {
+  for (let waited = 0; !isSo(); waited++) {
+    assert.ok(waited < 100, `not so: ${what}`);
+    await pause(50);
+  }
+}
 
 function processes(command: string): number {
   return readdirSync("/proc").filter((name) => {
