@@ -26,6 +26,8 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const builds = new Map(q.list.all<{ record: string }>().map(({ record }) => fromText(record)).reverse().map((build) => [build.ref, build]));
   const running = new Map<string, Running>();
+  /** Of the files. */
+  const sizes = new Map<string, number>();
   /** Ended, and being written. */
   const ending = new Map<string, Promise<unknown>>();
   const watchers = new Set<Queue<HistoryChange>>();
@@ -95,7 +97,10 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     builds.set(build.ref, build);
     running.delete(build.ref);
     for (const follower of one.followers) follower.end();
-    const written = Promise.all([save(build), one.file.flush()]).then(() => void ending.delete(build.ref));
+    const written = Promise.all([save(build), one.file.flush()]).then(([, bytes]) => {
+      sizes.set(build.ref, bytes);
+      ending.delete(build.ref);
+    });
     ending.set(build.ref, written);
     void written.then(prune).catch(() => undefined);
     tell({ kind: "completed", build });
@@ -105,6 +110,7 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     await Promise.all(going.map(({ ref }) => ending.get(ref)));
     for (const build of going) {
       builds.delete(build.ref);
+      sizes.delete(build.ref);
       tell({ kind: "deleted", build });
     }
     await db.write(() => going.forEach(({ ref }) => q.drop.run(ref))).catch(() => undefined);
@@ -118,7 +124,7 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     let bytes = 0;
     const going: BuildRecord[] = [];
     for (const [place, build] of [...builds.values()].reverse().entries()) {
-      bytes += await stat(pathOf(build.ref)).then(({ size }) => size, () => 0);
+      bytes += sizes.get(build.ref) ?? 0;
       if (!running.has(build.ref) && (place >= maxEntries || build.created < oldest || bytes > MAX_BYTES)) going.push(build);
     }
     if (going.length > 0) await drop(going);
@@ -134,6 +140,7 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     const known = new Set([...builds.keys()].map((ref) => `${fileName(ref)}.zst`));
     const stray = (await readdir(folder)).filter((name) => !known.has(name));
     await Promise.all(stray.map((name) => rm(join(folder, name), { force: true })));
+    await Promise.all([...builds.keys()].map(async (ref) => sizes.set(ref, await stat(pathOf(ref)).then(({ size }) => size, () => 0))));
   }
 }
 
