@@ -71,7 +71,7 @@ buildxStory("a step that fails: its output, its lines, exit code 1", async ({ fi
   assert.match(stderr, /Dockerfile:3\n-+\n {3}1 \| {5}FROM busybox\n {3}2 \| *\n {3}3 \| >>> RUN echo to be seen && exit 9\n/);
   assert.match(stderr, /\nERROR: failed to (?:build: failed to )?solve: process ".*" did not complete successfully: exit code: 9\n$/);
   assert.match(stderr, / > \[2\/2\] RUN echo to be seen && exit 9:\n(?:[\d.]+ )?to be seen\n/);
-});
+}, { ours: true });
 
 buildxStory("Dockerfiles that are none, and files that are not there", async ({ file, attempt }) => {
   const cases: readonly (readonly [text: string, message: RegExp])[] = [
