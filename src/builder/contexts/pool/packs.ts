@@ -72,6 +72,8 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
   let epoch = 0;
   let next = state.next;
   let timer: NodeJS.Timeout | undefined;
+  /** Something was written that no sync covers yet. */
+  let unsettled = false;
   let settling: Promise<void> = Promise.resolve();
   let unlinking: Promise<unknown> = Promise.resolve();
   await load();
@@ -114,7 +116,7 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
       clearTimeout(timer);
       await Promise.all([settling, unlinking]);
       await Promise.all([...packs.values()].map(shut));
-      await settle();
+      if (unsettled) await settle();
     },
   };
 
@@ -209,6 +211,7 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
   }
 
   function settleLater(): void {
+    unsettled = true;
     clearTimeout(timer);
     timer = setTimeout(() => void (settling = settle()), SETTLE_MS);
     timer.unref();
@@ -217,11 +220,13 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
   /** Sizes first: what is appended while the sync goes on is not covered by it. */
   async function settle(): Promise<void> {
     const covered = sizes();
+    unsettled = false;
     try {
       await sync();
       await writeState(covered);
     } catch {
       // Then less is believed after the machine goes down, that is all.
+      unsettled = true;
     }
   }
 
