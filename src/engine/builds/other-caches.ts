@@ -1,4 +1,5 @@
 /** What the build cache lists and prunes besides results of steps: cache mounts, and what clients have sent. */
+import { nowNanos } from "#base/clock.ts";
 import { kindOf } from "#base/errors.ts";
 import type { CacheUsage, OtherCache } from "#builder/cache/cache.ts";
 import type { Contexts } from "#builder/contexts/contexts.ts";
@@ -33,8 +34,9 @@ export function sentContexts(contexts: Pick<Contexts, "usage" | "collect">): Oth
     async list() {
       const { bytes, files, contexts: count } = await contexts.usage();
       if (bytes === 0) return [];
+      // It has no age: what of it was not used for long, the pool lets go of by itself. So no prune by age takes it.
       const description = `files of ${count} contexts (${files})`;
-      return [{ id: CONTEXTS, kind: "source.local", description, parents: [], inUse: false, shared: false, mutable: true, size: bytes, created: 0n, lastUsed: undefined, uses: 0 }];
+      return [{ id: CONTEXTS, kind: "source.local", description, parents: [], inUse: false, shared: false, mutable: true, size: bytes, created: nowNanos(), lastUsed: undefined, uses: 0 }];
     },
     async remove(usages) {
       if (usages.length === 0) return [];
