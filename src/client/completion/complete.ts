@@ -118,6 +118,11 @@ const FIXED: Readonly<Record<string, string>> = {
   "stop-signal": "SIGHUP SIGINT SIGKILL SIGQUIT SIGSTOP SIGTERM SIGUSR1 SIGUSR2",
   type: "container image network volume",
   egress: "deny allow",
+  progress: "auto plain tty quiet rawjson",
+  call: "build check outline targets",
+  "dry-run": "text svg",
+  squash: "new all",
+  allow: "network.host security.insecure device",
   platform: "linux/amd64 linux/arm64",
 };
 

@@ -12,7 +12,7 @@ export type Holdings = Readonly<Record<string, readonly string[]>>;
 const mostHosts = 16;
 
 /** Folders that are made when first needed, and kept: what is in them belongs to networks, volumes and plugins, and goes with these. */
-const madeOnce = (place: Place): string[] => [join(place.execRoot, "names"), join(place.dataRoot, "volumes/.filled"), join(place.execRoot, "plugins")];
+const madeOnce = (place: Place): string[] => [join(place.execRoot, "names"), join(place.dataRoot, "volumes/.filled"), join(place.execRoot, "plugins"), join(place.execRoot, "ssh")];
 
 /** What the builder keeps for the next time: its own tests look at it. */
 const kept = (place: Place): string => join(place.dataRoot, "build");

@@ -14,11 +14,16 @@ export function openRawJson(write: (text: string) => void): Display {
 }
 
 export function solveStatus({ vertexes, statuses, logs, warnings }: Status): object {
+  const base64 = (bytes: Buffer) => bytes.toString("base64");
   return {
-    ...list("vertexes", vertexes.map(({ digest, inputs, name, started, completed, cached, error, progressGroup }) => filled({ digest, inputs, name, started: time(started), completed: time(completed), cached, error, progressGroup }))),
-    ...list("statuses", statuses.map(({ id, vertex, name, total, current, timestamp, started, completed }) => ({ id, ...filled({ vertex, name, total }), current, ...filled({ timestamp: time(timestamp), started: time(started), completed: time(completed) }) }))),
-    ...list("logs", logs.map(({ vertex, stream, msg, timestamp }) => ({ ...filled({ vertex, stream }), data: msg.toString("base64"), timestamp: time(timestamp) }))),
-    ...list("warnings", warnings.map(({ vertex, level, short, detail, url, info, ranges }) => filled({ vertex, level, short: short.toString("base64"), detail: detail.map((line) => line.toString("base64")), url, sourceInfo: info && { ...info, data: info.data.toString("base64") }, range: ranges }))),
+    ...list("vertexes", vertexes.map(({ started, completed, ...vertex }) => filled({ ...vertex, started: time(started), completed: time(completed) }))),
+    ...list("statuses", statuses.map(({ id, current, timestamp, started, completed, ...told }) => ({
+      ...filled({ id, ...told }), current, ...filled({ timestamp: time(timestamp), started: time(started), completed: time(completed) }),
+    }))),
+    ...list("logs", logs.map(({ msg, timestamp, ...log }) => ({ ...filled(log), data: base64(msg), timestamp: time(timestamp) }))),
+    ...list("warnings", warnings.map(({ short, detail, info, ranges, ...warning }) => filled({
+      ...warning, short: base64(short), detail: detail.map(base64), sourceInfo: info && { ...info, data: base64(info.data) }, range: ranges,
+    }))),
   };
 }
 

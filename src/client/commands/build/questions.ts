@@ -9,7 +9,8 @@ type Lint = {
   readonly sources?: readonly { readonly filename?: string; readonly data?: string }[];
   readonly buildError?: { readonly message?: string };
 };
-type LintWarning = { readonly ruleName: string; readonly description?: string; readonly url?: string; readonly detail?: string; readonly location?: { readonly ranges?: readonly { readonly start?: { readonly line?: number }; readonly end?: { readonly line?: number } }[] } };
+type LintWarning = { readonly ruleName: string; readonly url?: string; readonly detail?: string; readonly location?: { readonly ranges?: readonly Range[] } };
+type Range = { readonly start?: { readonly line?: number }; readonly end?: { readonly line?: number } };
 
 /** The exit code: 1 for a check that found something. */
 export function answerQuestion(cli: Cli, { kind, format }: Question, response: SolveResponse): number {
@@ -38,7 +39,7 @@ function showLint({ out }: Cli, { warnings = [], sources = [], buildError }: Lin
   return 1;
 }
 
-function excerpt(source: { readonly filename?: string; readonly data?: string } | undefined, range: { readonly start?: { readonly line?: number }; readonly end?: { readonly line?: number } }): string {
+function excerpt(source: { readonly filename?: string; readonly data?: string } | undefined, range: Range): string {
   const first = range.start?.line ?? 0;
   const last = Math.max(first, range.end?.line ?? 0);
   if (source?.data === undefined || first === 0) return "";
