@@ -1,5 +1,6 @@
 /** POST /build, version 1: an archive comes in, messages go out while it is built. */
 import { randomBytes } from "node:crypto";
+import { sha256 } from "#base/digest.ts";
 import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
 import type { BuildRequest } from "#builder/builder.ts";
 import type { BuildEvent } from "#builder/events.ts";
@@ -11,33 +12,29 @@ import { openClassicClient } from "./client.ts";
 import { failureMessage } from "./failure-message.ts";
 import { classicRequest } from "./request.ts";
 import { openOut } from "./out.ts";
-import { openTranscript } from "./transcript.ts";
+import { openTranscript, type TranscriptOptions } from "./transcript.ts";
 
-export type ClassicParts = Pick<Builds, "build" | "contexts">;
-
-const MAX_SEEN = 20_000;
+export type ClassicParts = Pick<Builds, "build" | "contexts" | "cache">;
 
 export type Classic = { build(call: ApiCall): Promise<Answer> };
 
 export function openClassic(parts: ClassicParts): Classic {
-  const seen = openSeen();
+  const seen = openSeen(parts.cache);
   return { build: (call) => build(parts, call, seen) };
 }
 
-/** Ids of steps that were told by any build of this engine, the newest. */
-function openSeen(): Seen {
-  const seen = new Set<string>();
+type Seen = TranscriptOptions["seen"];
+
+/** Steps that were told before, by this engine or one before it: as long as the cache knows of them. */
+function openSeen({ fact, learn }: Builds["cache"]): Seen {
+  const keyOf = (id: string) => sha256(`a step of the classic builder ${id}`);
   return {
-    has: (id) => seen.has(id),
-    add(id) {
-      seen.delete(id);
-      seen.add(id);
-      if (seen.size > MAX_SEEN) seen.delete(seen.values().next().value!);
+    has: (id) => fact(keyOf(id)) !== undefined,
+    add: (id) => {
+      if (fact(keyOf(id)) === undefined) learn(keyOf(id), "told");
     },
   };
 }
-
-type Seen = { has(id: string): boolean; add(id: string): void };
 
 async function build({ build: run, contexts }: ClassicParts, call: ApiCall, seen: Seen): Promise<Answer> {
   const asked = classicRequest(call.query, newRef(text(call.query, "buildid")));

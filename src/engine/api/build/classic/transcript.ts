@@ -24,7 +24,7 @@ export type TranscriptOptions = {
   readonly removed: boolean;
   readonly removedOnFailure: boolean;
   readonly noCache: boolean;
-  /** Ids that were told before. */
+  /** Ids of such steps that were told before. */
   readonly seen: { has(id: string): boolean; add(id: string): void };
 };
 
@@ -132,6 +132,7 @@ function tellConfig(state: State, step: Step): boolean {
     enter(state, step);
     leave(state);
   }
+  seen.add(next);
   return finish(state, step, next);
 }
 
@@ -163,7 +164,6 @@ function leave(state: State): void {
 /** Of a FROM with triggers, and of these, only the last says what came of it. */
 function finish(state: State, step: Step, id: string): true {
   state.id = id;
-  state.options.seen.add(id);
   state.stages.set(step.stage, id);
   if (state.steps![state.at + 1]?.onBuild !== true) say(state, ` ---> ${id}\n`);
   return true;
