@@ -16,7 +16,7 @@ import type { RunParts } from "./run.ts";
 import { newStepId, stepRecord } from "./step.ts";
 import { removeFolder, runTask } from "./task.ts";
 
-export type ExecParts = RunParts & { readonly caches: Caches; readonly trees: Trees };
+export type ExecParts = RunParts & { readonly caches: Caches; readonly trees: Trees; readonly sockets: () => Promise<string> };
 
 export async function exec(parts: ExecParts, op: ExecOp, inputs: readonly Tree[], context: StepContext): Promise<LayerTree> {
   checkEntitled(op, context, parts.allowed());

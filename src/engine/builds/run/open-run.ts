@@ -2,6 +2,7 @@
 import { fail } from "#base/errors.ts";
 import { exec } from "./exec.ts";
 import { openCaches } from "./caches.ts";
+import { socketFolder } from "./ssh.ts";
 import { openTrees } from "./trees.ts";
 import type { Run, RunParts } from "./run.ts";
 
@@ -9,12 +10,13 @@ export function openRun(parts: RunParts): Run {
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
   const caches = openCaches(parts.containers);
+  const sockets = socketFolder(parts.containers.config.execRoot);
   const trees = openTrees({ ...parts.contexts, kernel: parts.containers.kernel, folder: parts.folder });
   return {
     caches,
     exec(op, inputs, context) {
       const signal = AbortSignal.any([context.signal, closing.signal]);
-      const work = exec({ ...parts, caches, trees }, op, inputs, { ...context, signal });
+      const work = exec({ ...parts, caches, trees, sockets }, op, inputs, { ...context, signal });
       const settled = work.catch(() => {}).finally(() => running.delete(settled));
       running.add(settled);
       return work;

@@ -11,18 +11,22 @@ import { type Mounted, type MountWish, point } from "./mounts.ts";
 
 type Ssh = Extract<ExecMount, { type: "ssh" }>;
 
+/** Where such sockets are: in the exec root, whose paths are short, as a socket's may have 107 bytes. Emptied when first needed. */
+export function socketFolder(execRoot: string): () => Promise<string> {
+  const path = `${execRoot}/ssh`;
+  let made: Promise<string> | undefined;
+  return () => (made ??= rm(path, { recursive: true, force: true }).then(() => mkdir(path, { recursive: true, mode: 0o700 })).then(() => path));
+}
+
 /** @throws not-found when it is required and the client offers none */
-export async function sshMount({ containers }: ExecParts, { id, context, held, op }: MountWish, { mount, index }: { mount: Ssh; index: number }): Promise<Mounted> {
+export async function sshMount({ sockets }: ExecParts, { id, context, held, op }: MountWish, { mount, index }: { mount: Ssh; index: number }): Promise<Mounted> {
   if (!(await offered(context, mount.id))) {
     if (mount.required) throw fail("not-found", `unset ssh forward key ${mount.id}`);
     return {};
   }
   const place = op.mounts.slice(0, index).filter(({ type }) => type === "ssh").length;
   const target = mount.target || `/run/buildkit/ssh_agent.${place}`;
-  // In the exec root, whose paths are short: a socket's may have 107 bytes.
-  const folder = `${containers.config.execRoot}/ssh`;
-  const path = `${folder}/${id.slice(0, 24)}.${index}`;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = `${await sockets()}/${id.slice(0, 24)}.${index}`;
   const server = createServer((socket) => void join(context, mount.id, socket));
   held.defer(() => rm(path, { force: true }));
   held.defer(() => void server.close());
