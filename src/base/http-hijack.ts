@@ -16,14 +16,23 @@ export type JoinOptions = { readonly input: boolean; readonly probeMs?: number }
 
 /** Takes the socket of a request from Node's parser. The request's body must have been read to its end. */
 export function takeSocket(request: IncomingMessage, response: ServerResponse): Duplex {
-  const socket = request.socket;
-  const ours = () => {};
+  const socket = takeFromParser(request.socket);
+  response.detachSocket(socket);
+  return socket;
+}
+
+/** The same of a connection on which no request was understood; `head`: what was read of it. */
+export function takeUnread(socket: Socket, head: Buffer): Duplex {
+  takeFromParser(socket).unshift(head);
+  return socket;
+}
+
+function takeFromParser(socket: Socket): Socket {
   // Adding a listener for data makes Node stop reading the descriptor from inside its parser.
-  socket.on("data", ours);
+  socket.on("data", () => {});
   socket.pause();
   for (const event of ["data", "end", "drain", "timeout", "resume", "pause"]) socket.removeAllListeners(event);
   socket.on("error", () => socket.destroy());
-  response.detachSocket(socket as Socket);
   socket.setTimeout(0);
   return socket;
 }

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { messageOf } from "./errors.ts";
 import type { Address, Call, HttpServer, HttpServerOptions } from "./http.ts";
-import { linger, takeSocket } from "./http-hijack.ts";
+import { linger, takeSocket, takeUnread } from "./http-hijack.ts";
 import { bind, type Bound } from "./http-listen.ts";
 
 // Not by `import`: that reads every export of the module, and among node:http's are lazy ones that load a whole web
@@ -83,7 +83,13 @@ function createFor(address: Address, options: HttpServerOptions, hijacked: Set<D
     if (head.length > 0) raw.unshift(head);
     serve(request, responseOn(request, raw), raw, true);
   });
-  server.on("clientError", refuseGarbage);
+  server.on("clientError", (error: ParserError, socket: Duplex) => {
+    const { http2 } = options;
+    if (error.code !== "HPE_PAUSED_H2_UPGRADE" || error.rawPacket === undefined || http2 === undefined || !trusted) return refuseGarbage(error, socket);
+    const stream = takeUnread(socket as Socket, error.rawPacket);
+    track(stream, hijacked);
+    http2(stream);
+  });
   return server;
 }
 
@@ -101,6 +107,9 @@ function track(stream: Duplex, hijacked: Set<Duplex>): void {
   hijacked.add(stream);
   stream.once("close", () => hijacked.delete(stream));
 }
+
+/** `rawPacket`: what the parser was given last. */
+type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
 
 /** What is not HTTP, or too much of it. */
 function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {

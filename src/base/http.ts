@@ -45,6 +45,8 @@ export type HttpServerOptions = {
   serve(call: Call): Promise<void>;
   /** Whether an upgrade is possible there; elsewhere the header is ignored, as HTTP wants. */
   mayHijack(path: string): boolean;
+  /** A connection that begins with HTTP/2's preface, of a client that may be trusted; else it is garbage. */
+  http2?(connection: Duplex): void;
   log: Log;
 };
 

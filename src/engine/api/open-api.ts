@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { openHttpServer } from "#base/http.ts";
 import type { Api, ApiParts } from "./api.ts";
 import { openBuildKitLater } from "./build/buildkit/later.ts";
@@ -46,5 +47,6 @@ export function openApi(parts: ApiParts): Api {
     ...laterRoutes(),
   ];
   const { serve, mayHijack } = serving({ routes, version: parts.facts.version, log: parts.log });
-  return openHttpServer({ serve, mayHijack, log: parts.log });
+  const http2 = (stream: Duplex): void => void buildKit().then((doors) => doors.connection(stream), () => stream.destroy());
+  return openHttpServer({ serve, mayHijack, http2, log: parts.log });
 }

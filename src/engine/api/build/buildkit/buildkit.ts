@@ -13,6 +13,7 @@
  * session a BuildClient (client.ts), events a status stream (status-feed.ts), a failure a status with the Dockerfile's lines
  * (failure.ts). A graph of a client's own (LLB) is refused: there is one way to say what a build does, and it is checked.
  */
+import type { Duplex } from "node:stream";
 import type { Log } from "#base/log.ts";
 import type { Platform } from "#spec/platform.ts";
 import type { Builds } from "../../../builds/builds.ts";
@@ -38,6 +39,8 @@ export type Worker = {
 export type BuildKit = {
   session(call: ApiCall): Promise<Answer>;
   grpc(call: ApiCall): Promise<Answer>;
+  /** The same on a connection that spoke HTTP/2 from the beginning, as buildctl's and buildx's remote driver do. */
+  connection(stream: Duplex): void;
   /** POST /build?version=2 */
   build(call: ApiCall): Promise<Answer>;
   /** POST /build/cancel?id=…: nothing happens when no such build is under way. */

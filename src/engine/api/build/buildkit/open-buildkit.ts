@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { fail, messageOf } from "#base/errors.ts";
 import { serveGrpc, served, type GrpcConnection } from "#base/grpc/grpc.ts";
 import type { BuildKit, BuildKitParts } from "./buildkit.ts";
@@ -14,6 +15,12 @@ export function openBuildKit(parts: BuildKitParts): BuildKit {
   const connections = new Set<GrpcConnection>();
   const find = served(controlMethods(parts, sessions, jobs));
   const failed = (path: string, error: unknown) => parts.log.debug("build: a call failed", { path, error: messageOf(error), stack: error instanceof Error ? error.stack : undefined });
+  function serve(stream: Duplex): void {
+    const connection = serveGrpc(stream, { find, failed });
+    connections.add(connection);
+    void connection.closed.then(() => connections.delete(connection));
+  }
+
   return {
     async session(call) {
       const headers = sessionHeaders(call.request);
@@ -26,10 +33,12 @@ export function openBuildKit(parts: BuildKitParts): BuildKit {
     async grpc(call) {
       if (!call.upgrade) throw fail("invalid", "gRPC is an upgrade of the connection: Connection: Upgrade, Upgrade: h2c");
       if (connections.size >= MAX_CONNECTIONS) throw fail("unavailable", `there are ${MAX_CONNECTIONS} connections of builders already`);
-      const connection = serveGrpc(call.upgradeTo("h2c", {}), { find, failed });
-      connections.add(connection);
-      void connection.closed.then(() => connections.delete(connection));
+      serve(call.upgradeTo("h2c", {}));
       return undefined;
+    },
+    connection(stream) {
+      if (connections.size >= MAX_CONNECTIONS) stream.destroy();
+      else serve(stream);
     },
     build: (call) => buildInOne(parts, sessions, jobs, call),
     cancel: (ref) => jobs.find(ref)?.abort.abort(fail("cancelled", "context canceled")),
