@@ -113,7 +113,7 @@ const EPOCH = 1_700_000_000;
 story("SOURCE_DATE_EPOCH: the same commit, built by two engines of two folders, is the same image", async ({ engine, cli, folder }) => {
   const dockerfile = DOCKERFILE.replace("date > made", "touch made");
   const attrs = { "build-arg:SOURCE_DATE_EPOCH": String(EPOCH) };
-  const exporters = [{ type: "image", attrs: { name: "epoch" } }, { type: "oci", attrs: {} }, { type: "tar", attrs: {} }];
+  const exporters = [{ type: "image", attrs: { name: "epoch", unpack: "true" } }, { type: "oci", attrs: {} }, { type: "tar", attrs: {} }];
   const first = await build(engine, dockerfile, { exporters, attrs });
   assert.equal(await cli.ok("run", "--rm", "epoch", "stat", "-c", "%Y", "/w/c"), String(EPOCH));
   await cli.ok("save", "-o", join(folder, "busybox.tar"), "busybox");

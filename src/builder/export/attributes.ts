@@ -47,7 +47,8 @@ export function imageOptions({ type, attributes }: ExportWish, { annotations }: 
     compression: asked ?? (push || type !== "image" ? "gzip" : undefined),
     level: levelOf(attributes["compression-level"]),
     force: isOn(attributes, "force-compression"),
-    oci: isOn(attributes, "oci-mediatypes", type !== "docker"),
+    // Docker's own types know no zstd.
+    oci: asked === "zstd" || isOn(attributes, "oci-mediatypes", type !== "docker"),
     epoch,
     rewrite: epoch !== undefined && isOn(attributes, "rewrite-timestamp", true),
     annotations: [...Object.entries(annotations).map(([key, value]) => annotation(key, value)), ...annotationAttributes(attributes)],

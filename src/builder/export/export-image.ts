@@ -5,9 +5,9 @@ import { familiar, canonical, parseReference, withDefaultTag } from "#spec/refer
 import type { Outcome } from "../build.ts";
 import type { ExportWish } from "../builder.ts";
 import { internalStep, type Progress } from "../internal-step.ts";
-import { imageOptions, type ImageOptions } from "./attributes.ts";
+import { imageOptions, type ImageOptions, isOn } from "./attributes.ts";
 import type { ExporterParts } from "./export.ts";
-import { makeImages } from "./images.ts";
+import { type MadeImage, makeImages } from "./images.ts";
 import type { Exported, Parts } from "./open-exporter.ts";
 
 export async function exportImage(parts: Parts, outcome: Outcome, wish: ExportWish): Promise<Exported> {
@@ -17,9 +17,10 @@ export async function exportImage(parts: Parts, outcome: Outcome, wish: ExportWi
   const names = options.names.map(checkedName);
   return await internalStep(outcome.report, request.ref, "exporting to image", async (progress) => {
     progress({ id: "exporting layers", current: 0, total: 0 });
-    const { target } = await makeImages({ ...parts, lease, outcome, options, inline: parts.inline?.(outcome) });
+    const { target, images } = await makeImages({ ...parts, lease, outcome, options, inline: parts.inline?.(outcome) });
     progress({ id: "exporting layers", current: 0, total: 0, done: true });
     said(progress, `writing image ${target.digest}`);
+    if (isOn(wish.attributes, "unpack")) for (const image of images) await unpack(parts, outcome, image, progress);
     if (options.store) await parts.name(lease, target, names);
     for (const name of options.store ? names : []) said(progress, `naming to ${canonical(withDefaultTag(parseReference(name)))}`);
     for (const name of options.push ? names : []) await push(parts, outcome, { name, target, options, progress });
@@ -32,6 +33,13 @@ function checkedName(name: string): string {
   const reference = parseReference(name);
   if (reference.digest !== undefined) throw fail("invalid", `refusing to create a tag with a digest reference: ${name}`);
   return familiar(withDefaultTag(reference));
+}
+
+/** What lies there already is not made again. */
+async function unpack({ core }: Parts, { lease, signal }: Outcome, { layers, config }: MadeImage, progress: Progress): Promise<void> {
+  const top = await core.layers.unpack(lease, layers, { signal });
+  if (top !== "") await core.link(`content/${config.digest}`, [`snapshot/${top}`]);
+  said(progress, `unpacking ${config.digest}`);
 }
 
 type Pushing = { readonly name: string; readonly target: Descriptor; readonly options: ImageOptions; readonly progress: Progress };
