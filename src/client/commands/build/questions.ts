@@ -3,6 +3,7 @@ import { fail } from "#base/errors.ts";
 import type { SolveResponse } from "../../build/build.ts";
 import type { Question } from "../../build/wish/wish.ts";
 import type { Cli } from "../../client.ts";
+import { alignColumns } from "../../format/columns.ts";
 
 type Lint = {
   readonly warnings?: readonly LintWarning[];
@@ -21,9 +22,31 @@ export function answerQuestion(cli: Cli, { kind, format }: Question, response: S
   if (format === "json") cli.out.write(`${json.trim()}\n`);
   else if (kind === "check") return showLint(cli, JSON.parse(json) as Lint);
   else if (kind === "plan") cli.out.write(`${(format === "svg" ? response["result.svg"] : undefined) ?? text}`.replace(/\n*$/, "\n"));
-  else cli.out.write(`${text.trim()}\n`);
+  else cli.out.write(kind === "targets" ? targetsText(JSON.parse(json) as Targets) : outlineText(JSON.parse(json) as Outline));
   return status;
 }
+
+type Named = { readonly name: string; readonly description?: string };
+type Targets = { readonly targets?: readonly { readonly name?: string; readonly default?: boolean; readonly description?: string }[] };
+type Outline = Partial<Named> & { readonly args?: readonly (Named & { readonly value?: string })[]; readonly secrets?: readonly Wanted[]; readonly ssh?: readonly Wanted[] };
+type Wanted = { readonly name: string; readonly required?: boolean };
+
+function targetsText({ targets = [] }: Targets): string {
+  return table([["TARGET", "DESCRIPTION"], ...targets.map(({ name = "", default: isDefault = false, description = "" }) => [`${name}${isDefault ? `${name === "" ? "" : " "}(default)` : ""}`, description])]);
+}
+
+function outlineText({ name = "", description = "", args = [], secrets = [], ssh = [] }: Outline): string {
+  const wanted = ({ name: id, required = false }: Wanted) => [id, required ? "true" : ""];
+  const head = [name === "" ? "" : `TARGET:      ${name}\n`, description === "" ? "" : `DESCRIPTION: ${description}\n`].join("");
+  const tables = [
+    args.length === 0 ? "" : table([["BUILD ARG", "VALUE", "DESCRIPTION"], ...args.map((one) => [one.name, one.value ?? "", one.description ?? ""])]),
+    secrets.length === 0 ? "" : table([["SECRET", "REQUIRED"], ...secrets.map(wanted)]),
+    ssh.length === 0 ? "" : table([["SSH", "REQUIRED"], ...ssh.map(wanted)]),
+  ];
+  return [head, ...tables].filter((part) => part !== "").join("\n") || "There is nothing to be said of it.\n";
+}
+
+const table = (rows: readonly (readonly string[])[]): string => alignColumns(rows.map((row) => row.join("\t"))).map((line) => `${line.trimEnd()}\n`).join("");
 
 function showLint({ out }: Cli, { warnings = [], sources = [], buildError }: Lint): number {
   if (warnings.length === 0 && buildError === undefined) {
