@@ -7,9 +7,11 @@ import { fileURLToPath } from "node:url";
 import { cell, cleanup, leftOvers, testFolder, testKernel } from "#core/core-fixture.ts";
 import { openCore } from "#core/core.ts";
 import { enterView } from "#core/tasks/view.ts";
+import { tarArchive } from "#base/tar-write.ts";
 import { readHostFacts } from "#runtime/facts.ts";
 import type { Op } from "#linux/ops.ts";
 import { chainIds } from "#spec/image.ts";
+import type { FileAction } from "../graph.ts";
 import type { Draft } from "./files.ts";
 import { copyOf, dir, file, layerLines, openWorld, SCRATCH, symlink, type World } from "./files-fixture.ts";
 
@@ -89,6 +91,20 @@ test("a file that an earlier step made is another name of it, and outlives it", 
   rmSync(`${world.core.snapshots.tree(two.snapshot!)}/app/d/f9`);
   const three = await world.perform([...copy, { action: "mkdir", path: "/more", mode: 0o755, parents: true }], SCRATCH, changed);
   assert.equal(at(three, "app/d/f9").size, "content 9".length);
+});
+
+test("what replaced a file in the same step is not taken for it later", root, async (t) => {
+  const world = await openWorld(t);
+  const archive = tarArchive([{ name: "a", type: "file", data: "of the archive", mode: 0o644, sec: 1000 }]);
+  const context = await world.folder([dir("x"), file("x/a", "of the context"), dir("y"), symlink("y/a", "/nothing"), file("z.tar", archive as unknown as string)]);
+  const stage = await world.base([dir("x"), file("x/a", "of the stage")]);
+  const copy = copyOf("x", "/w/");
+  const others: FileAction[] = [copyOf("z.tar", "/w/", { unpack: true }), copyOf("y", "/w/"), copyOf("x", "/w/", { from: 2 }), { action: "mkfile", path: "/w/a", name: "a", data: "of a heredoc", mode: 0o644 }];
+  for (const other of others) {
+    await world.perform([copy, other], SCRATCH, context, stage);
+    const lines = await layerLines(world, await world.perform([copy, { action: "mkdir", path: `/${others.indexOf(other)}`, mode: 0o755, parents: true }], SCRATCH, context, stage));
+    assert.ok(lines.includes("f 644 0:0 w/a = of the context"), lines.join("\n"));
+  }
 });
 
 async function otherWorld(t: TestContext, digest: string, files: ReturnType<typeof file>[]) {

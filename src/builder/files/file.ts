@@ -11,7 +11,7 @@ import type { FilesParts } from "./files.ts";
 import { fillDraft } from "./fill.ts";
 import { type Ground, openGround } from "./ground.ts";
 import { describeFile, type MadeBefore } from "./made-before.ts";
-import { baseOf, cleanPath, encodeName, joinPath, parentOf } from "./names.ts";
+import { baseOf, cleanPath, decodeName, encodeName, joinPath, parentOf } from "./names.ts";
 import { type Owner, resolveOwner } from "./owner.ts";
 import { type CopyPlan, type CopyRules, emptyPlan, makeDirectories, planMatch, prepareDestination } from "./plan-copy.ts";
 import { type Match, select } from "./select.ts";
@@ -122,6 +122,8 @@ async function copyMatches(acting: Acting, action: CopyAction, { source, from, m
     await fill(acting, plan, from);
     const { mounts } = acting.draft;
     await unpack(acting.parts, source.read(archive), { mounts, destination: target, owner: rules.owner, what: `/${match.name}`, signal: acting.signal });
+    // It may have replaced anything.
+    acting.made.clear();
     [plan, ground] = [emptyPlan(), groundOf(acting)];
   }
   await fill(acting, plan, from);
@@ -132,8 +134,13 @@ async function fill({ parts, base, draft, made, lease, signal }: Acting, plan: C
   const files = from?.kind === "files" && parts.core.snapshots.whiteouts === "marks" ? filesOf(plan) : new Map<string, string>();
   const same = files.size === 0 ? undefined : parts.before.find(files, lease);
   await fillDraft(parts, plan, { tree: draft.tree, base, from, signal, ...(same && { same }) });
+  // Whatever else was made at a path is not what was remembered of it.
+  for (const path of pathsOf(plan)) made.delete(path);
   for (const [path, file] of files) made.set(path, file);
 }
+
+const pathsOf = ({ steps }: CopyPlan): string[] =>
+  steps.flatMap((step) => (step.kind !== "op" ? [step.path] : "path" in step.op && step.op.path instanceof Uint8Array ? [decodeName(Buffer.from(step.op.path))] : []));
 
 function filesOf({ steps }: CopyPlan): Map<string, string> {
   return new Map(steps.flatMap((step) => {
