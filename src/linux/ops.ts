@@ -139,7 +139,7 @@ export const OPS = {
   /** The modes of paths, each with its NUL, that no link leads through, as u32s; 0 where nothing is. */
   modes: shape("dir", "paths"),
   /** What is at path below dir (no link leads there) and in it, a directory before what is in it, by name, `depth` levels down
-   * (-1: all), as the op's output, in pieces of whole records. See src/core/layers/walk.ts. */
+   * (-1: all), as the op's output, in pieces of whole records: see src/builder/files/layer-source.ts. */
   walk: shape("dir depth", "path"),
   /** A file at path, relative to the current directory, as putFile makes it, from `length` bytes at `offset` (-1: all) of the
    * file in slot `from`, or at fromPath below it. */
