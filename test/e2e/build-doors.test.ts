@@ -1,13 +1,14 @@
 /** BuildKit's doors, by a client of the test's own: what every client of them relies on. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { kindOf } from "#base/errors.ts";
-import { method, statusOf } from "#base/grpc/grpc.ts";
+import { method, openGrpcClient, statusOf } from "#base/grpc/grpc.ts";
 import type { In, Of } from "#base/protobuf.ts";
 import { tarReader } from "#base/tar.ts";
 import { openBuildKitClient, type BuildKitClient, type ClientOptions } from "../fixtures/buildkit-client.ts";
-import { type definition as definitionMessage, statusResponse } from "#spec/buildkit/control.ts";
+import { CONTROL, type definition as definitionMessage, infoResponse, statusResponse } from "#spec/buildkit/control.ts";
 import { BRIDGE, bridgeSolveRequest, bridgeSolveResponse, BUILD_ID, pong, returnRequest } from "#spec/buildkit/gateway.ts";
 import { empty } from "#spec/buildkit/workers.ts";
 import { tar } from "../fixtures/tar.ts";
@@ -121,6 +122,13 @@ story("a build that the client drives, and one that is made of another", async (
   await assert.rejects(client.control.unary(bridgeSolve, { definition: { def: [Buffer.from("x")] } }, gateway("driven-4")), /graph of instructions/);
   await client.control.unary(bridgeReturn, {}, gateway("driven-4"));
   assert.deepEqual({ ...(await refused).exporterResponse }, {});
+}, once);
+
+story("HTTP/2 from the first byte", async ({ engine }) => {
+  const client = openGrpcClient(connect(engine.place.socket));
+  const { buildkitVersion } = await client.unary(method(`${CONTROL}/Info`, empty, infoResponse), {});
+  assert.equal(buildkitVersion?.package, "gantry");
+  client.close();
 }, once);
 
 story("one request: an archive as the body, progress as lines", async ({ engine, cli }) => {

@@ -51,7 +51,7 @@ const TRANSFERRING = "transferring context:";
 async function readLocal(run: Run, index: number, { name, include, exclude }: LocalOp): Promise<Known> {
   run.tell.started(index);
   const progress = run.tell.progress(index);
-  const tree = await run.options.client.files(name, { include, exclude, signal: run.signal, told: (bytes, done) => progress({ id: TRANSFERRING, name: TRANSFERRING, current: bytes, total: done ? bytes : 0 }) });
+  const tree = await run.options.client.files(name, { include, exclude, signal: run.signal, told: (bytes, done) => progress({ id: TRANSFERRING, name: TRANSFERRING, current: bytes, total: 0, done }) });
   keep(run, { tree, created: 0n });
   run.tell.completed(index, false);
   return here(sha256(`local ${tree.digest}`), tree, false);

@@ -73,7 +73,7 @@ export type StepContext = {
   readonly signal: AbortSignal;
   /** A promise: to be waited for before more is told. */
   readonly log: (stream: 1 | 2, data: Uint8Array) => void | Promise<void>;
-  readonly progress: (status: { readonly id: string; readonly name: string; readonly current: number; readonly total: number }) => void;
+  readonly progress: (status: { readonly id: string; readonly name: string; readonly current: number; readonly total: number; readonly done?: boolean }) => void;
   readonly debugOnFail?: boolean;
   /** The step's. */
   readonly platform?: Platform;

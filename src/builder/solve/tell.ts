@@ -66,11 +66,11 @@ export function openTelling({ steps }: Graph, { ids, same, needed }: Vertices, o
       report(index, { started: open?.started ?? now, completed: now, ...(cached && { cached }), ...(result !== undefined && { result }) }, cached ? [] : open?.why);
     },
     log: (index) => (stream, data) => options.report({ kind: "log", vertex: ids[index]!, stream, data, time: nowNanos() }),
-    progress: (index) => ({ id, name, current, total }) => {
+    progress: (index) => ({ id, name, current, total, done = total > 0 && current >= total }) => {
       const key = `${index} ${id}`;
       const started = statuses.get(key) ?? nowNanos();
       statuses.set(key, started);
-      const completed = total > 0 && current >= total ? { completed: nowNanos() } : {};
+      const completed = done ? { completed: nowNanos() } : {};
       options.report({ kind: "status", vertex: ids[index]!, id, name, current, total, started, ...completed });
     },
     end() {
