@@ -12,7 +12,7 @@ import { makeLayer } from "./places.ts";
 
 type Bind = Extract<ExecMount, { type: "bind" }>;
 /** A part of a tree: what is mounted or copied of `from`. */
-export type Seen = { readonly from: Source; readonly subpath: string; readonly type: "directory" | "file" };
+type Seen = { readonly from: Source; readonly subpath: string; readonly type: "directory" | "file" };
 type Source = Exclude<BindTree["from"], { kind: "data" }>;
 
 export async function bindMount(parts: ExecParts, wish: MountWish, { mount, index }: { mount: Bind; index: number }): Promise<Mounted> {

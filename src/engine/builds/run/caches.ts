@@ -12,10 +12,10 @@ import type { Context } from "../../containers/context.ts";
 import type { VolumeRecord } from "../../engine.ts";
 import type { CacheMount, CacheMounts } from "./run.ts";
 
-export const CACHE_LABEL = "com.gantry.build.cache";
+const CACHE_LABEL = "com.gantry.build.cache";
 const SHARING_LABEL = "com.gantry.build.cache.sharing";
 
-export type Sharing = CacheMount["sharing"];
+type Sharing = CacheMount["sharing"];
 
 export type CacheWish = {
   /** As the Dockerfile says it, and of what its first content was made ("" : of nothing). */

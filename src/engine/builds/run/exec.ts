@@ -5,16 +5,16 @@ import type { StepContext } from "#builder/solve/solve.ts";
 import type { LayerTree, Tree } from "#builder/tree.ts";
 import type { ContainerRecord } from "../../engine.ts";
 import type { Caches } from "./caches.ts";
-import type { Trees } from "./trees.ts";
 import { debug } from "./debug.ts";
 import { checkEntitled } from "./entitled.ts";
 import { exitFailure, KILLED_FOR_MEMORY, notStarted, shortReason } from "./failure.ts";
 import { mountAll } from "./mounts.ts";
-import { checkPlatform } from "./platform.ts";
 import { relayOutput } from "./output.ts";
+import { checkPlatform } from "./platform.ts";
 import type { RunParts } from "./run.ts";
 import { newStepId, stepRecord } from "./step.ts";
 import { removeFolder, runTask } from "./task.ts";
+import type { Trees } from "./trees.ts";
 
 export type ExecParts = RunParts & { readonly caches: Caches; readonly trees: Trees; readonly sockets: () => Promise<string> };
 

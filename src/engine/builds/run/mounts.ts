@@ -36,7 +36,7 @@ export type Mounted = {
   readonly tmpfs?: HostConfig["Mounts"][number];
 };
 
-export type MountedStep = {
+type MountedStep = {
   readonly root: Mounts;
   readonly points: readonly MountPoint[];
   readonly trees: Readonly<Record<string, BindTree>>;

@@ -46,10 +46,10 @@ async function interpreters(table: string): Promise<Entry[]> {
   return texts.flatMap((text) => parseEntry(text) ?? []);
 }
 
-export type Entry = { readonly offset: number; readonly magic: Buffer; readonly mask: Buffer | undefined };
+type Entry = { readonly offset: number; readonly magic: Buffer; readonly mask: Buffer | undefined };
 
 /** As the kernel shows it: "enabled", "interpreter …", "flags: …", "offset 0", "magic 7f45…", "mask ffff…". Undefined: not enabled, or by the name's end. */
-export function parseEntry(text: string): Entry | undefined {
+function parseEntry(text: string): Entry | undefined {
   const [state, ...lines] = text.split("\n");
   const value = (name: string) => lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1);
   const magic = value("magic");
@@ -59,6 +59,6 @@ export function parseEntry(text: string): Entry | undefined {
 }
 
 /** Bytes past what we know of a program count as 0, as they are there in padding. */
-export function matches({ offset, magic, mask }: Entry, head: Buffer): boolean {
+function matches({ offset, magic, mask }: Entry, head: Buffer): boolean {
   return magic.length > 0 && magic.every((byte, index) => (((head[offset + index] ?? 0) ^ byte) & (mask?.[index] ?? 0xff)) === 0);
 }

@@ -17,7 +17,7 @@ import { availableParallelism } from "node:os";
 const HOSTNAME = "buildkitsandbox";
 
 /** What a step has mounted besides what every container has. */
-export type StepMounts = { readonly points: readonly MountPoint[]; readonly env: readonly string[]; readonly tmpfs: HostConfig["Mounts"] };
+type StepMounts = { readonly points: readonly MountPoint[]; readonly env: readonly string[]; readonly tmpfs: HostConfig["Mounts"] };
 
 /** 64 hexadecimal digits, as a container's: its task, cgroup, endpoint and folder are called so. */
 export const newStepId = (): string => randomBytes(32).toString("hex");

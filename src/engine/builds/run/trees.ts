@@ -20,7 +20,7 @@ export type Trees = {
 /** `subpath`: of a file its name in the folder; of a directory "": the folder is it. */
 export type TreePart = { readonly from: { readonly kind: "folder"; readonly path: string }; readonly subpath: string; readonly type: "directory" | "file" };
 
-export type TreesParts = { readonly kernel: Kernel; readonly pool: FilePool; readonly hold: (tree: FileTree) => Disposable; /** The trees' own. */ readonly folder: string };
+type TreesParts = { readonly kernel: Kernel; readonly pool: FilePool; readonly hold: (tree: FileTree) => Disposable; /** The trees' own. */ readonly folder: string };
 
 /** Kept without anybody who uses them: so many, and so long. */
 const KEPT = 4;
