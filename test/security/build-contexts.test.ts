@@ -28,7 +28,7 @@ async function build(engine: Engine, context: { readonly body?: Buffer; readonly
 const dockerfile = (...lines: string[]): Entry => ({ path: "Dockerfile", data: lines.map((line) => `${line}\n`).join("") });
 
 attack("BLD-06 a subdirectory that leads out of the repository", async ({ engine, canary }) => {
-  const server = await served();
+  await using server = await served();
   const repository = server.create("r");
   repository.write("in/Dockerfile", "FROM scratch\nCOPY . /\n");
   symlinkSync(canary, join(repository.folder, "out"));
@@ -43,11 +43,10 @@ attack("BLD-06 a subdirectory that leads out of the repository", async ({ engine
   }
   const { failed, text } = await remote("main:within");
   assert.ok(!failed, text);
-  await server.end();
 }, { skip: gitMissing });
 
 attack("BLD-06, BLD-12 a Dockerfile and a .dockerignore that are links to the host", async ({ engine, canary }) => {
-  const server = await served();
+  await using server = await served();
   const repository = server.create("r");
   repository.write("inner/Dockerfile", "FROM scratch\nLABEL a=b\n");
   symlinkSync("inner/Dockerfile", join(repository.folder, "Dockerfile"));
@@ -66,7 +65,6 @@ attack("BLD-06, BLD-12 a Dockerfile and a .dockerignore that are links to the ho
     const { failed, text } = await build(engine, { body: tar([{ path: "Dockerfile", link }]) });
     assert.ok(failed && !text.includes(`${SECRET}\\n`), text);
   }
-  await server.end();
 }, { skip: gitMissing });
 
 attack("BLD-09 names of a context that lead out of it", async ({ engine, canary }) => {
@@ -189,5 +187,5 @@ function skipGit(): string | false {
 async function served() {
   const ends: (() => unknown)[] = [];
   const server = await gitServer({ after: (end: () => unknown) => void ends.push(end) } as never);
-  return Object.assign(server, { end: async () => void (await Promise.all(ends.map((end) => end()))) });
+  return Object.assign(server, { [Symbol.asyncDispose]: async () => void (await Promise.all(ends.map((end) => end()))) });
 }
