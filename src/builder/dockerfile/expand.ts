@@ -26,32 +26,32 @@ const MAX_NESTING = 100;
 
 /** @throws invalid: a quote or brace without its end, a modifier that there is not, or what ${name:?message} says */
 export function expandWord(text: string, expansion: Expansion): string {
-  return expand(text, expansion).text;
+  return expand(text, expansion, false).text;
 }
 
 /** Words, split at spaces that are neither quoted nor escaped. An empty quoted word is none, as Docker has it. */
 export function splitWords(text: string, expansion: Expansion): string[] {
-  return expand(text, expansion).words;
+  return expand(text, expansion, true).words;
 }
 
 type Reading = { readonly characters: readonly string[]; at: number; depth: number; readonly how: Expansion };
 type Expanded = { readonly text: string; readonly words: string[] };
 
-function expand(text: string, how: Expansion): Expanded {
+function expand(text: string, how: Expansion, split: boolean): Expanded {
   // Nearly every word: nothing in it means anything.
   if (how.quotes === undefined && !/[\\`$'"\s<\u0085]/.test(text)) return { text, words: text === "" ? [] : [text] };
   try {
-    return until("", { characters: Array.from(text), at: 0, depth: 0, how }, how.keepEscapes ?? false);
+    return until("", { characters: Array.from(text), at: 0, depth: 0, how }, { keepEscapes: how.keepEscapes ?? false, split });
   } catch (error) {
     throw fail("invalid", `failed to process ${quoted(text)}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
 }
 
-/** Up to the character `stop`, which is taken as well; "": to the end. */
-function until(stop: string, reading: Reading, keepEscapes: boolean): Expanded {
+/** Up to the character `stop`, which is taken as well; "": to the end. Without `split` there are no words. */
+function until(stop: string, reading: Reading, { keepEscapes, split }: { readonly keepEscapes: boolean; readonly split: boolean }): Expanded {
   const { characters, how } = reading;
   let text = "";
-  const words = openWords();
+  const words = openWords(split);
   while (reading.at < characters.length) {
     const character = characters[reading.at]!;
     if (character === stop) {
@@ -87,7 +87,7 @@ function until(stop: string, reading: Reading, keepEscapes: boolean): Expanded {
   return { text, words: words.finish() };
 }
 
-function openWords(): { add: (text: string) => void; split: (text: string) => void; finish: () => string[] } {
+function openWords(split: boolean): { add: (text: string) => void; split: (text: string) => void; finish: () => string[] } {
   const words: string[] = [];
   let word = "";
   const end = (): void => {
@@ -95,8 +95,9 @@ function openWords(): { add: (text: string) => void; split: (text: string) => vo
     word = "";
   };
   return {
-    add: (text) => void (word += text),
+    add: (text) => void (split && (word += text)),
     split: (text) => {
+      if (!split || text.length > MAX_EXPANSION) return;
       for (const character of text) {
         if (isSpace(character)) end();
         else word += character;
@@ -226,7 +227,7 @@ function replaced(name: string, value: string | undefined, reading: Reading): st
 
 function within(stop: string, expected: string, reading: Reading, keepEscapes: boolean): string {
   try {
-    return until(stop, reading, keepEscapes).text;
+    return until(stop, reading, { keepEscapes, split: false }).text;
   } catch (error) {
     if (reading.at >= reading.characters.length) throw missing(expected);
     throw error;
