@@ -127,7 +127,7 @@ function openCall(stream: ServerHttp2Stream, raw: readonly string[], maxMessage:
       if (stream.destroyed) return;
       const trailers = statusHeaders(status);
       if (stream.headersSent) {
-        stream.once("wantTrailers", () => stream.sendTrailers(trailers));
+        stream.once("wantTrailers", () => void (stream.destroyed || stream.sendTrailers(trailers)));
         stream.end();
       } else stream.respond({ ":status": 200, "content-type": "application/grpc", ...trailers }, { endStream: true });
       // What the client still sends is of no use to anybody; a reset at once would overtake the status.
