@@ -17,6 +17,8 @@ export function dockerfileEvent({ meta, stages, emptyContinuations }: Dockerfile
 
 export function instructionsEvent({ graph, images, instructions, unusedArgs }: Plan): Extract<BuildEvent, { kind: "instructions" }> {
   const { ids } = verticesOf(graph, images.map(({ step }) => step));
+  /** Ids of images as they are listed: of an image of several platforms, its index's. */
+  const listed = new Map(images.flatMap(({ base }) => (base === undefined ? [] : [[base.name, base.digest] as const])));
   const stages = new Set<string>();
   let before: PlannedInstruction | undefined;
   const told = instructions.map((instruction): ToldInstruction => {
@@ -30,7 +32,7 @@ export function instructionsEvent({ graph, images, instructions, unusedArgs }: P
     const parent = text.split(/\s+/).slice(1).find((word) => !word.startsWith("--"))?.toLowerCase();
     if (parent !== undefined && parent !== stage && stages.has(parent)) return { ...common, parent };
     const { op } = graph.steps[step]!;
-    return { ...common, ...(op.kind === "image" && { image: op.manifest }), ...(op.kind === "scratch" && { image: "" }) };
+    return { ...common, ...(op.kind === "image" && { image: listed.get(op.reference) ?? op.manifest }), ...(op.kind === "scratch" && { image: "" }) };
   });
   return { kind: "instructions", instructions: told, unusedArgs };
 }
