@@ -54,6 +54,17 @@ test("writes of one turn are one transaction, in the order of the calls", async 
   assert.ok(statSync(`${db.path}-wal`).size - start > 2 * together, "three transactions write about three times as many pages");
 });
 
+test("what can be read is durable once it is settled: at once, or with the write that is under way", async (t) => {
+  using db = openDatabase(fresh(t), { migrations });
+  const q = statements(db);
+  await db.settled();
+  const writing = db.write(() => q.put.run("a", 1));
+  const order: string[] = [];
+  while (q.get.get("a") === undefined) await new Promise(setImmediate);
+  await Promise.all([writing.then(() => order.push("written")), db.settled().then(() => order.push("settled"))]);
+  assert.deepEqual(order, ["written", "settled"]);
+});
+
 test("one that throws takes back what it did, and hurts no other", async (t) => {
   using db = openDatabase(fresh(t), { migrations });
   const q = statements(db);

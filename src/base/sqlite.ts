@@ -37,6 +37,8 @@ export type Database = Disposable & {
   prepare<const N extends string>(statements: Record<N, string>): Record<N, Statement>;
   /** Runs `change` in the next transaction; resolves to what it returned, once that is durable. It must be synchronous. */
   write<T>(change: () => T): Promise<T>;
+  /** Resolves when all that can be read now is durable: at once, unless a write is under way. */
+  settled(): Promise<void>;
   /** Commits what is queued, then closes. Later writes are refused as `unavailable`. */
   close(): void;
 };
@@ -151,6 +153,9 @@ function database(path: string, db: DatabaseSync, lock: DatabaseSync): Database 
         if (queue.length === 0) setImmediate(flush, syncLater);
         queue.push({ change, resolve: resolve as (value: unknown) => void, reject });
       });
+    },
+    settled() {
+      return syncs === 0 ? Promise.resolve() : this.write(() => undefined);
     },
     close() {
       if (closed) return;

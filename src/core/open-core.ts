@@ -36,7 +36,7 @@ export async function openCore({ root, kernel, driver = "overlay" }: CoreOptions
     kept: openKept(db),
     images,
     layers: openLayers({ kernel, content, snapshots, root }),
-    link: (source, targets) => db.write(() => collector.link(source, targets)),
+    link: (source, targets) => (collector.isLinked(source, targets) ? db.settled() : db.write(() => collector.link(source, targets))),
     unlink: (source, targets) => db.write(() => collector.unlink(source, targets)),
     graph,
     collect: () => collector.collect(),

@@ -30,6 +30,7 @@ const LIVE = `
 const statements = {
   expire: "DELETE FROM kept WHERE until <= ?",
   link: "INSERT INTO edges (source, target) VALUES (?, ?) ON CONFLICT DO NOTHING",
+  edge: "SELECT 1 FROM edges WHERE source = ? AND target = ?",
   unlink: "DELETE FROM edges WHERE source = ? AND target = ?",
   deadBlobs: `${LIVE} SELECT digest, size FROM blobs WHERE 'content/' || digest NOT IN live`,
   deadSnapshots: `${LIVE} SELECT name, bytes FROM snapshots WHERE kind = 'committed' AND 'snapshot/' || name NOT IN live`,
@@ -41,6 +42,8 @@ const statements = {
 export type Collector = {
   /** Records edges: inside a write. */
   link(source: Node, targets: readonly Node[]): void;
+  /** Whether all these edges are recorded. */
+  isLinked(source: Node, targets: readonly Node[]): boolean;
   unlink(source: Node, targets: readonly Node[]): void;
   /** What a collection would take now. */
   garbage(): Node[];
@@ -60,6 +63,7 @@ export function openCollector({ db, content, snapshots, leases }: CollectorParts
     link(source, targets) {
       for (const target of targets) q.link.run(source, target);
     },
+    isLinked: (source, targets) => targets.every((target) => q.edge.get(source, target) !== undefined),
     unlink(source, targets) {
       for (const target of targets) q.unlink.run(source, target);
     },

@@ -2,6 +2,7 @@
 import { fail } from "#base/errors.ts";
 import type { ExporterParts } from "#builder/export/export.ts";
 import type { Core } from "#core/core.ts";
+import type { Descriptor } from "#spec/image.ts";
 import { parseReference, withDefaultTag } from "#spec/reference.ts";
 import type { Transfer } from "#transfer/transfer.ts";
 import type { Events } from "../engine.ts";
@@ -17,12 +18,18 @@ export type OutputParts = {
   readonly transfer: () => Promise<Transfer>;
 };
 
+function isNamed({ images }: Core, { digest }: Descriptor, names: readonly string[]): boolean {
+  return names.length === 0 ? images.byDigest(digest).length > 0 : names.every((name) => images.get(name)?.target.digest === digest);
+}
+
 export function outputs({ core, documents, publish, transfer }: OutputParts): Pick<ExporterParts, "name" | "push"> {
   return {
     async name(lease, target, names) {
       const canonicals = names.map(parseTarget);
       await completeTarget({ core, documents, lease, find: (digest) => core.content.find(lease, digest) }, target);
-      await nameImage(core.images, target, canonicals);
+      // A build that changed nothing writes nothing.
+      if (isNamed(core, target, canonicals)) await core.db.settled();
+      else await nameImage(core.images, target, canonicals);
       for (const name of canonicals) imageEvent(publish, "tag", target.digest, familiarName(name));
     },
     async push(lease, target, { name, byDigest, client, signal, progress }) {
