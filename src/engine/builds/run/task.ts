@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { fail } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
-import { type BindTree, CONTAINER, removeFolderProgram, type Task } from "#core/tasks/tasks.ts";
+import { type BindTree, CONTAINER, removeFolderProgram, shortTaskId, type Task } from "#core/tasks/tasks.ts";
 import type { ShimEvent } from "#linux/shim.ts";
 import type { Attachment } from "#network/network.ts";
 import type { Accounts, Context } from "../../containers/context.ts";
@@ -135,9 +135,15 @@ async function untilEnd(ctx: Context, { task, record, signal, streaming, stream,
     if (problem !== undefined) throw problem;
     return end;
   } catch (error) {
-    await ctx.tasks.reap(ctx.cgroupOf(record)).catch((problem: unknown) => ctx.log.error("end what is left of a build step", { step: record.id, error: problem }));
+    await endRest(ctx, record).catch((problem: unknown) => ctx.log.error("end what is left of a build step", { step: record.id, error: problem }));
     throw error;
   } finally {
     signal.removeEventListener("abort", abort);
   }
+}
+
+/** Its processes, and the name of the socket of a shim that was killed. */
+async function endRest(ctx: Context, record: ContainerRecord): Promise<void> {
+  await ctx.tasks.reap(ctx.cgroupOf(record));
+  await ctx.tasks.clear(shortTaskId(record.id));
 }
