@@ -55,6 +55,7 @@ test("a build is remembered: what it was, what it told, whole", async (t) => {
   const whole = await texts(history.events("abc1"));
   assert.equal(whole.split("\n").length, 3_001);
   assert.ok(whole.endsWith("x 2999\n"));
+  await history.flush();
   const next = await again();
   assert.deepEqual(next.get("abc1"), record);
   assert.equal(await texts(next.events("abc1")), whole);
@@ -85,6 +86,7 @@ test("an engine that died: its builds ended in error, their log is what was writ
   build.report(log("kept\n"));
   await texts(history.events("died"));
   writeFileSync(join(folder, "stray.zst"), "");
+  await history.flush();
   const next = await again();
   assert.deepEqual([next.get("died").status, next.get("died").error], ["error", "the engine ended while it was built"]);
   assert.equal(await texts(next.events("died")), "kept\n");

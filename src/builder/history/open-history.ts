@@ -9,22 +9,17 @@ import type { BuildEvent } from "../events.ts";
 import { type EventFile, openEventFile, readEventFile } from "./event-file.ts";
 import { type BuildRecord, type History, type HistoryChange, type HistoryLimits, MAX_BUILDS, MAX_BYTES } from "./history.ts";
 import { openQueue, type Queue } from "./queue.ts";
-import { beginRecord, endRecord, fromText, interrupted, newTally, type Tally, tallyEvent, toText, withTally } from "./record.ts";
+import { beginRecord, endRecord, interrupted, newTally, type Tally, tallyEvent, withTally } from "./record.ts";
+import { openRows } from "./rows.ts";
 
 export type HistoryParts = { readonly db: Database; /** Of their files: its own. */ readonly folder: string; readonly limits?: () => HistoryLimits };
-
-const statements = {
-  list: "SELECT record FROM builds ORDER BY created DESC",
-  put: "INSERT INTO builds (ref, record, created) VALUES (?1, ?2, ?3) ON CONFLICT (ref) DO UPDATE SET record = ?2",
-  drop: "DELETE FROM builds WHERE ref = ?",
-} as const;
 
 type Running = { readonly begun: BuildRecord; readonly tally: Tally; readonly file: EventFile; readonly followers: Set<Queue<BuildEvent>> };
 
 export async function openHistory({ db, folder, limits = () => ({}) }: HistoryParts): Promise<History> {
-  const q = db.prepare(statements);
+  const rows = openRows(db);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const builds = new Map(q.list.all<{ record: string }>().map(({ record }) => fromText(record)).reverse().map((build) => [build.ref, build]));
+  const builds = new Map(rows.list().map((build) => [build.ref, build]));
   const running = new Map<string, Running>();
   /** Of the files. */
   const sizes = new Map<string, number>();
@@ -32,7 +27,6 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
   const ending = new Map<string, Promise<unknown>>();
   const watchers = new Set<Queue<HistoryChange>>();
   const pathOf = (ref: string) => join(folder, `${fileName(ref)}.zst`);
-  const save = (build: BuildRecord) => db.write(() => void q.put.run(build.ref, toText(build), build.created)).catch(() => undefined);
   const tell = (change: HistoryChange) => watchers.forEach((watcher) => watcher.push(change));
   await putRight();
 
@@ -48,7 +42,7 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
       builds.delete(begun.ref);
       builds.set(begun.ref, begun);
       running.set(begun.ref, one);
-      void save(begun);
+      rows.set(begun.ref, begun);
       tell({ kind: "started", build: begun });
       return {
         report(event) {
@@ -83,7 +77,10 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
       const going = refs.map((ref) => history.get(ref)).filter(({ ref }) => !running.has(ref));
       await drop(going);
     },
-    flush: async () => void (await Promise.all(ending.values())),
+    async flush() {
+      await Promise.all(ending.values());
+      await rows.flush();
+    },
     async *watch(signal) {
       const queue = openQueue<HistoryChange>();
       using _ = follows(watchers, queue, signal);
@@ -97,7 +94,8 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     builds.set(build.ref, build);
     running.delete(build.ref);
     for (const follower of one.followers) follower.end();
-    const written = Promise.all([save(build), one.file.flush()]).then(([, bytes]) => {
+    rows.set(build.ref, build);
+    const written = one.file.flush().then((bytes) => {
       sizes.set(build.ref, bytes);
       ending.delete(build.ref);
     });
@@ -111,9 +109,9 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     for (const build of going) {
       builds.delete(build.ref);
       sizes.delete(build.ref);
+      rows.set(build.ref, undefined);
       tell({ kind: "deleted", build });
     }
-    await db.write(() => going.forEach(({ ref }) => q.drop.run(ref))).catch(() => undefined);
     await Promise.all(going.map(({ ref }) => rm(pathOf(ref), { force: true })));
   }
 
@@ -135,7 +133,7 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     for (const build of builds.values()) {
       if (build.status !== "running") continue;
       builds.set(build.ref, interrupted(build));
-      await save(interrupted(build));
+      rows.set(build.ref, interrupted(build));
     }
     const known = new Set([...builds.keys()].map((ref) => `${fileName(ref)}.zst`));
     const stray = (await readdir(folder)).filter((name) => !known.has(name));
