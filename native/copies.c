@@ -3,6 +3,7 @@
 #include "sys.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,7 +11,7 @@
 #include <sys/sysmacros.h>
 
 #define PLAIN (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
-enum { MAX_FOLLOWED = 255, PIECE = 256 << 10 };
+enum { MAX_FOLLOWED = 255, PIECE = 256 << 10, PART = 64 << 20 };
 
 /* --- where a path leads ------------------------------------------------------------------------------------------ */
 
@@ -201,9 +202,16 @@ int link_files(int from, int to, struct str paths) {
   return err;
 }
 
-static int copy_range(int in, int out, off_t offset, int64_t length) {
+static int is_wanted(const struct machine *m) {
+  struct pollfd engine = { .fd = m->engine, .events = 0 };
+  return poll(&engine, 1, 0) <= 0 || !engine.revents;
+}
+
+/* An engine that hangs up wants no more of it. */
+static int copy_range(const struct machine *m, int in, int out, off_t offset, int64_t length) {
   while (length != 0) {
-    size_t part = length < 0 || length > 1 << 30 ? 1 << 30 : (size_t)length;
+    size_t part = length < 0 || length > PART ? PART : (size_t)length;
+    if (!is_wanted(m)) return -ECANCELED;
     ssize_t n = copy_file_range(in, &offset, out, NULL, part, 0);
     if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) n = sendfile(out, in, &offset, part);
     if (n < 0) return -errno;
@@ -222,13 +230,13 @@ static int create_file(const char *path) {
   return fd < 0 ? -errno : fd;
 }
 
-int put_range(const struct range *r) {
+int put_range(const struct machine *m, const struct range *r) {
   const struct timespec times[2] = { { r->sec, r->nsec }, { r->sec, r->nsec } };
   struct stat st;
   int in = r->from_path[0] ? sys_openat2(r->from, r->from_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0, PLAIN) : r->from;
   int err = in < 0 ? -(r->from_path[0] ? errno : EBADF) : fstat(in, &st) ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
   int out = err ? -1 : create_file(r->path);
-  if (err == 0) err = out < 0 ? out : copy_range(in, out, r->offset, r->length);
+  if (err == 0) err = out < 0 ? out : copy_range(m, in, out, r->offset, r->length);
   if (err == 0 && (fchown(out, r->uid, r->gid) || fchmod(out, r->mode) || futimens(out, times))) err = -errno;
   if (out >= 0) close(out);
   if (in >= 0 && in != r->from) close(in);

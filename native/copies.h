@@ -14,7 +14,7 @@ int tree_list(struct machine *m, uint32_t index, int dir, const char *path, int 
 
 struct range { int from; int64_t offset, length, sec; long nsec; mode_t mode; uid_t uid; gid_t gid; const char *path, *from_path; };
 /* The op `putRange`. */
-int put_range(const struct range *range);
+int put_range(const struct machine *m, const struct range *range);
 /* The op `linkFiles`. */
 int link_files(int from, int to, struct str paths);
 /* The op `likeDir`. */

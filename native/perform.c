@@ -187,7 +187,7 @@ static int put_file(struct machine *m, const struct op *op) {
 }
 
 static int put_range_op(struct machine *m, const struct op *op) {
-  return put_range(&(struct range){ .from = fd_of(m, N(PUT_RANGE_FROM)),
+  return put_range(m, &(struct range){ .from = fd_of(m, N(PUT_RANGE_FROM)),
     .offset = N(PUT_RANGE_OFFSET), .length = N(PUT_RANGE_LENGTH), .sec = N(PUT_RANGE_SEC), .nsec = (long)N(PUT_RANGE_NSEC), .mode = (mode_t)N(PUT_RANGE_MODE),
     .uid = (uid_t)N(PUT_RANGE_UID), .gid = (gid_t)N(PUT_RANGE_GID), .path = S(PUT_RANGE_PATH), .from_path = S(PUT_RANGE_FROM_PATH) });
 }

@@ -39,7 +39,7 @@ export async function openKernel(options: HostOptions): Promise<Kernel> {
         pool.give(host, long);
       });
     },
-    stream: async ({ signal, long = false }: PerformOptions = {}) => openStream(pool, await pool.take(signal, long), long),
+    stream: async ({ signal, long = false }: PerformOptions = {}) => openStream(pool, await pool.take(signal, long), { long, signal }),
     read: async (program, { signal } = {}) => openReader(pool, await pool.take(signal, true), program, signal),
     [Symbol.asyncDispose]: () => pool.close(),
   };
@@ -101,7 +101,7 @@ function openPool(options: HostOptions): Pool {
   };
 }
 
-function openStream(pool: Pool, host: Host, long: boolean): ProgramStream {
+function openStream(pool: Pool, host: Host, { long, signal }: { long: boolean; signal: AbortSignal | undefined }): ProgramStream {
   const sent: Sent = { ops: [], before: 0 };
   let failure: unknown;
   let open = true;
@@ -112,7 +112,13 @@ function openStream(pool: Pool, host: Host, long: boolean): ProgramStream {
     open = false;
     void host.send(Buffer.alloc(0), STREAM | END);
   };
-  const settle = () => outputs.finally(() => pool.give(host, long));
+  const kill = () => host.kill();
+  if (long) signal?.addEventListener("abort", kill, { once: true });
+  const settle = () =>
+    outputs.finally(() => {
+      signal?.removeEventListener("abort", kill);
+      pool.give(host, long);
+    });
   let settled: Promise<Outputs> | undefined;
   return {
     push: async (more) => {

@@ -52,7 +52,12 @@ async function fillWith(parts: FilesParts, { steps, times }: CopyPlan, filling: 
   const rest = steps.filter((step) => !isDirectory(step) && !linked.has(step));
   const ends = [...times].map(([path, { sec, nsec }]): CopyStep => ({ kind: "op", op: { op: "utimes", path: encodeName(path), sec, nsec } }));
   const links = linkOps([...linked]);
-  for (const portion of portions(parts, [...directories, ...links, ...rest, ...ends])) await diskFailure("copy files", perform(parts, portion, filling));
+  const { signal } = filling;
+  for (const portion of portions(parts, [...directories, ...links, ...rest, ...ends])) {
+    await diskFailure("copy files", perform(parts, portion, filling)).catch((error: unknown) => {
+      throw signal.aborted ? signal.reason : error;
+    });
+  }
 }
 
 const isDirectory = (step: CopyStep): boolean => step.kind === "like" || (step.kind === "op" && step.op.op === "putDir");
@@ -122,7 +127,7 @@ async function perform({ kernel, core, tasks }: FilesParts, { files, ops }: Port
     ...[...files].map(([path, slot]): Op => ({ op: "open", slot, path })),
     ...enterFolder(tree),
   ];
-  await using program = await kernel.stream({ signal });
+  await using program = await kernel.stream({ signal, long: true });
   await program.push(head);
   for (let at = 0; at < ops.length; at += FRAME) {
     signal.throwIfAborted();
