@@ -44,6 +44,8 @@ story("the Dockerfile and the context come from standard input, from elsewhere, 
   assert.equal(await build("", "-f", file("d/Elsewhere", "FROM busybox\nCOPY --from=other x /x\nRUN cat /x\n"), "--build-context", "other=d", "."), id);
   await build("FROM busybox\nRUN test ! -e /x\n", "-");
   await build("FROM busybox\nCOPY d/x /x\n", "-f", "-", ".");
+  // As long as the one before it, and another one.
+  assert.notEqual(await build("FROM busybox\nRUN echo 1 > /a\n", "-f", "-", "."), await build("FROM busybox\nRUN echo 2 > /a\n", "-f", "-", "."));
   const archive = spawnSync("tar", ["-C", folder, "-c", "Dockerfile", "d"]).stdout;
   assert.equal(await build(archive, "--build-context", "other=d", "-"), id);
   await cli.fails(1, /ERROR: unable to prepare context: path ".*\/nowhere" not found/, "build", `${folder}/nowhere`);

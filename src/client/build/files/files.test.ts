@@ -163,6 +163,8 @@ test("a file that is gone, or has become a link, by the time it is asked for has
 test("a file in memory; a folder that was not offered; a place that is no file", async () => {
   const memory = await ask({ files: new Map([["Dockerfile", Buffer.from("FROM scratch\n")], ["other", Buffer.from("x")]]) }, { follow: ["Dockerfile"], want: true });
   assert.deepEqual(memory.bytes, { Dockerfile: "FROM scratch\n" });
+  const state = async (text: string) => (await ask({ files: new Map([["Dockerfile", Buffer.from(text)]]) })).state;
+  assert.notEqual(await state("FROM a\n"), await state("FROM b\n"));
   const [near, far] = duplexPair();
   openConnection(near, { role: "server", accept: serveMethods(new Map([[METHODS.fileSync, fileSync(new Map([["context", { path: "/proc/self" }]]))]])) });
   const client = openGrpcClient(far);

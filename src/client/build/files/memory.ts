@@ -9,8 +9,9 @@ export function openMemory(files: ReadonlyMap<string, Uint8Array>): Source {
     async walk({ include, exclude, follow }) {
       const selection = compileSelection({ include: [...include, ...follow], exclude });
       const listing = openListing();
-      // No time: the same text is the same file.
-      for (const path of [...files.keys()].sort()) if (selection.wants(path)) listing.add(path, { mode: 0o600, size: files.get(path)!.length, mtimeMs: 0, ctimeMs: 0 });
+      // No file of another build, however long: what says that one is as it was is nowhere the same.
+      const ctimeMs = Math.random() * 2 ** 40;
+      for (const path of [...files.keys()].sort()) if (selection.wants(path)) listing.add(path, { mode: 0o600, size: files.get(path)!.length, mtimeMs: 0, ctimeMs });
       return listing;
     },
     *read(path) {
