@@ -18,7 +18,7 @@ import type { Job, Jobs } from "./jobs.ts";
 import { sessionTunnel } from "./session-tunnel.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Solve } from "./solve-request.ts";
-import { openStatusFeed, type StatusFeed } from "./status-feed.ts";
+import { openStatusFeed } from "./status-feed.ts";
 import { versionOf, workerOf } from "./worker.ts";
 
 const methods = {
@@ -117,15 +117,27 @@ function solveOf(request: Of<typeof solveRequest>, { frontend, attributes, input
 async function* status(jobs: Jobs, history: History, { ref }: Of<typeof statusRequest>, call: ServerCall): AsyncGenerator<In<typeof statusResponse>> {
   call.head(now());
   const isPast = jobs.find(ref) === undefined && history.list().some((build) => build.ref === ref && build.status !== "running");
-  const { feed } = isPast ? { feed: await pastFeed(history, ref, call.signal) } : await jobs.get(ref, call.signal);
-  yield* feed.read(call.signal);
+  if (isPast) return yield* past(history, ref, call.signal);
+  yield* (await jobs.get(ref, call.signal)).feed.read(call.signal);
 }
 
-async function pastFeed(history: History, ref: string, signal: AbortSignal): Promise<StatusFeed> {
-  const feed = openStatusFeed();
-  for await (const event of history.events(ref, { signal })) feed.report(event);
+/** Of so many bytes at a time: all of it, at the reader's pace. */
+const PAST = 2 ** 20;
+
+async function* past(history: History, ref: string, signal: AbortSignal): AsyncGenerator<In<typeof statusResponse>> {
+  let feed = openStatusFeed();
+  let size = 0;
+  for await (const event of history.events(ref, { signal })) {
+    feed.report(event);
+    size += event.kind === "log" ? event.data.length : 256;
+    if (size < PAST) continue;
+    feed.end();
+    yield* feed.read(signal);
+    feed = openStatusFeed();
+    size = 0;
+  }
   feed.end();
-  return feed;
+  yield* feed.read(signal);
 }
 
 /** Clients tell their clock's difference by it. */

@@ -1,4 +1,4 @@
-/** Builds under way, by the reference that the client chose; those that ended are remembered a little for who asks late. */
+/** Builds under way, by the reference that the client chose; those that ended and that nobody has asked about are remembered a little. */
 import { fail, kindOf } from "#base/errors.ts";
 import type { Failure } from "#base/errors.ts";
 import type { Bridge } from "./bridge.ts";
@@ -23,7 +23,7 @@ export type Jobs = {
 
 const PATIENCE_MS = 5000;
 const REMEMBERED_MS = 30_000;
-const MAX_REMEMBERED = 32;
+const MAX_REMEMBERED = 64;
 const MAX_JOBS = 500;
 
 export function openJobs(): Jobs {
@@ -51,6 +51,8 @@ export function openJobs(): Jobs {
     },
     end(job) {
       job.feed.end();
+      // Who asks again is told from the history.
+      if (job.feed.wasRead()) return forget(job);
       ended.set(job, setTimeout(() => forget(job), REMEMBERED_MS).unref());
       if (ended.size > MAX_REMEMBERED) forget(ended.keys().next().value!);
     },

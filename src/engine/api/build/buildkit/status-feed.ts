@@ -12,9 +12,11 @@ export type StatusFeed = {
   /** Nothing more will be told. */
   end(): void;
   read(signal: AbortSignal): AsyncIterable<In<typeof statusResponse>>;
+  /** Somebody reads it, or has. */
+  wasRead(): boolean;
 };
 
-const MAX_LOGS = 8 * 2 ** 20;
+const MAX_LOGS = 4 * 2 ** 20;
 /** Of output that no reader has had, before whoever tells it waits; and how long: others may wait for the same step. */
 const MAX_UNREAD = 2 * 2 ** 20;
 const LONGEST_MS = 10_000;
@@ -40,6 +42,7 @@ export function openStatusFeed(): StatusFeed {
   /** Bytes of output that were ever told. */
   let told = 0;
   let ended = false;
+  let read = false;
   const readers = new Set<Reader>();
   const waiting = new Set<() => void>();
   const vertices = new Map<string, In<typeof vertex>>();
@@ -143,6 +146,7 @@ export function openStatusFeed(): StatusFeed {
 
   return {
     report,
+    wasRead: () => read,
     end() {
       ended = true;
       wake();
