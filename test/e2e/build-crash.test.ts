@@ -73,6 +73,9 @@ async function dieAt(point: string): Promise<Told> {
 
 test("killed at each point of a step's and an image's life: what is finished is found, and nothing else", { skip: why || false, timeout: 120_000 }, async () => {
   await engine.stop();
+  // A step that waits to be started, one that runs, one that has ended.
+  await dieAt("step.ready");
+  await dieAt("step.started");
   await dieAt("builder.commit");
   assert.deepEqual(steps((await dieAt("cache.put")).cached), [], "the first step's layer was no layer yet");
   assert.deepEqual(steps((await dieAt("images.put")).cached), [], "its layer had no record yet");
