@@ -75,7 +75,10 @@ export async function serve(given: Config): Promise<Engine> {
   await volumes.recover();
   await network.reconcile(new Set(open.containers.all().map(({ id }) => id)));
   const facts = await engineFacts(config, host, { warnings: network.warnings(), volumePlugins: plugins.volumeNames });
-  const api = openApi({ containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: openNetworks({ containers: open.context }), builds: () => later.builds(), facts, containerDefaults: config.containers, log });
+  const api = openApi({
+    containers: open.containers, execs: open.execs, files, volumes, events, images, registries, disk, trust, networks: openNetworks({ containers: open.context }),
+    builds: () => later.builds(), facts, containerDefaults: config.containers, log,
+  });
   opening.defer(() => api.close());
   for (const address of config.hosts) await api.listen(toAddress(address, config));
   void open.recover().catch((error: unknown) => log.error("look for running containers", { error: String(error) }));
