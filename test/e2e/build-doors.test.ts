@@ -7,7 +7,7 @@ import { kindOf } from "#base/errors.ts";
 import { method, openGrpcClient, statusOf } from "#base/grpc/grpc.ts";
 import type { In, Of } from "#base/protobuf.ts";
 import { tarReader } from "#base/tar.ts";
-import { openBuildKitClient, type BuildKitClient, type ClientOptions } from "../fixtures/buildkit-client.ts";
+import { openBuildKitClient, status, type BuildKitClient, type ClientOptions } from "../fixtures/buildkit-client.ts";
 import { CONTROL, type definition as definitionMessage, infoResponse, statusResponse } from "#spec/buildkit/control.ts";
 import { BRIDGE, bridgeSolveRequest, bridgeSolveResponse, BUILD_ID, pong, returnRequest } from "#spec/buildkit/gateway.ts";
 import { empty } from "#spec/buildkit/workers.ts";
@@ -38,6 +38,16 @@ story("a build: files and a secret are asked for, progress is told, the image ru
   for (const name of [/^\[internal\] load build definition from Dockerfile$/, /^\[2\/3\] COPY \. \/in$/, /^exporting to image$/]) assert.ok(told.names.some((one) => name.test(one)), `${name}: ${told.names.join("; ")}`);
   assert.equal(await scene.cli.ok("run", "--rm", "doors:1", "sh", "-c", "cat /in/a.txt /in/d/b.txt /s"), "abHIDDEN");
   assert.deepEqual(client.sent.toSorted(), ["Dockerfile", "a.txt", "d/b.txt"]);
+  // Who asks when it is over is told the same.
+  const ref = "asked-later";
+  await client.solve({ ref });
+  for (let again = 0; again < 2; again++) {
+    const call = client.control.stream(status);
+    void call.send({ ref });
+    call.end();
+    const names = (await Array.fromAsync(call.messages)).flatMap(({ vertexes }) => vertexes.map(({ name }) => name));
+    assert.ok(names.includes("[2/3] COPY . /in"), names.join("; "));
+  }
 }, once);
 
 story("what was sent is not sent again; what changed is", async (scene) => {

@@ -14,7 +14,9 @@ const DEFAULT = "default";
 
 export function checkAgent(agents: Agents): Method {
   return unary(async (request) => {
-    find(agents, checkAgentRequest.decode(request).id);
+    // One for keys is started, and is told by now if they are none.
+    const agent = await find(agents, checkAgentRequest.decode(request).id)();
+    agent.on("error", () => {}).destroy();
     return nothing();
   });
 }
