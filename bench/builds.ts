@@ -34,7 +34,12 @@ type Case = {
 
 const small = ["FROM busybox", "COPY hello /hello", "RUN true", 'CMD ["cat", "/hello"]'].join("\n");
 const whole = ["FROM busybox", "WORKDIR /src", "COPY . .", 'CMD ["true"]'].join("\n");
-const waits = ["FROM busybox AS base", ...Array.from({ length: STAGES }, (_, at) => `FROM base AS s${at}\nARG ROUND\nRUN echo $ROUND; sleep ${WAIT_SECONDS}; echo ${at} > /out${at}`), "FROM base", ...Array.from({ length: STAGES }, (_, at) => `COPY --from=s${at} /out${at} /`)].join("\n");
+const waits = [
+  "FROM busybox AS base",
+  ...Array.from({ length: STAGES }, (_, at) => `FROM base AS s${at}\nARG ROUND\nRUN echo $ROUND; sleep ${WAIT_SECONDS}; echo ${at} > /out${at}`),
+  "FROM base",
+  ...Array.from({ length: STAGES }, (_, at) => `COPY --from=s${at} /out${at} /`),
+].join("\n");
 const steps = ["FROM busybox", "ARG ROUND", ...Array.from({ length: STEPS - 2 }, (_, at) => `RUN echo $ROUND > /step${at}`)].join("\n");
 
 const cases: readonly Case[] = [
