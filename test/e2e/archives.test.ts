@@ -124,7 +124,8 @@ story("dockerd of 20.10: it loads what we save, and we load what it saves", asyn
   await theirs.ok("save", "-o", back, "both:1", "zipped:1");
   const before = await facts({ cli }, "both:1");
   await cli.ok("rmi", "both:1", "zipped:1");
-  assert.equal(await cli.ok("load", "-qi", back), "Loaded image: both:1\nLoaded image: zipped:1");
+  // Its archive has them in any order.
+  assert.deepEqual((await cli.ok("load", "-qi", back)).split("\n").sort(), ["Loaded image: both:1", "Loaded image: zipped:1"]);
   assert.deepEqual((await facts({ cli }, "both:1")).diffIds, before.diffIds);
   const again = join(folder, "again.tar");
   await cli.ok("save", "-o", again, "both:1", "zipped:1");

@@ -100,7 +100,7 @@ story("requests that are no requests: the engine answers, and goes on", async ({
 
 story("what is not there yet answers 501, swarm 503, with a sentence", async ({ engine }) => {
   const absent: [string, string, number][] = [
-    ["POST", "/build", 501],
+    ["POST", "/plugins/create", 501],
     ["POST", "/plugins/pull", 501],
     ["GET", "/swarm", 503],
     ["GET", "/services", 503],

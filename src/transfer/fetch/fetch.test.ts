@@ -114,8 +114,14 @@ test("who waits goes on itself when the first one has no access", async (t) => {
   const { open, pull, content } = await testTransfer(t, { maxAttempts: 1 });
   const image = putImage(registry, "private/a", "1", { layers: [noise(10_000)] });
   registry.manifests.set("public/a:1", registry.manifests.get("private/a:1")!).set(`public/a:${image.digest}`, registry.manifests.get("private/a:1")!);
-  registry.tamper = ({ path }) => (path.startsWith("/v2/private/a/blobs/") ? { status: 403, body: Buffer.from("{}") } : undefined);
-  const [denied, allowed] = await Promise.allSettled([pull(open(registry.host, "private/a"), "1"), pull(open(registry.host, "public/a"), "1")]);
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  registry.tamper = ({ path }) => {
+    if (!path.startsWith("/v2/private/a/blobs/")) return undefined;
+    ask();
+    return { status: 403, body: Buffer.from("{}") };
+  };
+  const first = pull(open(registry.host, "private/a"), "1");
+  const [denied, allowed] = await Promise.allSettled([first, asked.then(() => pull(open(registry.host, "public/a"), "1"))]);
   assert.equal(denied.status, "rejected");
   assert.equal(allowed.status, "fulfilled");
   assert.equal(content.list().length, 3);
