@@ -1,12 +1,14 @@
 /**
- * Makes one file of the client: build/client.mjs. Loading its thirty modules one by one takes as long as Node itself
- * needs to start; one file takes a tenth of that. The launcher uses it while it is newer than every source, and the
- * sources otherwise, so that nothing depends on it.
+ * Makes one file of the client: build/client.js. Loading its modules one by one takes as long as Node itself needs to
+ * start; one file takes a tenth of that. build/client.cjs runs it, with the code that V8 made of it when the same command
+ * last ran for the first time: what a function is compiled to is made when it is first called, and most are called once.
+ * The launcher uses it while it is newer than every source, and the sources otherwise, so that nothing depends on it.
  *
  * It relies on how our sources are written (named imports and exports at the beginning of a line, no cycles between
  * modules) and refuses what it does not know.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { hash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fail } from "#base/errors.ts";
@@ -14,28 +16,59 @@ import { fail } from "#base/errors.ts";
 const source = resolve(import.meta.dirname, "..");
 const entry = join(source, "bin/gantry.ts");
 
-if (process.argv[1] === import.meta.filename) writeBundle(resolve(source, "../build/client.mjs"));
+/** Into `folder`: client.js and client.cjs. What was kept of earlier ones goes. */
+export function writeBundle(folder: string): void {
+  const text = bundle(folder);
+  const id = hash("sha256", text).slice(0, 16);
+  mkdirSync(join(folder, "cache"), { recursive: true });
+  write(join(folder, "client.js"), `/*${id}*/${text}`);
+  write(join(folder, "client.cjs"), LOADER);
+  for (const name of readdirSync(join(folder, "cache"))) if (name.startsWith("client-") && !name.startsWith(`client-${id}-`)) rmSync(join(folder, "cache", name), { force: true });
+}
 
-export function writeBundle(path: string): void {
-  mkdirSync(dirname(path), { recursive: true });
+function write(path: string, text: string): void {
   const part = `${path}.${process.pid}`;
-  writeFileSync(part, bundle(dirname(path)));
+  writeFileSync(part, text);
   renameSync(part, path);
 }
+
+/** V8 looks at the length of a source only, so what is kept is called by what it was made of. */
+const LOADER = `"use strict";
+const fs = require("node:fs"), path = require("node:path"), vm = require("node:vm");
+const filename = path.join(__dirname, "client.js");
+const source = fs.readFileSync(filename, "latin1");
+const [, , command = ""] = process.argv;
+const kept = path.join(__dirname, "cache", \`client-\${source.slice(2, 18)}-\${/^[a-z]{1,16}$/.test(command) ? command : ""}\`);
+let cachedData;
+try {
+  cachedData = fs.readFileSync(kept);
+} catch {}
+const script = new vm.Script(source, { filename, cachedData });
+if (cachedData === undefined || script.cachedDataRejected) {
+  process.once("exit", (code) => {
+    if (code !== 0) return;
+    try {
+      fs.writeFileSync(\`\${kept}.\${process.pid}\`, script.createCachedData());
+      fs.renameSync(\`\${kept}.\${process.pid}\`, kept);
+    } catch {}
+  });
+}
+script.runInThisContext()((file) => import(require("node:url").pathToFileURL(path.join(__dirname, file)).href));
+`;
 
 /** The text of the bundle, which will stand in `folder`. */
 export function bundle(folder: string): string {
   const state: State = { folder, modules: new Map(), open: [] };
   const start = rewrite(state, entry);
   return [
-    "const modules = {",
+    '(async (outside) => {\n"use strict";\nconst modules = {',
     ...[...state.modules].map(([file, text]) => `${JSON.stringify(nameOf(file))}(exports) {\n${text}\n},`),
     "};",
     "const loaded = Object.create(null);",
     "function load(name) {\n  const known = loaded[name];\n  if (known !== undefined) return known;",
     "  const exports = (loaded[name] = {});\n  modules[name](exports);\n  return exports;\n}",
     start.text,
-    "",
+    "})",
   ].join("\n");
 }
 
@@ -64,7 +97,7 @@ function rewrite(state: State, file: string): { text: string; names: string[] } 
       const target = resolveFrom(file, specifier);
       if (target === undefined) return `Promise.resolve(process.getBuiltinModule("${specifier}"))`;
       // Programs other than the client stay where they are.
-      if (dirname(target) === dirname(entry)) return `import("${relative(state.folder, target)}")`;
+      if (dirname(target) === dirname(entry)) return `outside("${relative(state.folder, target)}")`;
       lazy.push(target);
       return `Promise.resolve().then(() => load(${JSON.stringify(nameOf(target))}))`;
     })
@@ -120,3 +153,5 @@ function withoutWarning<T>(act: () => T): T {
     process.emitWarning = emitWarning;
   }
 }
+
+if (process.argv[1] === import.meta.filename) writeBundle(resolve(source, "../build"));
