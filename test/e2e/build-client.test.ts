@@ -1,6 +1,7 @@
 /** `gantry build`: what a user writes, and what comes of it. */
 import assert from "node:assert/strict";
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { tarReader } from "#base/tar.ts";
 import { onPath } from "../packages.ts";
 import { spawnSync } from "node:child_process";
@@ -71,6 +72,17 @@ story("what was built goes where it was told to: a folder, archives, files that 
   await cli.fails(1, /ERROR: dest is required for local exporter/, "build", "-o", "type=local", folder);
   await cli.fails(1, /exit code: 9/, "build", "--iidfile", `${folder}/id`, "--build-arg", "X=1", "-f", scene.file("Wrong", "FROM busybox\nRUN exit 9\n"), folder);
   assert.ok(!existsSync(`${folder}/id`));
+}, ours);
+
+story("large files come out whole, however many are on their way", async (scene) => {
+  const { cli, folder, file } = scene;
+  mkdirSync(`${folder}/context`);
+  const sizes = [20_000_000, ...Array.from({ length: 6 }, () => 2_500_000), ...Array.from({ length: 60 }, (_, at) => at * 9_000)];
+  for (const [at, size] of sizes.entries()) writeFileSync(`${folder}/context/f${at}`, randomBytes(size));
+  const { code, stderr } = await cli("build", "-q", "-f", file("Elsewhere", "FROM scratch\nCOPY . /\n"), "-o", `${folder}/out`, `${folder}/context`);
+  assert.equal(code, 0, stderr);
+  for (const at of sizes.keys()) assert.ok(readFileSync(`${folder}/out/f${at}`).equals(readFileSync(`${folder}/context/f${at}`)), `f${at}`);
+  assert.equal(readdirSync(`${folder}/out`).length, sizes.length);
 }, ours);
 
 story("secrets and keys are there where they are mounted, and nowhere else", async (scene) => {

@@ -77,25 +77,37 @@ type Desk = {
 };
 
 /** A file on its way: its bytes wait until it is asked for, then they go as they come. */
-type Offered = { readonly id: number; asked: boolean; waiting: Buffer[]; ended: boolean };
+type Offered = { readonly id: number; asked: boolean; sending: boolean; readonly waiting: Buffer[]; ended: boolean };
 
 function openDesk(call: ClientCall<In<typeof packet>, unknown>): Desk {
   const offered = new Map<number, Offered>();
   const done = Promise.withResolvers<void>();
-  done.promise.catch(() => {});
+  done.promise.then(() => (over = true), () => (over = true));
+  let over = false;
   let place = 0;
   let current: Offered | undefined;
   let waiting = 0;
   let room = Promise.withResolvers<void>();
+  let before: Promise<void> = Promise.resolve();
 
+  /** One message after another, whoever has them. */
+  function say(message: In<typeof packet>): Promise<void> {
+    before = before.then(() => call.send(message));
+    before.catch(() => {});
+    return before;
+  }
+
+  /** Only once at a time for a file: what comes meanwhile is taken along, in its order. */
   async function flush(file: Offered): Promise<void> {
-    for (const data of file.waiting.splice(0)) {
+    if (file.sending) return;
+    file.sending = true;
+    for (let data; (data = file.waiting.shift()) !== undefined; ) {
+      await say({ type: PACKET.data, id: file.id, data });
       waiting -= data.length;
-      await call.send({ type: PACKET.data, id: file.id, data });
+      room.resolve();
     }
-    room.resolve();
-    if (!file.ended || !offered.delete(file.id)) return;
-    await call.send({ type: PACKET.data, id: file.id });
+    file.sending = false;
+    if (file.ended && offered.delete(file.id)) await say({ type: PACKET.data, id: file.id });
   }
 
   return {
@@ -103,35 +115,35 @@ function openDesk(call: ClientCall<In<typeof packet>, unknown>): Desk {
       const told = statOf(entry);
       if (told === undefined) return;
       const id = place++;
-      current = entry.type === "file" ? { id, asked: false, waiting: [], ended: entry.size === 0 } : undefined;
+      current = entry.type === "file" ? { id, asked: false, sending: false, waiting: [], ended: entry.size === 0 } : undefined;
       if (current !== undefined) offered.set(id, current);
-      await call.send({ type: PACKET.stat, stat: told });
+      await say({ type: PACKET.stat, stat: told });
     },
     async data(bytes, last) {
       const file = current as Offered;
       for (let at = 0; at < bytes.length; at += PIECE) file.waiting.push(Buffer.from(bytes.subarray(at, at + PIECE)));
       waiting += bytes.length;
       file.ended = last;
-      if (file.asked) return await flush(file);
-      while (waiting > WINDOW) {
+      if (file.asked) await flush(file);
+      while (waiting > WINDOW && !over) {
         room = Promise.withResolvers();
         await Promise.race([room.promise, done.promise]);
       }
     },
     async finish() {
-      await call.send({ type: PACKET.stat });
+      await say({ type: PACKET.stat });
       await done.promise;
     },
     asked({ type, id, data }) {
       if (type === PACKET.error) return done.reject(fail("internal", `error from receiver: ${data.toString("utf8")}`));
       if (type === PACKET.finish) {
-        void call.send({ type: PACKET.finish });
+        say({ type: PACKET.finish }).catch(() => {});
         return done.resolve();
       }
       const file = offered.get(id);
       if (type !== PACKET.request || file === undefined || file.asked) return done.reject(fail("invalid", `send files: packet ${type} for ${id} was not expected`));
       file.asked = true;
-      void flush(file);
+      flush(file).catch((error: unknown) => done.reject(error));
     },
     broken: (error) => done.reject(error as Error),
   };
