@@ -4,7 +4,7 @@
  */
 import { closeSync, writeSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { messageOf } from "#base/errors.ts";
+import { fail, messageOf } from "#base/errors.ts";
 import { openLog, type Log } from "#base/log.ts";
 import { helpText, loadConfig, reloadConfig, type Config, type Loaded } from "#engine/config/config.ts";
 import { formatHost } from "#engine/config/hosts.ts";
@@ -43,9 +43,18 @@ async function stop(argv: string[]): Promise<void> {
     process.stdout.write(`No engine runs on ${config.dataRoot}\n`);
     return;
   }
+  refuseOther(config);
   process.kill(pid, "SIGTERM");
   while (holderOf(config) !== undefined) await pause(20);
   process.stdout.write(`Stopped (pid ${pid})${config.liveRestore ? "; running containers go on" : ""}\n`);
+}
+
+/** Who works with another engine, by DOCKER_HOST, does not mean this one. @throws conflict */
+function refuseOther(config: Config): void {
+  const other = process.env["DOCKER_HOST"] ?? "";
+  const own = config.hosts.map(formatHost);
+  if (other === "" || own.includes(other)) return;
+  throw fail("conflict", `DOCKER_HOST is ${other}, and the engine of ${config.dataRoot} listens on ${own.join(", ")}: unset DOCKER_HOST, or give the flags of the engine to stop`);
 }
 
 async function status(argv: string[]): Promise<void> {

@@ -60,7 +60,7 @@ const CHECKS: { readonly [K in Step["op"]["kind"]]: (op: Extract<Step["op"], { k
 };
 
 function checkExec(op: ExecOp, place: Place): void {
-  const { index, entitlements } = place;
+  const { index } = place;
   needInput(op.base, place);
   needTexts(index, [op.cwd, op.user, op.network], op.args, op.env, op.proxies);
   if (op.args.length === 0) throw invalid(`step ${index}: nothing to run`);
@@ -69,9 +69,9 @@ function checkExec(op: ExecOp, place: Place): void {
   needTexts(index, [], op.devices.map((device: { name?: unknown } | null) => device?.name));
   if (!Array.isArray(op.mounts)) throw invalid(`step ${index}: no list of mounts`);
   for (const mount of op.mounts) checkMount(mount, place);
-  if (op.security === "insecure") needEntitlement(entitlements, "security.insecure");
-  if (op.network === "host") needEntitlement(entitlements, "network.host");
-  if (op.devices.length > 0) needEntitlement(entitlements, "device");
+  if (op.security === "insecure") needEntitlement(place, "security.insecure");
+  if (op.network === "host") needEntitlement(place, "network.host");
+  if (op.devices.length > 0) needEntitlement(place, "device");
 }
 
 const MOUNTS = new Set(["bind", "cache", "tmpfs", "secret", "ssh"]);
@@ -90,8 +90,8 @@ function checkAction(action: FileAction, place: Place): void {
 }
 
 /** The words are BuildKit's: tools look for them. */
-function needEntitlement(given: readonly string[], name: string): void {
-  if (!given.includes(name)) throw fail("forbidden", `${name} is not allowed`, { facts: { entitlement: name } });
+function needEntitlement({ index, entitlements }: Place, name: string): void {
+  if (!entitlements.includes(name)) throw fail("forbidden", `${name} is not allowed`, { facts: { entitlement: name, step: index } });
 }
 
 function needInput(place: unknown, { index, inputs }: Place): void {

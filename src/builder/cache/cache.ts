@@ -88,6 +88,8 @@ export type CacheUsage = {
 export type CacheFilters = ReadonlyMap<string, readonly string[]>;
 
 export type PruneOptions = {
+  /** Says what would go, and removes nothing. */
+  readonly dryRun?: boolean;
   /** Also what is shared with an image, and internal things. */
   readonly all: boolean;
   readonly filters?: CacheFilters;

@@ -25,13 +25,14 @@ export async function prune(parts: PruneParts, wishes: readonly PruneOptions[]):
     left = left.filter(({ id }) => !ids.has(id));
     removed.push(...gone);
   }
-  await parts.core.collect();
+  if (wishes.some(({ dryRun }) => dryRun !== true)) await parts.core.collect();
   return { removed, bytes: removed.reduce((sum, { size, shared }) => sum + (shared ? 0 : size), 0) };
 }
 
 async function pruneSome(parts: PruneParts, all: readonly CacheUsage[], options: PruneOptions): Promise<readonly CacheUsage[]> {
   const bound = await boundOf(parts.core.root, all, options);
   const doomed = planPrune(all, options, { bound, now: nowNanos() });
+  if (options.dryRun === true) return doomed;
   const everything = options.all && bound === undefined && (options.filters?.size ?? 0) === 0;
   return await removeAll(parts, doomed, { remember: bound !== undefined, forget: everything });
 }

@@ -26,14 +26,13 @@ export type PruneKind = keyof typeof KINDS;
 export async function prune(api: Api, kind: PruneKind, { filter, dryRun }: PruneRequest): Promise<Pruned> {
   const { title, key } = KINDS[kind];
   const query = { filters: encodeFilters(filter) };
-  if (dryRun && kind === "build") return { title, lines: [], bytes: 0 };
   const answer = dryRun ? await foretell(api, kind, query) : await api.json<Record<string, unknown>>("POST", `/${kind}/prune`, { query });
   const deleted = (answer[key] ?? []) as (string | PrunedImage)[];
   return { title, lines: deleted.map(lineOf), bytes: Number(answer["SpaceReclaimed"] ?? 0) };
 }
 
 /** Only an engine that is Gantry can say it: for any other the path does not exist, and nothing happens. */
-async function foretell(api: Api, kind: PruneKind, query: { readonly filters: string | undefined }): Promise<Record<string, unknown>> {
+export async function foretell(api: Api, kind: PruneKind, query: Readonly<Record<string, string | boolean | undefined>>): Promise<Record<string, unknown>> {
   try {
     return await api.json<Record<string, unknown>>("GET", `/gantry/prune/${kind}`, { query });
   } catch (error) {

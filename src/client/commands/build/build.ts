@@ -5,7 +5,7 @@ import { openDisplay, parseMode, type PausedDisplay, type ProgressMode } from ".
 import { solve } from "../../build/solve.ts";
 import { readWish, type Wish } from "../../build/wish/wish.ts";
 import { type Cli, define } from "../../client.ts";
-import { buildFlags, type BuildOptions } from "./flags.ts";
+import { buildFlags, type BuildOptions, WITHOUT_EFFECT } from "./flags.ts";
 import { finish, prepareFiles } from "./results.ts";
 
 export const command = define({
@@ -21,6 +21,7 @@ export const command = define({
 
 async function build(cli: Cli, options: BuildOptions, context: string): Promise<number> {
   const mode = modeOf(cli, options);
+  for (const name of WITHOUT_EFFECT) if (options.given.has(name)) cli.err.write(`WARNING: --${name} has no effect on this kind of build; the classic one knows it (DOCKER_BUILDKIT=0 docker build)\n`);
   const { address } = await cli.api();
   const wish = await readWish(cli, options, { context, address });
   prepareFiles(options);

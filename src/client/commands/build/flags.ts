@@ -26,6 +26,9 @@ const IGNORED = {
   "security-opt": hidden(strings("", "Security options")),
 } as const;
 
+/** Those of them that a user would miss. */
+export const WITHOUT_EFFECT = ["cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus", "cpuset-mems", "isolation", "memory", "memory-swap", "security-opt"] as const;
+
 export const buildFlags = {
   ...IGNORED,
   "add-host": strings("", 'Name an address in every RUN (format: "name:address"; "host-gateway" is the engine\'s)'),

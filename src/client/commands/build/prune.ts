@@ -2,13 +2,16 @@ import { define } from "../../client.ts";
 import { bool, bytes, filter, oldName } from "../../flags/kinds.ts";
 import { confirm } from "../confirm.ts";
 import { encodeFilters } from "../each.ts";
-import { showPruned } from "../pruning.ts";
+import { foretell, showPruned } from "../pruning.ts";
+
+type Answer = { readonly CachesDeleted?: readonly string[] | null; readonly SpaceReclaimed?: number };
 
 const SPACE = bytes("", "Keep so much of what was used last");
 
 export const command = define({
   flags: {
     all: bool("a", "Remove all that is not in use, not only what no image or build needs"),
+    "dry-run": bool("", "Say what would be removed, and remove nothing"),
     filter: filter("", "Only what fits a condition, such as until=24h"),
     force: bool("f", "Don't ask first"),
     "keep-storage": oldName("reserved-space", SPACE),
@@ -18,19 +21,19 @@ export const command = define({
   },
   async run(cli, options) {
     const what = options.all ? "all build cache." : "all dangling build cache.";
-    if (!options.force && !confirm(cli, `WARNING! This will remove ${what}`)) return;
+    const dryRun = options["dry-run"];
+    if (!dryRun && !options.force && !confirm(cli, `WARNING! This will remove ${what}`)) return;
     const api = await cli.api();
     const number = (value: number) => (value === 0 ? undefined : String(value));
-    const { CachesDeleted, SpaceReclaimed = 0 } = await api.json<{ CachesDeleted?: readonly string[] | null; SpaceReclaimed?: number }>("POST", "/build/prune", {
-      query: {
-        all: options.all,
-        filters: encodeFilters(options.filter),
-        "keep-storage": number(options["reserved-space"]),
-        "reserved-space": number(options["reserved-space"]),
-        "max-used-space": number(options["max-used-space"]),
-        "min-free-space": number(options["min-free-space"]),
-      },
-    });
-    showPruned(cli, [{ title: "build cache objects", lines: CachesDeleted ?? [], bytes: SpaceReclaimed }], false);
+    const query = {
+      all: options.all,
+      filters: encodeFilters(options.filter),
+      "keep-storage": number(options["reserved-space"]),
+      "reserved-space": number(options["reserved-space"]),
+      "max-used-space": number(options["max-used-space"]),
+      "min-free-space": number(options["min-free-space"]),
+    };
+    const { CachesDeleted, SpaceReclaimed = 0 }: Answer = dryRun ? await foretell(api, "build", query) : await api.json<Answer>("POST", "/build/prune", { query });
+    showPruned(cli, [{ title: "build cache objects", lines: CachesDeleted ?? [], bytes: SpaceReclaimed }], dryRun);
   },
 });

@@ -10,9 +10,10 @@ import { filters, flag, integer } from "../query.ts";
 
 const FILTERS = ["until", "unused-for", "id", "parent", "type", "description", "inuse", "mutable", "immutable", "shared", "private"];
 
-export async function pruneCache({ cache }: Pick<Builds, "cache">, { query, version }: ApiCall, publish: Events["publish"]): Promise<Answer> {
-  const { removed, bytes } = await cache.prune(pruneOptions(query, version));
-  publish({ Type: "builder", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: String(bytes) } } });
+/** `dryRun`: what would go is told, and nothing goes. */
+export async function pruneCache({ cache }: Pick<Builds, "cache">, { query, version }: ApiCall, publish: Events["publish"], { dryRun = false } = {}): Promise<Answer> {
+  const { removed, bytes } = await cache.prune({ ...pruneOptions(query, version), dryRun });
+  if (!dryRun) publish({ Type: "builder", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: String(bytes) } } });
   return ok({ CachesDeleted: removed.length === 0 ? null : removed.map(({ id }) => id), SpaceReclaimed: bytes });
 }
 

@@ -35,5 +35,10 @@ export function buildRoutes({ builds, events }: Parts, buildKit: () => Promise<P
       since: 31,
       run: async (call) => (await import("./cache.ts")).pruneCache(await builds(), call, events.publish),
     },
+    {
+      method: "GET",
+      path: "/gantry/prune/build",
+      run: async (call) => (await import("./cache.ts")).pruneCache(await builds(), call, events.publish, { dryRun: true }),
+    },
   ];
 }

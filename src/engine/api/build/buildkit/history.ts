@@ -19,12 +19,13 @@ export async function* historyEvents(history: History, { activeOnly, ref, earlyE
 }
 
 function recordOf(build: BuildRecord): In<typeof historyEvent>["record"] {
-  const { ref, dockerfile, context, target, platforms, metadata, created, completed, error, steps, warnings } = build;
+  const { ref, dockerfile, context, target, names, platforms, metadata, created, completed, error, steps, warnings } = build;
   const frontendAttrs = Object.entries({ filename: dockerfile, context, target, platform: platforms.join(",") }).filter(([, value]) => value !== "");
   return {
     ref,
     frontend: "dockerfile.v0",
     frontendAttrs: Object.fromEntries(frontendAttrs),
+    exporters: names.length === 0 ? [] : [{ type: "image", attrs: { name: names.join(",") } }],
     exporterResponse: metadata,
     createdAt: timeOf(created),
     completedAt: completed === undefined ? undefined : timeOf(completed),
