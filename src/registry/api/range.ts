@@ -2,7 +2,7 @@
 
 export type ByteRange = { readonly start: number; readonly end: number };
 
-/** "whole" for what we need not understand (several ranges, other units); "none" when nothing of it exists. `end` is exclusive. */
+/** "whole" for what we need not understand (several ranges, other units); "none" when nothing of it exists, or it ends before it begins. `end` is exclusive. */
 export function parseRange(header: string | undefined, size: number): ByteRange | "whole" | "none" {
   if (header === undefined) return "whole";
   const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim());
@@ -11,8 +11,7 @@ export function parseRange(header: string | undefined, size: number): ByteRange 
   if (from === "") return Number(to) === 0 ? "none" : { start: Math.max(0, size - Number(to)), end: size };
   const start = Number(from);
   const end = to === "" ? size : Math.min(Number(to) + 1, size);
-  if (to !== "" && Number(to) < start) return "whole";
-  return start >= size ? "none" : { start, end };
+  return start >= size || end <= start ? "none" : { start, end };
 }
 
 /** "START-END" (inclusive) of a chunk. Undefined: no header. "bad": not of that form. */
