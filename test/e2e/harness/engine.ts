@@ -4,7 +4,7 @@ import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { makePlace, removeDockerBridges, removePlace, type Place } from "./place.ts";
+import { makePlace, removePlace, type Place } from "./place.ts";
 
 export type EngineKind = "gantry" | "dockerd";
 export const peer: EngineKind = process.env["PEER"] === "dockerd" ? "dockerd" : "gantry";
@@ -48,9 +48,7 @@ export async function openEngine(flags: readonly string[] = [], kind: EngineKind
     },
     api: (method, path, body) => call(place.socket, method, path, body),
     async [Symbol.asyncDispose]() {
-      const bridges = kind === "dockerd" ? await dockerBridges(place) : [];
       await end(child, "SIGTERM");
-      if (kind === "dockerd") removeDockerBridges(bridges);
       await removePlace(place);
     },
   };
@@ -104,13 +102,6 @@ async function untilListening(child: ChildProcess, place: Place): Promise<void> 
     }
     await pause(20);
   }
-}
-
-/** Its own one, and those of the networks that it still has. */
-async function dockerBridges(place: Place): Promise<string[]> {
-  const { body } = await call(place.socket, "GET", "/networks").catch(() => ({ body: [] }));
-  const made = Array.isArray(body) ? (body as { Id: string; Driver: string }[]).filter(({ Driver }) => Driver === "bridge") : [];
-  return [place.bridge, ...made.map(({ Id }) => `br-${Id.slice(0, 12)}`)];
 }
 
 /** A dockerd that was killed leaves its containerd behind, and the next one does not get along with it. */

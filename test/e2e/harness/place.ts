@@ -79,6 +79,7 @@ export async function removePlace(place: Place): Promise<void> {
     const point = line.split(" ")[4];
     if (point?.startsWith(`${place.folder}/`)) tryTo(() => execFileSync("umount", ["-l", point], { stdio: "ignore" }));
   }
+  removeDockerBridges(dockerBridges(place));
   for (const folder of containerCgroups(place)) tryTo(() => rmdirSync(folder));
   tryTo(() => rmdirSync(place.cell));
   tryTo(() => execFileSync("ip", ["link", "delete", place.bridge], { stdio: "ignore" }));
@@ -86,8 +87,17 @@ export async function removePlace(place: Place): Promise<void> {
   rmSync(place.folder, { recursive: true, force: true });
 }
 
+/** Of a dockerd: its own bridge, and those of the networks that its database has or had, also after it was killed. None of another engine's. */
+function dockerBridges(place: Place): string[] {
+  const database = join(place.dataRoot, "network/files/local-kv.db");
+  if (!existsSync(database)) return [];
+  const networks = readFileSync(database, "latin1").matchAll(/docker\/network\/v1\.0\/bridge\/([0-9a-f]{12})[0-9a-f]{52}\//g);
+  return [...new Set([place.bridge, ...Array.from(networks, ([, id]) => `br-${id}`)])];
+}
+
 /** What a dockerd leaves on the host when it ends: every packet of anybody else passes its rules. */
-export function removeDockerBridges(bridges: readonly string[]): void {
+function removeDockerBridges(bridges: readonly string[]): void {
+  if (bridges.length === 0) return;
   for (const table of ["filter", "nat"]) {
     const rules = execFileSync("iptables", ["-w", "-t", table, "-S"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).split("\n");
     for (const rule of rules.filter((line) => line.startsWith("-A") && bridges.some((name) => line.split(" ").includes(name)))) {
