@@ -6,7 +6,8 @@ import { fail } from "#base/errors.ts";
 import { ProgramError } from "#linux/linux.ts";
 import { NETFILTER } from "#linux/nftables.ts";
 import type { Op, Program } from "#linux/ops.ts";
-import { ROUTE, getLink, readLinks, setBridgePort } from "#linux/rtnetlink.ts";
+import { ROUTE, getLink, readLinks } from "#linux/rtnetlink.ts";
+import { hairpinOp } from "./drivers/bridge-driver.ts";
 import { interfaceOf, publishOps, routeChanges, sysctlOps, upMessages, withdrawOps } from "./drivers/endpoint.ts";
 import { republish } from "./firewall/firewall.ts";
 import { publisherOf } from "./gateway.ts";
@@ -113,8 +114,4 @@ async function applyMoved(state: State, moved: readonly Attachment[], { attached
 function republishOps({ table }: State, before: Attachment, after: Attachment): Op[] {
   const data = table === undefined ? Buffer.alloc(0) : republish(table, before, after);
   return data.length === 0 ? [] : [{ op: "netlink", proto: NETFILTER, acks: 1, tolerate: ENOENT, data, note: `ports leave ${after.networkName}` }];
-}
-
-function hairpinOp({ hostInterface, isolated }: Attachment): Op {
-  return { op: "netlink", proto: ROUTE, acks: 1, data: setBridgePort(hostInterface, { hairpin: true, isolated }), note: `hairpin ${hostInterface}` };
 }

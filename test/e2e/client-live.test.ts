@@ -157,7 +157,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     "@ version -f '{{.Server.Version}} {{.Server.APIVersion}} {{.Server.Os}}'",
     "@ version -f '{{.Nope}}'",
     "@ version | sed -n '/Server/,$p'",
-    "@ info | sed -n '/Server/,$p' | grep -v 'File Desc\\|Gorou'",
+    "@ info | sed -n '/Server/,$p' | grep -v 'File Desc\\|Gorou\\|Runtimes'",
     "@ info -f '{{.Driver}} {{.NCPU}} {{.Swarm.LocalNodeState}} {{.Plugins.Volume}} {{.Nope}}'",
     "@ tag busybox ev:1; @ events --since 10m --until 0s --filter event=tag --filter image=busybox --format '{{.Type}} {{.Action}}' | tail -1; @ rmi ev:1",
     "@ events --since x",

@@ -10,6 +10,8 @@ import { hostIndexOf } from "../rate.ts";
 import type { Attachment } from "../network.ts";
 import { removeLink, removeLinkOp } from "./remove-link.ts";
 
+const ENODEV = 19;
+
 export const bridgeDriver: NetworkDriver = {
   publishes: true,
   settle(_request, base, others) {
@@ -47,4 +49,9 @@ function vethOp(attachment: Attachment, { own, index }: Place): Op {
     data: Buffer.concat([veth, ...port]),
     note: `${hostInterface} on ${attachment.bridge}, peer ${name} ${attachment.mac}`,
   };
+}
+
+/** An endpoint that publishes from now on. An interface that has gone with its container needs nothing. */
+export function hairpinOp({ hostInterface, isolated }: Attachment): Op {
+  return { op: "netlink", proto: ROUTE, acks: 1, tolerate: ENODEV, data: setBridgePort(hostInterface, { hairpin: true, isolated }), note: `hairpin ${hostInterface}` };
 }

@@ -7,9 +7,9 @@ import { fail } from "#base/errors.ts";
 import { ProgramError } from "#linux/linux.ts";
 import { NETFILTER } from "#linux/nftables.ts";
 import type { Op } from "#linux/ops.ts";
-import { ROUTE, setBridgePort } from "#linux/rtnetlink.ts";
 import type { PortSocket } from "#linux/shim.ts";
 import type { PortBinding } from "#spec/docker.ts";
+import { hairpinOp } from "../drivers/bridge-driver.ts";
 import { bindOp, forgetOps, isHeld, socketOf } from "../drivers/endpoint.ts";
 import { explainFailure } from "../explain.ts";
 import { republish } from "../firewall/firewall.ts";
@@ -131,7 +131,3 @@ async function restore(state: State, { before, after }: { before: Attachment; af
 const isSame = (one: PublishedPort, other: PublishedPort) => one.protocol === other.protocol && one.hostIp === other.hostIp && one.hostPort === other.hostPort;
 /** Those that nobody else of the change still has. */
 const released = (gone: readonly PublishedPort[], staying: readonly PublishedPort[]) => gone.filter((port) => !staying.some((other) => isSame(port, other)));
-
-function hairpinOp({ hostInterface, isolated }: Attachment): Op {
-  return { op: "netlink", proto: ROUTE, acks: 1, data: setBridgePort(hostInterface, { hairpin: true, isolated }), note: `hairpin ${hostInterface}` };
-}
