@@ -40,3 +40,11 @@ test("the launcher looks at every source the bundle is made of", () => {
   assert.ok(modules.length > 100, `${modules.length} modules`);
   assert.deepEqual(modules.filter((name) => !/^(base|base\/grpc|spec|spec\/buildkit)\/[\w-]+\.ts$|^client(\/[\w-]+){1,3}\.ts$/.test(name)), []);
 });
+
+test("as the launcher starts it, nothing is compiled in a thread that the end of the process would wait for", () => {
+  const [, flags = ""] = /src\/bin\/gantry\.ts flags='([^']*)'/.exec(readFileSync(join(import.meta.dirname, "../../gantry"), "utf8")) ?? [];
+  const hot = "const hot = (n) => { let sum = 0; for (let i = 0; i < n; i++) sum += (i * i) % 7; return sum; }; for (let i = 0; i < 2000; i++) hot(2000);";
+  const { stdout } = spawnSync(process.execPath, [...flags.split(" "), "--trace-opt", "-e", hot], { encoding: "utf8" });
+  const modes = [...stdout.matchAll(/^\[compiling method .* mode: (\S+)\]$/gm)].map((match) => match[1]);
+  assert.deepEqual([...new Set(modes)], ["ConcurrencyMode::kSynchronous"]);
+});
