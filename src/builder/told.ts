@@ -6,12 +6,19 @@ import { verticesOf } from "./solve/vertices.ts";
 
 export function dockerfileEvent({ meta, stages, emptyContinuations }: Dockerfile): Extract<BuildEvent, { kind: "dockerfile" }> {
   const all = [...meta, ...stages.flatMap(({ from, instructions }) => [from, ...instructions])];
+  let place = 0;
+  /** Both in the order of the file. */
+  const around = (line: number): string[] => {
+    while (place < all.length && all[place]!.lines[1] < line) place++;
+    const found = all[place];
+    return found === undefined || found.lines[0] > line ? [] : [found.original];
+  };
   return {
     kind: "dockerfile",
     meta: meta.map(({ original }) => original),
     froms: stages.map(({ from }) => ({ text: from.original, line: from.lines[0] })),
     instructions: all.length,
-    emptyContinuations: emptyContinuations.flatMap((last) => all.find(({ lines }) => lines[0] <= last && last <= lines[1])?.original ?? []),
+    emptyContinuations: emptyContinuations.flatMap(around),
   };
 }
 

@@ -140,6 +140,24 @@ docker exec nested sh -c 'tar -c -C /tmp/root . | docker import - busybox' >/dev
 check "limits in an engine in a container" "33554432 0::/" "$(docker exec nested docker run --rm --network none -m 32m busybox sh -c 'echo $(cat /sys/fs/cgroup/memory.max /proc/self/cgroup)')"
 docker rm -f nested >/dev/null
 
+# Builds: steps are bound as containers are, and leave nothing.
+export DOCKER_BUILDKIT=0
+mkdir -p /tmp/context && cd /tmp/context && echo one >file
+printf 'FROM busybox\nCOPY file /file\nRUN cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max >/limits; cat /proc/self/cgroup >/group\nRUN mknod /d b 254 0; head -c1 /d >/tmp/out 2>&1; echo $? >/device; rm /d\n' >Dockerfile
+docker build -q -m 64m -t built . >/tmp/first 2>&1 || cat /tmp/first
+check "a step's limit" "67108864 max" "$(docker run --rm built cat /limits | tr '\n' ' ' | sed 's/ $//')"
+check "a step's cgroup namespace" "0::/" "$(docker run --rm built cat /group)"
+check "a step's devices are denied" 1 "$(docker run --rm built cat /device)"
+check "built again from the cache" "$(cat /tmp/first)" "$(docker build -q -m 64m -t built . 2>&1)"
+echo two >file
+check "another file, another image" "two" "$(docker build -q -m 64m -t built . >/dev/null 2>&1; docker run --rm built cat /file)"
+check "a step that fails" 1 "$(printf 'FROM busybox\nRUN exit 3\n' | docker build - 2>&1 | grep -c 'returned a non-zero code: 3')"
+check "a step out of memory" 1 "$(printf 'FROM busybox\nRUN x=a; while :; do x=$x$x; done\n' | docker build -m 16m --memory-swap 16m - 2>&1 | grep -c 'returned a non-zero code: 137')"
+cd /gantry
+check "our client builds" "two" "$(node src/bin/gantry.ts build -q -t ours /tmp/context >/tmp/ours 2>&1 || cat /tmp/ours; docker run --rm ours cat /file)"
+docker rmi -f built ours >/dev/null
+docker builder prune -af >/dev/null
+
 # What a killed engine leaves is taken up again.
 docker run -d --name kept -m 32m busybox sleep 1000 >/dev/null
 kill -9 $engine; rm -f /run/gantry/gantry.sock

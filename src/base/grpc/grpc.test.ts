@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectSocket, createServer, type Socket } from "node:net";
+import { duplexPair } from "node:stream";
 import { after, test } from "node:test";
 import { fail, kindOf } from "../errors.ts";
 import { bytes, int64, message, text } from "../protobuf.ts";
@@ -177,3 +178,34 @@ test("a connection that speaks no HTTP/2 is closed, and nothing else happens", a
     listener.close();
   }
 });
+
+/** A message and the beginning of another one on stream 1; then RST_STREAM with NO_ERROR, which leaves what came to be read. */
+const HALF_READ = Buffer.concat([
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+  Buffer.from("000000040000000000" + "00001b010400000001" + "838604042f612f620f10106170706c69636174696f6e2f67727063", "hex"),
+  Buffer.from("000005000000000001" + "0000000000" + "000003000000000001" + "000000", "hex"),
+]);
+const RESET = Buffer.from("000004030000000001" + "00000000", "hex");
+
+for (const answered of [false, true]) {
+  test(`a call that is reset without an error, ${answered ? "after" : "before"} its head, while there is more to read: nothing is answered`, async () => {
+    const [near, far] = duplexPair();
+    far.resume();
+    const [begun, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const server = serveGrpc(near, {
+      find: () => async ({ messages, signal, head }) => {
+        if (answered) head({});
+        for await (const _ of messages) break;
+        begun.resolve();
+        await once(signal, "abort");
+        setImmediate(over.resolve);
+      },
+    });
+    far.write(HALF_READ);
+    await begun.promise;
+    far.write(RESET);
+    await over.promise;
+    far.destroy();
+    await server.closed;
+  });
+}

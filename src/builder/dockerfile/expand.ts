@@ -252,11 +252,12 @@ function variableName(reading: Reading): string {
 }
 
 function isDigit(character: string): boolean {
-  return /^\p{Nd}$/u.test(character);
+  return character <= "\x7f" ? character >= "0" && character <= "9" : /^\p{Nd}$/u.test(character);
 }
 
 function isLetterOrDigit(character: string): boolean {
-  return /^[\p{L}\p{Nd}_]$/u.test(character);
+  if (character > "\x7f") return /^[\p{L}\p{Nd}_]$/u.test(character);
+  return (character >= "a" && character <= "z") || (character >= "A" && character <= "Z") || character === "_" || isDigit(character);
 }
 
 function missing(what: string): Error {

@@ -22,14 +22,31 @@ type Scope = {
   hasShell: boolean;
 };
 
-type Visit = { readonly dockerfile: Dockerfile; readonly input: LintInput; readonly say: Say; readonly ignored: PatternMatcher };
+type Visit = {
+  readonly dockerfile: Dockerfile;
+  readonly input: LintInput;
+  readonly say: Say;
+  readonly ignored: PatternMatcher;
+  /** Names that FROM may use. */
+  readonly known: ReadonlySet<string>;
+  /** What may still be done that grows with the product of two things. Then less is said. */
+  readonly budget: { left: number };
+};
+
+const MAX_WORK = 4_000_000;
+/** Of saying something, beside looking at a name. */
+const WARNING = 50;
+
+const mayDo = ({ budget }: Visit, work: number): boolean => (budget.left -= work) >= 0;
+
 type Here = Visit & { readonly scope: Scope; readonly instruction: Instruction; readonly last: Map<string, Instruction> };
 
 /** They mean something to the builder and are no variables. */
 const noVariables: ReadonlySet<string> = new Set(["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"]);
 
 export function lintStages(dockerfile: Dockerfile, input: LintInput, say: Say): void {
-  const visit: Visit = { dockerfile, input, say, ignored: compilePatterns(input.ignore) };
+  const known = new Set([...input.args.keys(), ...dockerfile.meta.flatMap((arg) => argsOf(arg).map(({ key }) => key))]);
+  const visit: Visit = { dockerfile, input, say, ignored: compilePatterns(input.ignore), known, budget: { left: MAX_WORK } };
   for (const { from, base } of dockerfile.stages) lintDefault(visit, from, base);
   const scopes = new Map<string, Scope>();
   for (const [index, stage] of dockerfile.stages.entries()) {
@@ -48,8 +65,8 @@ function lintDefault({ dockerfile, input, say }: Visit, from: Instruction, base:
 }
 
 /** The base, expanded. */
-function lintFrom({ dockerfile, input, say }: Visit, { from, base, platform, name }: Stage): string {
-  const known = [...input.args.keys(), ...dockerfile.meta.flatMap((arg) => argsOf(arg).map(({ key }) => key))];
+function lintFrom(visit: Visit, { from, base, platform, name }: Stage): string {
+  const { dockerfile, input, say, known } = visit;
   const expanded = (text: string): { text: string | undefined; used: Set<string>; unset: Set<string> } => {
     const used = new Set<string>();
     const unset = new Set<string>();
@@ -59,8 +76,8 @@ function lintFrom({ dockerfile, input, say }: Visit, { from, base, platform, nam
     };
     const result = tryExpand(text, dockerfile, lookup);
     for (const variable of unset) {
-      if (known.includes(variable)) continue;
-      say("UndefinedArgInFrom", `FROM argument '${variable}' is not declared${didYouMean("", variable, known)}`, from);
+      if (known.has(variable)) continue;
+      say("UndefinedArgInFrom", `FROM argument '${variable}' is not declared${didYouMean(visit, "", variable, known)}`, from);
     }
     return { text: result, used, unset };
   };
@@ -77,9 +94,9 @@ function lintFrom({ dockerfile, input, say }: Visit, { from, base, platform, nam
   return result;
 }
 
-function scopeOf({ input }: Visit, parent: Scope | undefined, base: string): Scope {
-  if (parent !== undefined) return { ...parent, variables: new Map(parent.variables), declared: new Set(parent.declared) };
-  const names = base === "scratch" ? ["PATH"] : input.variables(base);
+function scopeOf(visit: Visit, parent: Scope | undefined, base: string): Scope {
+  if (parent !== undefined && mayDo(visit, parent.variables.size + parent.declared.size)) return { ...parent, variables: new Map(parent.variables), declared: new Set(parent.declared) };
+  const names = base === "scratch" ? ["PATH"] : parent !== undefined ? undefined : visit.input.variables(base);
   return { variables: new Map((names ?? []).map((name) => [name, undefined])), declared: new Set(), isOpen: names === undefined, hasWorkdir: false, hasShell: false };
 }
 
@@ -193,15 +210,17 @@ function transfer(here: Here): void {
 }
 
 /** Whether exceptions take something out again is only known from the files, so nothing is said then. */
-function ignoredSource({ instruction, ignored, say }: Here, source: string): void {
-  if (ignored.patterns.length === 0 || ignored.patterns.some(({ isException }) => isException) || /^[a-z]+:\/\/|^git@/.test(source)) return;
+function ignoredSource(here: Here, source: string): void {
+  const { instruction, ignored, say } = here;
+  if (ignored.patterns.length === 0 || !mayDo(here, ignored.patterns.length) || ignored.patterns.some(({ isException }) => isException) || /^[a-z]+:\/\/|^git@/.test(source)) return;
   const path = source.split("/").filter((part) => part !== "" && part !== ".").join("/") || ".";
   const isMatch = path === "." ? ignored.patterns.some(({ text }) => ["*", "**", "**/*"].includes(text)) : ignored.matches(path);
   if (isMatch) say("CopyIgnoredFile", `Attempting to ${instruction.keyword === "ADD" ? "Add" : "Copy"} file ${JSON.stringify(path)} that is excluded by .dockerignore`, instruction);
 }
 
 /** The word, and something said of each variable in it that is not there. Undefined: it cannot be known. */
-function expanded({ scope, instruction, dockerfile, say }: Here, word: string, raw = false): string | undefined {
+function expanded(here: Here, word: string, raw = false): string | undefined {
+  const { scope, instruction, dockerfile, say } = here;
   const unset = new Set<string>();
   let isKnown = true;
   const lookup = (name: string): string | undefined => {
@@ -214,7 +233,8 @@ function expanded({ scope, instruction, dockerfile, say }: Here, word: string, r
     return scope.variables.get(name) ?? "";
   };
   const text = tryExpand(word, dockerfile, lookup, raw);
-  for (const name of scope.isOpen ? [] : unset) say("UndefinedVar", `Usage of undefined variable '$${name}'${didYouMean("$", name, [...scope.variables.keys()])}`, instruction);
+  if (!mayDo(here, unset.size * WARNING)) return isKnown ? text : undefined;
+  for (const name of scope.isOpen ? [] : unset) say("UndefinedVar", `Usage of undefined variable '$${name}'${didYouMean(here, "$", name, new Set(scope.variables.keys()))}`, instruction);
   return isKnown ? text : undefined;
 }
 
@@ -235,7 +255,7 @@ function tryPlatform(text: string): Platform | undefined {
   }
 }
 
-function didYouMean(prefix: string, name: string, known: readonly string[]): string {
-  const match = nearest(name, known, { exactCase: true });
+function didYouMean(visit: Visit, prefix: string, name: string, known: ReadonlySet<string>): string {
+  const match = mayDo(visit, known.size * name.length) ? nearest(name, [...known], { exactCase: true }) : undefined;
   return match === undefined ? "" : ` (did you mean ${prefix}${match}?)`;
 }

@@ -30,6 +30,9 @@ export type LintInput = {
   readonly stages?: ReadonlySet<number>;
 };
 
+/** Nobody reads more; and each is kept, and sent to whoever listens. */
+const MAX_WARNINGS = 1000;
+
 /** Tells something of an instruction; its lines, unless others are meant. */
 export type Say = (rule: RuleName, detail: string, about: Pick<Instruction, "comments" | "lines">, lines?: readonly [number, number]) => void;
 
@@ -38,7 +41,7 @@ export function lintDockerfile(dockerfile: Dockerfile, input: LintInput): BuildW
   const options = checkOptions(dockerfile, input);
   const warnings: BuildWarning[] = [];
   const say: Say = (name, detail, { comments, lines: own }, lines = own) => {
-    if (!counts(name, withComments(options, comments))) return;
+    if (warnings.length === MAX_WARNINGS || !counts(name, withComments(options, comments))) return;
     const rule = rules[name];
     warnings.push({ rule: name, detail, description: rule.description, url: ruleUrl(rule), file: input.file, ranges: [{ start: lines[0], end: lines[1] }] });
   };

@@ -6,7 +6,11 @@ export function didYouMean(value: string, options: readonly string[], how: { rea
   return match === undefined ? "" : ` (did you mean ${match}?)`;
 }
 
+/** Nobody misspells a longer one; and the work grows with its square. */
+const MAX_LENGTH = 64;
+
 export function nearest(value: string, options: readonly string[], how: { readonly exactCase: boolean }): string | undefined {
+  if (value.length > MAX_LENGTH) return undefined;
   const wanted = how.exactCase ? value : value.toLowerCase();
   let best: string | undefined;
   let least = 3;

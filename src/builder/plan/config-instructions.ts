@@ -6,7 +6,7 @@ import { argsOf, commandOf, pairsOf, wordsOf } from "../dockerfile/arguments.ts"
 import { healthcheckOf } from "../dockerfile/healthcheck.ts";
 import { exposedPorts } from "./ports.ts";
 import { givenArg, isBuilders } from "./global-args.ts";
-import { type ImageState, note, setEnv, setVariable } from "./image-state.ts";
+import { type ImageState, note, putInto, setEnv, setVariable } from "./image-state.ts";
 import { expand, type Scene, split } from "./scene.ts";
 
 export const CONFIG_INSTRUCTIONS: Readonly<Record<string, (scene: Scene) => void>> = {
@@ -61,7 +61,7 @@ function env(scene: Scene): void {
 
 function label(scene: Scene): void {
   const pairs = expandedPairs(scene);
-  scene.state.config["Labels"] = { ...(scene.state.config["Labels"] as object), ...Object.fromEntries(pairs) };
+  putInto(scene.state, "Labels", pairs);
   tell(scene, `LABEL ${pairs.map(([key, value]) => `${key}=${value}`).join(" ")}`);
 }
 
@@ -104,10 +104,19 @@ export function withShell({ config, platform }: ImageState, text: string): strin
 
 function expose(scene: Scene): void {
   const words = [...wordsOf(scene.instruction)].toSorted((a, b) => (a < b ? -1 : 1));
-  const ports = words.flatMap(split(scene)).flatMap(exposedPorts);
-  scene.state.config["ExposedPorts"] = { ...(scene.state.config["ExposedPorts"] as object), ...Object.fromEntries(ports.map((port) => [port, {}])) };
-  tell(scene, `EXPOSE map${goList([...new Set(ports)].toSorted().map((port) => `${port}:{}`))}`);
+  const ports = new Set<string>();
+  for (const word of words.flatMap(split(scene))) {
+    const some = exposedPorts(word);
+    // A range is a short word for many.
+    scene.scope.steps.spend(some.length * PORT);
+    for (const port of some) ports.add(port);
+  }
+  putInto(scene.state, "ExposedPorts", Array.from(ports, (port) => [port, {}]));
+  tell(scene, `EXPOSE map${goList([...ports].toSorted().map((port) => `${port}:{}`))}`);
 }
+
+/** Bytes of a port's entry. */
+const PORT = 32;
 
 function healthcheck(scene: Scene): void {
   const check = healthcheckOf(scene.instruction);
@@ -125,7 +134,7 @@ function maintainer(scene: Scene): void {
 /** Kept as text; BuildKit writes no history of it. */
 function onBuild({ state, instruction }: Scene): void {
   const heredocs = instruction.heredocs.map(({ name, content }) => `\n${content}${name}`).join("");
-  state.config["OnBuild"] = [...((state.config["OnBuild"] ?? []) as string[]), instruction.text + heredocs];
+  ((state.config["OnBuild"] ??= []) as string[]).push(instruction.text + heredocs);
 }
 
 function shell(scene: Scene): void {
@@ -150,7 +159,7 @@ function user(scene: Scene): void {
 function volume(scene: Scene): void {
   const paths = wordsOf(scene.instruction).map((word) => expand(scene)(word.trim()));
   if (paths.some((path) => path === "")) throw fail("invalid", "VOLUME specified can not be an empty string");
-  scene.state.config["Volumes"] = { ...(scene.state.config["Volumes"] as object), ...Object.fromEntries(paths.map((path) => [path, {}])) };
+  putInto(scene.state, "Volumes", paths.map((path) => [path, {}]));
   tell(scene, `VOLUME ${goList(paths)}`);
 }
 

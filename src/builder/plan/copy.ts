@@ -23,8 +23,8 @@ type Transfer = {
   readonly checksum: string;
   readonly parents: boolean;
   readonly exclude: readonly string[];
-  /** The steps that are copied from; their places as inputs begin after the base's. */
-  readonly inputs: number[];
+  /** The steps that are copied from, and their places as inputs, which begin after the base's. */
+  readonly inputs: Map<number, number>;
   readonly name: string;
 };
 
@@ -56,7 +56,7 @@ function readTransfer(scene: Scene): Transfer {
     checksum: flag("checksum"),
     parents: isSet(instruction, "parents") === true,
     exclude: flagsOf(instruction, "exclude"),
-    inputs: [],
+    inputs: new Map(),
     name: stepName(scene),
   };
 }
@@ -149,17 +149,18 @@ function localSource(transfer: Transfer, source: string): number {
 }
 
 function place({ inputs }: Transfer, step: number): number {
-  const there = inputs.indexOf(step);
-  return 1 + (there >= 0 ? there : inputs.push(step) - 1);
+  const there = inputs.get(step) ?? inputs.size + 1;
+  inputs.set(step, there);
+  return there;
 }
 
 /** Neighbours that are copied from one place in one way are one action. */
 function joined(actions: readonly CopyAction[]): CopyAction[] {
-  const result: CopyAction[] = [];
+  const result: (CopyAction & { sources: string[] })[] = [];
   for (const action of actions) {
     const last = result.at(-1);
-    if (last?.from === action.from && last.unpack === action.unpack) result[result.length - 1] = { ...last, sources: [...last.sources, ...action.sources] };
-    else result.push(action);
+    if (last?.from === action.from && last.unpack === action.unpack) last.sources.push(...action.sources);
+    else result.push({ ...action, sources: [...action.sources] });
   }
   return result;
 }
@@ -176,7 +177,8 @@ function fileAction({ destination, owner, mode }: Transfer, { name, content }: H
 
 /** With --link the files are a layer of their own, whatever lies below: it is put on top of that. */
 function perform(transfer: Transfer, op: FileOp, link: boolean): number {
-  const { scene, inputs, name } = transfer;
+  const { scene, name } = transfer;
+  const inputs = [...transfer.inputs.keys()];
   if (!link) return advance(scene, op, inputs, name);
   const { steps } = scene.scope;
   const scratch = steps.add({ op: { kind: "scratch" }, inputs: [], name: "FROM scratch", platform: scene.state.platform });

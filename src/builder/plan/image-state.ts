@@ -1,4 +1,4 @@
-/** The image of a stage while its instructions change it: configuration, variables of its RUNs, history. */
+/** The image of a stage while its instructions change it, in place: configuration, variables of its RUNs, history. */
 import type { Platform } from "#spec/platform.ts";
 import type { BaseImage, PlannedHistory } from "./plan.ts";
 
@@ -7,6 +7,8 @@ export type Json = Readonly<Record<string, unknown>>;
 export type ImageState = {
   /** Docker's `config`, without what says nothing. */
   config: Record<string, unknown>;
+  /** Where in `config.Env` a name stands. */
+  readonly places: Map<string, number>;
   /** What RUN has in its environment: ENV and ARG, in the order in which they were last set. */
   readonly variables: Map<string, string>;
   /** Names of ARGs that were declared, with the values that variables do not have (any more). */
@@ -47,14 +49,27 @@ function openState(config: Json, rest: Rest): ImageState {
   const env = [...((copy["Env"] ?? []) as string[])];
   if (!env.some((item) => item.startsWith("PATH=")) && rest.platform.os !== "windows") env.push(`PATH=${PATH}`);
   copy["Env"] = env;
-  return { config: copy, variables: new Map(env.map(splitPair)), args: new Map(), history: [], ...rest };
+  const places = new Map(env.map((item, place) => [splitPair(item)[0], place] as const).toReversed());
+  return { config: copy, places, variables: new Map(env.map(splitPair)), args: new Map(), history: [], ...rest };
 }
 
 /** A stage's own, made of the one it is based on. Triggers do not go further than one stage. */
 export function childState(state: ImageState): ImageState {
   const config = structuredClone(state.config);
   delete config["OnBuild"];
-  return { ...state, config, variables: new Map(state.variables), args: new Map(state.args), history: [...state.history] };
+  return { ...state, config, places: new Map(state.places), variables: new Map(state.variables), args: new Map(state.args), history: [...state.history] };
+}
+
+/** How much a copy of it has: entries of all kinds. */
+export function entriesOf({ config, variables, args, history }: ImageState): number {
+  const fields = Object.values(config).reduce<number>((sum, value) => sum + (typeof value === "object" && value !== null ? Object.keys(value).length : 1), 0);
+  return fields + variables.size + args.size + history.length;
+}
+
+/** Members of one of the configuration's maps. A name may be any: "__proto__", too. */
+export function putInto({ config }: ImageState, field: "Labels" | "ExposedPorts" | "Volumes", members: readonly (readonly [string, unknown])[]): void {
+  const map = (config[field] ??= {}) as object;
+  for (const [name, value] of members) Object.defineProperty(map, name, { value, enumerable: true, writable: true, configurable: true });
 }
 
 export function note(state: ImageState, createdBy: string, options: { step?: number; instruction: string }): void {
@@ -64,9 +79,9 @@ export function note(state: ImageState, createdBy: string, options: { step?: num
 /** ENV: where it stood, if it was there. */
 export function setEnv(state: ImageState, key: string, value: string): void {
   const env = state.config["Env"] as string[];
-  const at = env.findIndex((item) => splitPair(item)[0] === key);
-  if (at >= 0) env[at] = `${key}=${value}`;
-  else env.push(`${key}=${value}`);
+  const place = state.places.get(key) ?? env.length;
+  state.places.set(key, place);
+  env[place] = `${key}=${value}`;
   setVariable(state, key, value);
 }
 

@@ -63,7 +63,7 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
     const base = stage.parent === undefined ? emitBase(scope, stage, bases.get(stage)!, progress) : parentState(scope, stage);
     const done = performStage(scope, stage, stage.commands.length > 0 ? rooted(scope, base) : base, progress);
     scope.finished.set(stage, done.state);
-    told.push(...done.told);
+    for (const one of done.told) told.push(one);
     warnings.push(...platformWarning(scope, stage, bases.get(stage)));
   }
   const images = new Map([...bases].flatMap(([stage, base]) => (base.kind === "image" ? [[stage.base, base.image] as const] : [])));

@@ -3,7 +3,7 @@ import { fail } from "#base/errors.ts";
 import { CONFIG_INSTRUCTIONS } from "./config-instructions.ts";
 import { copy } from "./copy.ts";
 import { at } from "./failures.ts";
-import { childState, type ImageState } from "./image-state.ts";
+import { childState, entriesOf, type ImageState } from "./image-state.ts";
 import type { PlannedInstruction } from "./plan.ts";
 import { run } from "./run.ts";
 import type { PlanScope, Scene, StageProgress } from "./scene.ts";
@@ -23,6 +23,7 @@ export function openProgress(stage: StageNode): StageProgress {
 
 /** `base`: what it goes on from, its own if it is based on no stage. */
 export function performStage(scope: PlanScope, stage: StageNode, base: ImageState, progress: StageProgress): { state: ImageState; told: PlannedInstruction[] } {
+  scope.steps.spend(entriesOf(base) * ENTRY);
   const state = childState(base);
   const tell = ({ original, lines }: StageNode["from"], onBuild: boolean): PlannedInstruction => ({ text: original, stage: stage.title, lines, onBuild, step: state.step });
   const told = stage.index === undefined ? [] : [tell(stage.from, false)];
@@ -33,6 +34,9 @@ export function performStage(scope: PlanScope, stage: StageNode, base: ImageStat
   }
   return { state, told };
 }
+
+/** Bytes of what a stage takes over from the one it is based on, each. */
+const ENTRY = 64;
 
 function perform(scene: Omit<Scene, "sources"> & Pick<Command, "sources">): void {
   const { keyword } = scene.instruction;

@@ -113,9 +113,12 @@ function stageNode(stage: Stage, index: number, { dockerfile, options, byName }:
   };
 }
 
+/** Names that are looked at. */
+const HINTS = 10;
+
 function unsetHint(text: string, args: ReadonlyMap<string, string>): string {
-  const unset = [...text.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)/g)].map((match) => match[1]!).filter((name) => !args.has(name));
-  return unset.map((name) => didYouMean(name, [...args.keys()], { exactCase: true })).find((hint) => hint !== "") ?? "";
+  const unset = text.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)/g).map((match) => match[1]!).filter((name) => !args.has(name));
+  return unset.take(HINTS).map((name) => didYouMean(name, [...args.keys()], { exactCase: true })).find((hint) => hint !== "") ?? "";
 }
 
 function platformOf(text: string, written: string, { args, host }: StageOptions): Platform {

@@ -35,7 +35,7 @@ export function openSteps(): Steps {
   };
   const add = (step: Step): number => {
     const text = JSON.stringify([step.op, step.inputs, step.platform, step.noCache === true]);
-    spend(text.length);
+    spend(text.length + step.name.length);
     const identity = text.length < 200 ? text : sha256(text);
     const there = known.get(identity);
     if (there !== undefined) return there;

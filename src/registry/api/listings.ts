@@ -1,5 +1,5 @@
-import { isDigest } from "#spec/digest.ts";
 import { MEDIA } from "#spec/image.ts";
+import { digestOfDigits, digits } from "../store/digest.ts";
 import { answerJson, refuse } from "./answer.ts";
 import type { Asked, RouteOf } from "./api.ts";
 import { linkTo, readPage } from "./paging.ts";
@@ -23,11 +23,12 @@ export async function listCatalog({ call, identity, api }: Asked<RouteOf<"catalo
 }
 
 export async function listReferrers({ call, route, api }: Asked<RouteOf<"referrers">>): Promise<void> {
-  const page = readPage(call, (last) => isDigest(`sha256:${last}`));
+  const page = readPage(call, (last) => digestOfDigits(last) !== undefined);
   const artifactType = call.query.get("artifactType") || undefined;
   const { items, more } = await api.store.referrers(route.name, route.digest, page);
   const manifests = artifactType === undefined ? items : items.filter((item) => item.artifactType === artifactType);
-  const link = linkTo(call.path, { artifactType, n: String(page.limit), last: items.at(-1)?.digest.slice("sha256:".length) }, more);
+  const last = items.at(-1)?.digest;
+  const link = linkTo(call.path, { artifactType, n: String(page.limit), last: last && digits(last) }, more);
   const filtered = artifactType === undefined ? [] : ["OCI-Filters-Applied", "artifactType"];
   answerJson(call, 200, [...link, ...filtered], { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests }, MEDIA.ociIndex);
 }

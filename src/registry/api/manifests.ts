@@ -1,4 +1,4 @@
-import type { Digest } from "#spec/digest.ts";
+import type { Digest } from "../store/digest.ts";
 import { MAX_DOCUMENT } from "#spec/image.ts";
 import type { ManifestRef } from "../store/store.ts";
 import { answer, refuse } from "./answer.ts";

@@ -78,7 +78,7 @@ function refuseRoute(call: Call, { code, part }: Extract<Route, { kind: "invalid
     return refuse(call, reading ? 404 : 400, reading ? "MANIFEST_UNKNOWN" : "MANIFEST_INVALID", `${shown} is no tag and no digest`);
   }
   if (code === "BLOB_UPLOAD_UNKNOWN") return refuse(call, 404, code, "there is no such upload");
-  refuse(call, 400, code, code === "NAME_INVALID" ? `${shown} is no name of a repository` : `${shown} is no sha256 digest`);
+  refuse(call, 400, code, code === "NAME_INVALID" ? `${shown} is no name of a repository` : `${shown} is no sha256 or sha512 digest`);
 }
 
 async function permitted(call: Call, need: Need, { access }: ApiOptions): Promise<Decision> {

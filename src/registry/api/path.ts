@@ -4,7 +4,7 @@
  *
  *     parsePath("/v2/team/app/manifests/1.0")   // { kind: "manifest", name: "team/app", reference: { tag: "1.0" } }
  */
-import { isDigest, type Digest } from "#spec/digest.ts";
+import { isDigest, type Digest } from "../store/digest.ts";
 import type { ManifestRef } from "../store/store.ts";
 
 export type Route =

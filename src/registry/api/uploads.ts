@@ -1,6 +1,6 @@
 /** Uploads of blobs: in one request, in one piece, or in chunks that follow each other without a gap. */
 import { fail, Failure } from "#base/errors.ts";
-import { isDigest, type Digest } from "#spec/digest.ts";
+import { isDigest, type Digest } from "../store/digest.ts";
 import { answer, refuse } from "./answer.ts";
 import { emit, type Asked, type RouteOf } from "./api.ts";
 import { bodyOf } from "./body.ts";
@@ -95,7 +95,7 @@ function checkOwner({ route, identity, api }: AskedUpload): void {
 }
 
 const unknown = () => fail("not-found", "go on with an upload: there is none of that name", { facts: { code: "BLOB_UPLOAD_UNKNOWN" } });
-const invalidDigest = (text: string) => fail("invalid", `take a blob: ${JSON.stringify(text.slice(0, 100))} is no sha256 digest`, { facts: { code: "DIGEST_INVALID" } });
+const invalidDigest = (text: string) => fail("invalid", `take a blob: ${JSON.stringify(text.slice(0, 100))} is no sha256 or sha512 digest`, { facts: { code: "DIGEST_INVALID" } });
 
 /** Where the chunk says it belongs. */
 function startOf({ call }: AskedUpload): number | "bad" | undefined {

@@ -1,5 +1,6 @@
 /** The store around the store: each question first says whether the repository is a copy. */
 import type { Log } from "#base/log.ts";
+import { isSha256, type Digest } from "../store/digest.ts";
 import type { Store } from "../store/store.ts";
 import { openBlobs } from "./blobs.ts";
 import { listCopiedReferrers, openTagLists } from "./listings.ts";

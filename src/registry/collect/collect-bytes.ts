@@ -2,8 +2,8 @@
  * Bytes that no repository has. They are moved to the trash, all repositories are looked at once more, and only what still
  * has no link goes for good. Whoever links bytes looks for them after the link is written, also in the trash.
  */
-import { digits, isDigest, type Digest } from "#spec/digest.ts";
-import { blobKey, blobsPrefix, catalogPrefix, digestOf, linksPrefix, manifestsPrefix, repositoryOf, trashKey, trashPrefix } from "../store/keys.ts";
+import { digits, type Digest } from "../store/digest.ts";
+import { blobKey, blobsPrefix, catalogPrefix, digestOf, lastOf, linksPrefix, manifestsPrefix, repositoryOf, trashKey, trashPrefix } from "../store/keys.ts";
 import type { Collection } from "./collect.ts";
 
 export async function collectBytes(collection: Collection): Promise<void> {
@@ -36,8 +36,8 @@ async function emptyTrash(collection: Collection, tell: (digest: Digest, size: n
   if (trashed.length === 0) return;
   const linked = await allLinked(collection);
   for (const key of trashed) {
-    const digest = `sha256:${key.slice(trashPrefix.length)}`;
-    if (!isDigest(digest)) continue;
+    const digest = digestOf(key);
+    if (digest === undefined) continue;
     if (linked.has(digits(digest))) {
       // Where it has been sent again meanwhile, one of the two is enough.
       if ((await storage.stat(blobKey(digest))) === undefined) await storage.move(key, blobKey(digest));
@@ -58,7 +58,7 @@ async function allLinked({ storage, left, hold }: Collection): Promise<Set<strin
     const repository = repositoryOf(key);
     await hold();
     for (const prefix of [linksPrefix(repository), manifestsPrefix(repository)]) {
-      for await (const link of storage.list(prefix)) if (!left.has(link)) linked.add(link.slice(prefix.length));
+      for await (const link of storage.list(prefix)) if (!left.has(link)) linked.add(lastOf(link));
     }
   }
   return linked;

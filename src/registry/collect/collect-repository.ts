@@ -6,7 +6,7 @@
  * afterwards: either it finds the link gone and makes it again, or we find what it wrote.
  */
 import { randomBytes } from "node:crypto";
-import type { Digest } from "#spec/digest.ts";
+import type { Digest } from "../store/digest.ts";
 import type { Storage } from "../storage/storage.ts";
 import { catalogKey, digestOf, lastOf, linkKey, linksPrefix, manifestKey, pulledKey, referrerKey, repositoryOf } from "../store/keys.ts";
 import type { Collection } from "./collect.ts";

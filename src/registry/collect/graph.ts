@@ -1,5 +1,5 @@
 /** What a repository has, and what leads to what in it. Pure but for the reading. */
-import type { Digest } from "#spec/digest.ts";
+import type { Digest } from "../store/digest.ts";
 import type { Storage } from "../storage/storage.ts";
 import { blobKey, digestOf, lastOf, manifestsPrefix, pulledKey, tagsPrefix, trashKey } from "../store/keys.ts";
 import { parseManifest } from "../store/manifest-rules.ts";

@@ -2,7 +2,7 @@
  * What happened, for whoever wants to know: webhooks, the audit log, metrics. Emitting is cheap and never fails; what is
  * slow happens later, in bounded queues.
  */
-import type { Digest } from "#spec/digest.ts";
+import type { Digest } from "../store/digest.ts";
 
 export type RegistryEvent = {
   readonly kind: "push" | "pull" | "delete" | "mount";

@@ -1,5 +1,5 @@
 /** Blobs of repositories: bytes that are shared, links that are not. */
-import type { Digest } from "#spec/digest.ts";
+import type { Digest } from "./digest.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BytesCache } from "./bytes-cache.ts";
 import type { Fresh } from "./fresh.ts";

@@ -1,5 +1,5 @@
 /** Bytes by digest, the last used ones, up to a number of bytes. They cannot change; who may have them is asked elsewhere. */
-import type { Digest } from "#spec/digest.ts";
+import type { Digest } from "./digest.ts";
 
 export type BytesCache = {
   get(digest: Digest): Buffer | undefined;

@@ -1,5 +1,5 @@
 /** Pages of tags, of repositories, of referrers. */
-import type { Digest } from "#spec/digest.ts";
+import type { Digest } from "./digest.ts";
 import { MAX_DOCUMENT } from "#spec/image.ts";
 import { catalogKey, catalogPrefix, lastOf, referrersPrefix, repositoryOf, tagKey, tagsPrefix } from "./keys.ts";
 import { hasManifests } from "./manifests.ts";

@@ -6,7 +6,7 @@
  */
 import { fail } from "#base/errors.ts";
 import type { Json, JsonObject } from "#base/json.ts";
-import { isDigest, type Digest } from "#spec/digest.ts";
+import { isDigest, type Digest } from "./digest.ts";
 import { isIndexType, isManifestType, MAX_DOCUMENT, MEDIA, readJson } from "#spec/image.ts";
 
 export type ParsedManifest = {
@@ -101,7 +101,7 @@ function refuseKeys(document: JsonObject, keys: readonly string[]): void {
 
 function descriptorOf(value: Json | undefined, what: string): { digest: Digest; mediaType: string } {
   const { digest, size, mediaType } = objectOf(value, what);
-  if (!isDigest(digest)) throw refused(`the digest of ${what} is no sha256 digest`);
+  if (!isDigest(digest)) throw refused(`the digest of ${what} is no sha256 or sha512 digest`);
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) throw refused(`the size of ${what} is no size`);
   if (typeof mediaType !== "string") throw refused(`${what} has no media type`);
   return { digest, mediaType };

@@ -3,9 +3,8 @@
  * what the manifest needs is claimed; the manifest is written; what it needs is looked at again; then the tag; then the
  * manifest's own link is looked at again.
  */
-import { sha256 } from "#base/digest.ts";
 import { fail } from "#base/errors.ts";
-import type { Digest } from "#spec/digest.ts";
+import { algorithmOf, digestOfBytes, type Digest } from "./digest.ts";
 import { claimLink, hasBytes, linkBlob } from "./blobs.ts";
 import { blobKey, manifestKey, referrerKey, tagKey, tagsPrefix, lastOf, linkKey, digestOf, manifestsPrefix } from "./keys.ts";
 import { parseManifest, type ParsedManifest } from "./manifest-rules.ts";
@@ -29,7 +28,7 @@ async function readBytes(parts: Parts, digest: Digest): Promise<Buffer | undefin
 
 export async function putManifest(parts: Parts, repository: string, given: NewManifest): Promise<{ digest: Digest; subject: Digest | undefined }> {
   const { bytes, tag, partial = false } = given;
-  const digest = sha256(bytes);
+  const digest = digestOfBytes(bytes, given.digest === undefined ? "sha256" : algorithmOf(given.digest));
   if (given.digest !== undefined && given.digest !== digest) {
     throw fail("invalid", `take a manifest: its digest is ${digest}, not ${given.digest}`, { facts: { code: "DIGEST_INVALID" } });
   }

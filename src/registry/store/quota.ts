@@ -3,7 +3,7 @@
  * after a while, and what is pushed meanwhile is added: between instances the count may lag by that while.
  */
 import { fail } from "#base/errors.ts";
-import type { Digest } from "#spec/digest.ts";
+import type { Digest } from "./digest.ts";
 import type { Quota } from "../open-registry.ts";
 import type { Storage } from "../storage/storage.ts";
 import { blobKey, catalogPrefix, digestOf, linksPrefix, manifestsPrefix, repositoryOf } from "./keys.ts";

@@ -1,6 +1,6 @@
 /** The small JSON objects of the store: descriptors. We wrote them; what does not read is a damaged store. */
 import { messageOf } from "#base/errors.ts";
-import { isDigest } from "#spec/digest.ts";
+import { isDigest } from "./digest.ts";
 import type { ManifestDescriptor } from "./store.ts";
 
 export function readDescriptor(bytes: Uint8Array, key: string): ManifestDescriptor {

@@ -7,7 +7,7 @@
  * A blob is readable only through a repository that it was pushed or mounted to (RS-03). Names, tags and digests have been
  * checked by whoever calls (`api/path.ts`): they become keys.
  *
- * Keys:
+ * Keys (and `sha512` beside `sha256`, for what was pushed by such a digest):
  * - `blobs/sha256/DIGITS`: bytes, of blobs and of manifests; `trash/DIGITS` while a collection decides about them
  * - `catalog/NAME` ("/" as "!"): that there is a repository; never taken away, so that a collection misses none
  * - `repositories/NAME/_blobs/sha256/DIGITS`: empty: the repository has the blob
@@ -20,7 +20,7 @@
  * Failures: `not-found` (facts.code says which of the specification's codes), `invalid`, `conflict` (create-only tags),
  * `exhausted` (quota, disk), `unavailable`.
  */
-import type { Digest } from "#spec/digest.ts";
+import type { Digest } from "./digest.ts";
 
 export type ManifestDescriptor = {
   readonly mediaType: string;

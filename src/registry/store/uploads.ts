@@ -1,12 +1,11 @@
 /**
  * Uploads: bytes that come in pieces, over several requests, perhaps to several instances. The hash is made while they
- * come; only an upload that goes on in another process (or after a failure) is read again to hash it.
+ * come; only an upload that goes on in another process (or after a failure, or that is of SHA-512) is read again to hash it.
  */
-import { hasher, type Hasher } from "#base/digest.ts";
 import { fail, kindOf } from "#base/errors.ts";
-import type { Digest } from "#spec/digest.ts";
 import type { Upload } from "../storage/storage.ts";
 import { linkBlob } from "./blobs.ts";
+import { algorithmOf, hasher, type Algorithm, type Digest, type Hasher } from "./digest.ts";
 import { blobKey, uploadKey } from "./keys.ts";
 import type { Parts } from "./open-store.ts";
 import type { AppendOptions, Uploads } from "./store.ts";
@@ -44,11 +43,11 @@ export function openUploads(parts: Parts): Uploads {
     }
   };
 
-  const appendTo = async (id: string, repository: string, upload: Upload, { source, start, consume = false, signal }: Piece): Promise<Hashed> => {
+  const appendTo = async (id: string, repository: string, upload: Upload, { source, start, consume = false, signal, algorithm = "sha256" }: Piece): Promise<Hashed> => {
     if (start !== undefined && start !== upload.size) {
       throw fail("invalid", `go on with an upload: it has ${upload.size} bytes, and these belong at ${start}`, { facts: { code: "RANGE_INVALID", size: upload.size } });
     }
-    const hashed = await hashOf(hashes.get(id), upload);
+    const hashed = await hashOf(hashes.get(id), upload, algorithm);
     hashes.delete(id);
     const admit = await quota.open(repository, upload.size);
     const look = (chunk: Uint8Array) => {
@@ -95,7 +94,7 @@ export function openUploads(parts: Parts): Uploads {
 
     finish: (id, repository, digest, source, options) =>
       withUpload(id, async (upload, signal) => {
-        const hashed = await orLetGo(upload, appendTo(id, repository, upload, { ...options, source, signal }));
+        const hashed = await orLetGo(upload, appendTo(id, repository, upload, { ...options, source, signal, algorithm: algorithmOf(digest) }));
         await verify(upload, hashed, digest);
         await commit(parts, upload, repository, digest);
         quota.added(repository, upload.size);
@@ -115,14 +114,15 @@ export function openUploads(parts: Parts): Uploads {
   };
 }
 
-type Piece = AppendOptions & { readonly source: AsyncIterable<Uint8Array>; readonly signal: AbortSignal };
+type Piece = AppendOptions & { readonly source: AsyncIterable<Uint8Array>; readonly signal: AbortSignal; readonly algorithm?: Algorithm };
 
 const UNKNOWN = "BLOB_UPLOAD_UNKNOWN";
 const unknown = () => fail("not-found", "go on with an upload: there is none of that name", { facts: { code: UNKNOWN } });
 
-async function hashOf(known: Hashed | undefined, upload: Upload): Promise<Hashed> {
-  if (known !== undefined && known.size === upload.size) return known;
-  const state = hasher();
+/** Which algorithm is wanted is known at the end only: bytes that came before were taken for SHA-256. */
+async function hashOf(known: Hashed | undefined, upload: Upload, algorithm: Algorithm): Promise<Hashed> {
+  if (known !== undefined && known.size === upload.size && known.state.algorithm === algorithm) return known;
+  const state = hasher(algorithm);
   if (upload.size > 0) for await (const chunk of upload.read()) state.update(chunk);
   return { state, size: upload.size };
 }
