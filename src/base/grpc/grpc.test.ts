@@ -182,7 +182,7 @@ test("a connection that speaks no HTTP/2 is closed, and nothing else happens", a
 /** A message and the beginning of another one on stream 1; then RST_STREAM with NO_ERROR, which leaves what came to be read. */
 const HALF_READ = Buffer.concat([
   Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-  Buffer.from("000000040000000000" + "00001b010400000001" + "838604042f612f620f10106170706c69636174696f6e2f67727063", "hex"),
+  Buffer.from("000000040000000000" + "00001e010400000001" + "8386" + "010178" + "04042f612f620f10106170706c69636174696f6e2f67727063", "hex"),
   Buffer.from("000005000000000001" + "0000000000" + "000003000000000001" + "000000", "hex"),
 ]);
 const RESET = Buffer.from("000004030000000001" + "00000000", "hex");

@@ -91,9 +91,12 @@ async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, r
 const OK: Status = { code: CODES.OK, message: "", details: [] };
 
 function refuse(stream: ServerHttp2Stream): void {
-  if (!stream.destroyed) stream.respond({ ":status": 415 }, { endStream: true });
+  if (!isOver(stream)) stream.respond({ ":status": 415 }, { endStream: true });
   stream.close();
 }
+
+/** Node throws at whoever answers then. One that was reset without an error is still there, for what came of it to be read. */
+const isOver = (stream: ServerHttp2Stream): boolean => stream.destroyed || stream.closed;
 
 function unknownText(path: string): string {
   const [, service = "", name = ""] = path.split("/");
@@ -110,7 +113,7 @@ function openCall(stream: ServerHttp2Stream, raw: readonly string[], maxMessage:
   stream.once("aborted", gone);
   stream.once("close", gone);
   function head(more: Metadata): void {
-    if (stream.headersSent || stream.destroyed) return;
+    if (stream.headersSent || isOver(stream)) return;
     stream.respond({ ":status": 200, "content-type": "application/grpc", ...more }, { waitForTrailers: true });
   }
   return {
@@ -124,10 +127,10 @@ function openCall(stream: ServerHttp2Stream, raw: readonly string[], maxMessage:
     },
     finish(status) {
       clearTimeout(timer);
-      if (stream.destroyed) return;
+      if (isOver(stream)) return void stream.destroy();
       const trailers = statusHeaders(status);
       if (stream.headersSent) {
-        stream.once("wantTrailers", () => void (stream.destroyed || stream.sendTrailers(trailers)));
+        stream.once("wantTrailers", () => void (isOver(stream) || stream.sendTrailers(trailers)));
         stream.end();
       } else stream.respond({ ":status": 200, "content-type": "application/grpc", ...trailers }, { endStream: true });
       // What the client still sends is of no use to anybody; a reset at once would overtake the status.
