@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
@@ -152,4 +152,17 @@ test("two exchanges of one folder at once do not disturb one another", async (t)
   const results = await Promise.all([send(contexts, FOLDER), send(contexts, { ...FOLDER, "src/a": "other" }), send(contexts, FOLDER)]);
   assert.deepEqual(await Promise.all(results.map(({ tree }) => textOf(contexts, tree, "src/a"))), ["aaa", "other", "aaa"]);
   assert.equal(results[0]!.tree.digest, results[2]!.tree.digest);
+});
+
+test("a large file that cannot be written fails its exchange, and nothing else", async (t) => {
+  const { contexts, folder } = await testContexts(t);
+  await using sync = await contexts.begin({ key: "k", signal: never });
+  const size = 5 * 2 ** 20;
+  assert.equal(sync.entry(entryOf("large", "x", { size })), true);
+  rmSync(`${folder}/contexts/pool`, { recursive: true });
+  await assert.rejects(async () => {
+    // Gathered until it is known to be large, then written at once.
+    for (let at = 0; at < size; at += 2 ** 18) await sync.data(0, Buffer.alloc(2 ** 18));
+    await sync.end(0);
+  }, { kind: "internal", message: /^take in a context: ENOENT/ });
 });

@@ -124,7 +124,8 @@ export function receive({ writer, before, has, signal, remember, states }: Recei
     const growing = writer.begin();
     file.growing = growing;
     gathered -= file.length;
-    return file.parts.splice(0).map((part) => growing.write(part)).findLast((waits) => waits !== undefined);
+    const waits = file.parts.splice(0).flatMap((part) => growing.write(part) ?? []);
+    return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
   }
 }
 
