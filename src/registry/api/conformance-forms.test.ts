@@ -1,10 +1,11 @@
 /** The workflows of the specification 1.1 again, by the forms that content has: each is pushed, listed, looked at, pulled and deleted. */
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { after, test } from "node:test";
 import { sha256 } from "#base/digest.ts";
 import type { Digest } from "#spec/digest.ts";
 import { MEDIA } from "#spec/image.ts";
-import { imageOf, openTestRegistry } from "../registry-fixture.ts";
+import { imageOf, openTestRegistry, type Answer } from "../registry-fixture.ts";
 
 const registry = await openTestRegistry();
 after(() => registry[Symbol.asyncDispose]());
@@ -63,18 +64,19 @@ test("manifests of every form are taken as they are", async () => {
   for (const [tag, document] of Object.entries(forms)) await goThrough(tag, document);
 });
 
-test("blobs of no bytes and of two, by every way of pushing", async () => {
-  for (const bytes of [Buffer.alloc(0), empty]) {
-    const digest = sha256(bytes);
+const sha512 = (bytes: Buffer): string => `sha512:${hash("sha512", bytes)}`;
+
+test("blobs of no bytes and of two, by every way of pushing and every algorithm", async () => {
+  for (const [bytes, digest] of [Buffer.alloc(0), empty].flatMap((one) => [[one, sha256(one)], [one, sha512(one)]] as const)) {
     const started = async () => (await ask("POST", `/v2/${NAME}/blobs/uploads/`)).headers.location!;
-    const ways: Readonly<Record<string, () => Promise<{ status: number; headers: { location?: string | undefined } }>>> = {
+    const ways: Readonly<Record<string, () => Promise<Answer>>> = {
       "POST alone": () => ask("POST", `/v2/${NAME}/blobs/uploads/?digest=${digest}`, { body: bytes, headers: octets }),
       "POST and PUT": async () => await ask("PUT", `${await started()}?digest=${digest}`, { body: bytes, headers: octets }),
       streamed: async () => await ask("PUT", `${(await ask("PATCH", await started(), { body: bytes, headers: octets })).headers.location}?digest=${digest}`),
     };
     for (const [way, push] of Object.entries(ways)) {
       const pushed = await push();
-      assert.equal(pushed.status, 201, way);
+      assert.deepEqual([pushed.status, pushed.headers["docker-content-digest"]], [201, digest], way);
       const got = await ask("GET", pushed.headers.location!);
       assert.deepEqual([got.status, got.headers["content-length"], got.body], [200, String(bytes.length), bytes], way);
       assert.equal((await ask("HEAD", pushed.headers.location!)).headers["content-length"], String(bytes.length));
@@ -131,4 +133,30 @@ test("a mount of what is not there begins an upload that can be used", async () 
   const begun = await ask("POST", `/v2/${NAME}/blobs/uploads/?mount=${sha256(layer)}&from=org/nowhere`);
   assert.equal(begun.status, 202);
   assert.equal((await ask("PUT", `${begun.headers.location}?digest=${sha256(layer)}`, { body: layer, headers: octets })).status, 201);
+});
+
+test("SHA-512: an index of images whose parts are all named by it, and what refers to it", async () => {
+  const descriptor = (mediaType: string, bytes: Buffer) => ({ mediaType, digest: sha512(bytes), size: bytes.length });
+  const put = async (document: Document): Promise<Buffer> => {
+    const bytes = Buffer.from(JSON.stringify(document));
+    const answer = await ask("PUT", `/v2/${NAME}/manifests/${sha512(bytes)}`, { body: bytes, headers: { "content-type": document.mediaType } });
+    assert.deepEqual([answer.status, answer.headers["docker-content-digest"]], [201, sha512(bytes)], String(answer.body));
+    const got = await ask("GET", answer.headers.location!);
+    assert.ok(got.status === 200 && got.body.equals(bytes));
+    return bytes;
+  };
+  const image = { schemaVersion: 2, mediaType: MEDIA.ociManifest, config: descriptor(MEDIA.ociConfig, config), layers: [descriptor(MEDIA.ociLayer, layer)] };
+  const body = JSON.stringify(image);
+  const early = await ask("PUT", `/v2/${NAME}/manifests/${sha512(Buffer.from(body))}`, { body, headers: { "content-type": MEDIA.ociManifest } });
+  assert.deepEqual([early.status, early.json().errors[0].code], [404, "MANIFEST_BLOB_UNKNOWN"], "the same bytes by SHA-256 are another blob");
+  for (const bytes of [config, layer]) assert.equal((await ask("POST", `/v2/${NAME}/blobs/uploads/?digest=${sha512(bytes)}`, { body: bytes })).status, 201);
+  const inner = descriptor(MEDIA.ociManifest, await put(image));
+  const index = descriptor(MEDIA.ociIndex, await put({ ...indexOf([]), manifests: [inner] } as Document));
+  const referrer = await put({ ...indexOf([]), subject: index, artifactType: "application/vnd.example" } as Document);
+  const { manifests } = (await ask("GET", `/v2/${NAME}/referrers/${index.digest}`)).json();
+  assert.deepEqual(manifests.map(({ digest }: { digest: string }) => digest), [sha512(referrer)]);
+  const wrong = await ask("PUT", `/v2/${NAME}/manifests/${inner.digest}`, { body: JSON.stringify(indexOf([])), headers: { "content-type": MEDIA.ociIndex } });
+  assert.deepEqual([wrong.status, wrong.json().errors[0].code], [400, "DIGEST_INVALID"]);
+  for (const { digest } of [index, inner]) assert.equal((await ask("DELETE", `/v2/${NAME}/manifests/${digest}`)).status, 202);
+  assert.equal((await ask("HEAD", `/v2/${NAME}/manifests/${inner.digest}`)).status, 404);
 });

@@ -1,6 +1,6 @@
-/** The store around the store: each question first says whether the repository is a copy. */
+/** The store around the store: each question first says whether the repository is a copy. Upstreams are asked by SHA-256 only. */
 import type { Log } from "#base/log.ts";
-import { isSha256, type Digest } from "../store/digest.ts";
+import { isSha256 } from "../store/digest.ts";
 import type { Store } from "../store/store.ts";
 import { openBlobs } from "./blobs.ts";
 import { listCopiedReferrers, openTagLists } from "./listings.ts";
@@ -21,11 +21,11 @@ export function openCopies(inner: Store, { copyOf, ended, log }: CopiesParts): S
   return {
     manifest(repository, ref) {
       const copy = copyOf(repository);
-      return copy === undefined ? inner.manifest(repository, ref) : manifests.get(copy, repository, ref);
+      return copy === undefined || (ref.digest !== undefined && !isSha256(ref.digest)) ? inner.manifest(repository, ref) : manifests.get(copy, repository, ref);
     },
     blob(repository, digest) {
       const copy = copyOf(repository);
-      return copy === undefined ? inner.blob(repository, digest) : blobs.get(copy, repository, digest);
+      return copy === undefined || !isSha256(digest) ? inner.blob(repository, digest) : blobs.get(copy, repository, digest);
     },
     async tags(repository, page) {
       const copy = copyOf(repository);
@@ -34,7 +34,7 @@ export function openCopies(inner: Store, { copyOf, ended, log }: CopiesParts): S
     },
     async referrers(repository, subject, page) {
       const copy = copyOf(repository);
-      const upstream = copy === undefined ? undefined : await listCopiedReferrers(copy, subject, page, ended);
+      const upstream = copy === undefined || !isSha256(subject) ? undefined : await listCopiedReferrers(copy, subject, page, ended);
       return upstream ?? (await inner.referrers(repository, subject, page));
     },
     putManifest: (repository, manifest) => inner.putManifest(repository, manifest),

@@ -12,7 +12,7 @@ export async function collectBytes(collection: Collection): Promise<void> {
   const sizes = new Map<Digest, number>();
   for await (const key of storage.list(blobsPrefix)) {
     const digest = digestOf(key);
-    if (digest === undefined || linked.has(digits(digest))) continue;
+    if (digest === undefined || key !== blobKey(digest) || linked.has(digits(digest))) continue;
     const found = await storage.stat(key);
     if (found === undefined || now() - found.modified.getTime() < settings.graceMs) continue;
     sizes.set(digest, found.size);

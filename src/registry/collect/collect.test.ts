@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { test } from "node:test";
 import { sha256 } from "#base/digest.ts";
 import { openLog } from "#base/log.ts";
@@ -53,6 +54,25 @@ test("what tags, indexes and subjects lead to stays; what nothing needs goes, li
   assert.equal((await registry.ask("GET", `/v2/a/referrers/${orphan}`)).json().manifests.length, 0);
   assert.equal((await registry.ask("GET", `/v2/a/referrers/${index}`)).json().manifests.length, 1);
   assert.deepEqual(await collectLater(storage, { untaggedMs: HOUR }), { tags: 0, manifests: 0, links: 0, blobs: 0, bytes: 0, uploads: 0 }, "the second finds nothing");
+});
+
+test("SHA-512: what an index needs stays, what nothing needs goes, and of the same bytes by both algorithms only what is needed", async () => {
+  await using registry = await openTestRegistry();
+  const sha512 = (text: string) => `sha512:${hash("sha512", text)}`;
+  const push = async (text: string) => {
+    assert.equal((await registry.ask("POST", `/v2/a/blobs/uploads/?digest=${sha512(text)}`, { body: text })).status, 201);
+    return { mediaType: "application/octet-stream", digest: sha512(text), size: text.length };
+  };
+  const image = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA.ociManifest, config: await push("config"), layers: [await push("layer")] });
+  assert.equal((await registry.ask("PUT", `/v2/a/manifests/${sha512(image)}`, { body: image, headers: { "content-type": MEDIA.ociManifest } })).status, 201);
+  await registry.pushManifest("a", "kept", { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [{ mediaType: MEDIA.ociManifest, digest: sha512(image), size: image.length }] });
+  await push("loose");
+  const twin = await registry.pushBlob("a", bytes("layer"));
+  const { links, blobs, manifests } = await collectLater(registry.storage, { untaggedMs: HOUR });
+  assert.deepEqual({ links, blobs, manifests }, { links: 2, blobs: 2, manifests: 0 });
+  for (const path of [`manifests/${sha512(image)}`, `blobs/${sha512("config")}`, `blobs/${sha512("layer")}`]) assert.ok(await has(registry, `a/${path}`), path);
+  for (const digest of [sha512("loose"), twin]) assert.ok(!(await has(registry, `a/blobs/${digest}`)), digest);
+  assert.equal((await collectLater(registry.storage)).blobs, 0);
 });
 
 test("RS-06: an upload that nobody went on with goes after its time", async () => {
