@@ -116,7 +116,7 @@ function expose(scene: Scene): void {
 }
 
 /** Bytes of a port's entry. */
-const PORT = 32;
+const PORT = 64;
 
 function healthcheck(scene: Scene): void {
   const check = healthcheckOf(scene.instruction);

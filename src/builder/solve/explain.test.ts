@@ -24,6 +24,7 @@ test("a miss is explained by the earlier record that is most like it", () => {
   const parts = { "files of src": "x", base: "b", "env A": "1", command: '["/bin/sh","-c","make all"]' };
   assert.deepEqual(explain(parts, []), ["it was not made before"]);
   assert.deepEqual(explain(parts, [{ parts, trees: {} }]), ["it was made before, but its result is not kept any more"]);
+  assert.deepEqual(explain(parts, [{ parts: Object.fromEntries(Object.entries(parts).reverse()), trees: {} }]), ["its variables are in another order"]);
   const other = { parts: { ...parts, "files of src": "y", base: "other", command: '["/bin/sh","-c","make"]' }, trees: {} };
   assert.deepEqual(explain(parts, [other, { parts: { ...parts, "files of src": "y" }, trees: { "files of src": before.digest } }]), ["files of src: src/a.c changed"]);
   assert.deepEqual(explain(parts, [other]), ["files of src: changed", "what it is made on changed", 'command: was "make", is "make all"']);

@@ -15,10 +15,12 @@ export function explainMiss(now: Explained, earlier: readonly Earlier[], recent:
   const compared = earlier.map((one) => ({ one, changes: changedParts(one.parts, now.parts) }));
   const best = compared.reduce<(typeof compared)[number] | undefined>((least, next) => (least === undefined || next.changes.length < least.changes.length ? next : least), undefined);
   if (best === undefined) return ["it was not made before"];
-  if (best.changes.length === 0) return ["it was made before, but its result is not kept any more"];
+  if (best.changes.length === 0) return [inOrder(best.one.parts) === inOrder(now.parts) ? "it was made before, but its result is not kept any more" : "its variables are in another order"];
   const texts = best.changes.slice(0, MOST).map((name) => whichFiles(name, best.one, now, recent) ?? changeText(name, best.one.parts[name], now.parts[name]));
   return best.changes.length <= MOST ? texts : [...texts, `and ${best.changes.length - MOST} more`];
 }
+
+const inOrder = (parts: Parts): string => JSON.stringify(Object.keys(parts));
 
 const changedParts = (before: Parts, now: Parts): string[] => [...new Set([...Object.keys(now), ...Object.keys(before)])].filter((name) => before[name] !== now[name]);
 
@@ -31,7 +33,7 @@ function whichFiles(name: string, { trees }: Earlier, { files }: Explained, rece
 
 function changeText(name: string, before: string | undefined, now: string | undefined): string {
   if (name === "base") return "what it is made on changed";
-  if (name.startsWith("files of ")) return before === undefined || now === undefined ? `${name}: new` : `${name}: changed`;
+  if (/^files (?:\d+ )?of /.test(name)) return before === undefined || now === undefined ? `${name}: new` : `${name}: changed`;
   if (name === "command" && before !== undefined && now !== undefined) return `command: was ${commandText(before)}, is ${commandText(now)}`;
   if (before === undefined) return `${name}: new${now === undefined || isLong(now) ? "" : `, ${JSON.stringify(now)}`}`;
   if (now === undefined) return `${name}: gone`;

@@ -3,7 +3,7 @@
  * it has of its inputs (asked for by `needsOf`, filled in by the solver): the identity of a whole tree, or the digest of
  * what is selected of one. So two steps with one key result in the same, whatever led to their inputs.
  *
- * Not in a key: what secrets and ssh agents hold, limits and other things of the host, names of images and of stages, the
+ * Not in a key: what secrets and ssh agents hold, cgroups and other things of the host, names of images and of stages, the
  * proxies of this machine.
  */
 import { sha256 } from "#base/digest.ts";
@@ -11,8 +11,10 @@ import type { Digest } from "#spec/digest.ts";
 import { formatPlatform, type Platform } from "#spec/platform.ts";
 import type { RunDefaults } from "../builder.ts";
 import type { CopyAction, ExecMount, ExecOp, FileAction, StepOp } from "../graph.ts";
+import { hasWildcards } from "../files/match.ts";
 import type { Tree } from "../tree.ts";
 
+/** Their order is part of the key: the one in which a command has its variables. */
 export type Parts = Readonly<Record<string, string>>;
 
 /** Something of an input that is part of the key. `select` undefined: its identity. */
@@ -26,7 +28,7 @@ export type Need = {
 const VERSION = "1";
 
 export function keyOf(parts: Parts): Digest {
-  return sha256(JSON.stringify([VERSION, ...Object.entries(parts).toSorted(([a], [b]) => (a < b ? -1 : 1))]));
+  return sha256(JSON.stringify([VERSION, ...Object.entries(parts)]));
 }
 
 /** What a tree is, for those that are made of it: the chain ID of layers ("" without), the digest of files. */
@@ -62,6 +64,8 @@ function execParts(op: ExecOp, run: RunDefaults): Record<string, string> {
   }
   parts["network"] = op.network === "default" ? run.network || "default" : op.network;
   if (run.extraHosts.length > 0) parts["hosts"] = JSON.stringify(run.extraHosts.toSorted());
+  if (run.ulimits.length > 0) parts["ulimits"] = JSON.stringify(run.ulimits.map(({ Name, Soft, Hard }) => `${Name}=${Soft}:${Hard}`).toSorted());
+  if (run.shmSize > 0) parts["shm size"] = String(run.shmSize);
   if (devices.length > 0) parts["devices"] = canonical(devices);
   for (const [path, data] of Object.entries(files)) parts[`heredoc ${path}`] = sha256(data);
   op.mounts.forEach((mount, index) => (parts[mountName(mount, index)] = mountText(mount)));
@@ -81,7 +85,8 @@ const mountText = (mount: ExecMount): string => canonical({ ...mount, ...("from"
 function mountNeeds(mount: ExecMount, index: number): Need[] {
   if (mount.type !== "bind" && mount.type !== "cache") return [];
   if (mount.from === undefined) return [];
-  const whole = mount.source === "" || mount.source === "/";
+  // It is a path: as a pattern it would select something else.
+  const whole = mount.source === "" || mount.source === "/" || hasWildcards(mount.source);
   return [{ part: `files of ${mountName(mount, index)}`, input: mount.from, ...(!whole && { select: { sources: [mount.source], exclude: [], parents: false } }) }];
 }
 
@@ -95,7 +100,7 @@ function actionText(action: FileAction): string {
 
 function actionNeeds(action: FileAction, index: number): Need[] {
   if (action.action !== "copy") return [];
-  return [{ part: `files of ${action.sources.join(" ")}${index === 0 ? "" : ` (${index})`}`, input: action.from, select: selectionOf(action) }];
+  return [{ part: `files ${index === 0 ? "" : `${index} `}of ${action.sources.join(" ")}`, input: action.from, select: selectionOf(action) }];
 }
 
 const selectionOf = ({ sources, exclude, parents }: CopyAction) => ({ sources, exclude, parents });
