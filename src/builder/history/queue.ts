@@ -9,12 +9,13 @@ export function openQueue<T>(): Queue<T> {
   let wake = Promise.withResolvers<void>();
   async function* read(): AsyncGenerator<T> {
     for (;;) {
-      const some = waiting.splice(0);
-      yield* some;
-      if (some.length > 0) continue;
-      if (ended) return;
-      wake = Promise.withResolvers();
-      await wake.promise;
+      // No turn passes between looking and waiting: what came in it would be seen by nobody.
+      if (waiting.length > 0) yield* waiting.splice(0);
+      else if (ended) return;
+      else {
+        wake = Promise.withResolvers();
+        await wake.promise;
+      }
     }
   }
   return {
