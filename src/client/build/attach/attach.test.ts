@@ -1,6 +1,6 @@
 /** What the engine may ask of us besides files, over a connection; and what it is not given. */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { duplexPair } from "node:stream";
 import { after, test } from "node:test";
 import { sha256 } from "#base/digest.ts";
@@ -106,6 +106,22 @@ test("a folder that is exported: files, folders without leave to write, links, o
   assert.deepEqual(["a", "hard", "empty", "kept", "d/x"].map((name) => readFileSync(`${target}/${name}`, "utf8")), ["new", "new", "", "kept", "file where a folder was"]);
 });
 
+test("a folder that is exported: names as long as they may be, and a thousand files of which few are open at a time", async () => {
+  const target = `${root}/many`;
+  let most = 0;
+  const file = (path: string): Sent => ({
+    path,
+    get bytes() {
+      most = Math.max(most, readdirSync("/proc/self/fd").length);
+      return "x";
+    },
+  });
+  const before = readdirSync("/proc/self/fd").length;
+  await sendFolder(target, Array.from({ length: 1000 }, (_, at) => file(String(at).padStart(255, "n"))));
+  assert.equal(readdirSync(target).length, 1000);
+  assert.ok(most < before + 20, `${most - before} more were open`);
+});
+
 const hostile: readonly (readonly [name: string, entries: readonly Sent[]])[] = [
   ["up and out", [{ path: "../escaped", bytes: "x" }]],
   ["from the root", [{ path: "/tmp/escaped", bytes: "x" }]],
@@ -115,6 +131,7 @@ const hostile: readonly (readonly [name: string, entries: readonly Sent[]])[] = 
   ["a hard link to what is elsewhere", [{ path: "h", linkname: "../victim" }]],
   ["a hard link through a link", [{ path: "l", mode: MODE.symlink + 0o777, linkname: ".." }, { path: "h", linkname: "l/victim" }]],
   ["a folder that becomes a link", [{ path: "d", mode: MODE.directory + 0o755 }, { path: "d", mode: MODE.symlink + 0o777, linkname: ".." }, { path: "d/escaped", bytes: "x" }]],
+  ["a mode and a time by way of a link", [{ path: "d", mode: MODE.directory + 0o777 }, { path: "d", mode: MODE.symlink + 0o777, linkname: ".." }]],
 ];
 for (const [name, entries] of hostile) {
   test(`BLD-09: nothing that is exported leaves its folder: ${name}`, async () => {
@@ -124,6 +141,7 @@ for (const [name, entries] of hostile) {
     symlinkSync("..", `${place}/out/here`);
     await assert.rejects(sendFolder(`${place}/out`, entries), /the engine sends/);
     assert.deepEqual(readdirSync(place).sort(), ["out", "victim"]);
+    assert.equal(statSync(place).mode & 0o777, 0o700);
     assert.ok(!readdirSync(`${place}/out`).some((file) => file.endsWith(".part")));
   });
 }

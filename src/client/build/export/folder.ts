@@ -3,7 +3,7 @@
  * ask for. Names are the other side's: none leads out of the folder, neither by itself nor through a link, be the link ours
  * or one that was sent before.
  */
-import { chmodSync, closeSync, linkSync, lstatSync, lutimesSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync, utimesSync, writeSync } from "node:fs";
+import { chmodSync, closeSync, fchmodSync, futimesSync, linkSync, lstatSync, lutimesSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync, utimesSync, writeSync } from "node:fs";
 import { fail } from "#base/errors.ts";
 import { HEADROOM, frame } from "#base/grpc/frames.ts";
 import type { Of } from "#base/protobuf.ts";
@@ -16,15 +16,18 @@ type Receiving = {
   readonly root: string;
   /** Folders that were seen to be folders, not links, since nothing has been put in their place. */
   readonly folders: Set<string>;
-  readonly open: Map<number, { readonly fd: number; readonly part: string; readonly stat: Stat }>;
+  /** Files that were asked for: of many there may be leave to have few open. */
+  readonly coming: Map<number, Coming>;
   /** Set at the end: writing into a folder changes its times, and may not be allowed by its mode. */
   readonly late: Stat[];
   readonly links: Stat[];
 };
 
+type Coming = { readonly stat: Stat; /** From its first byte on. */ open: { readonly fd: number; readonly part: string } | undefined };
+
 export async function receiveFolder(call: Incoming, root: string): Promise<void> {
   mkdirSync(root, { recursive: true });
-  const state: Receiving = { root, folders: new Set(), open: new Map(), late: [], links: [] };
+  const state: Receiving = { root, folders: new Set(), coming: new Map(), late: [], links: [] };
   const say = (message: Parameters<typeof packet.encode>[0]) => call.send(frame(packet.encode(message, HEADROOM)));
   let places = 0;
   let toldAll = false;
@@ -51,10 +54,13 @@ export async function receiveFolder(call: Incoming, root: string): Promise<void>
       finishWhenDone();
     });
   } finally {
-    for (const { fd, part } of state.open.values()) {
-      closeSync(fd);
-      rmSync(part, { force: true });
+    for (const { open } of state.coming.values()) {
+      if (open === undefined) continue;
+      closeSync(open.fd);
+      rmSync(open.part, { force: true });
     }
+    // What still comes is for nobody: its descriptor may be another file's by then.
+    state.coming.clear();
   }
 }
 
@@ -81,24 +87,32 @@ function make(state: Receiving, told: Stat, place: number): boolean {
     state.links.push(told);
     return false;
   }
-  const part = `${path}.${process.pid}.${place}.part`;
-  state.open.set(place, { fd: openSync(part, "wx", 0o600), part, stat: told });
+  state.coming.set(place, { stat: told, open: undefined });
   return true;
 }
 
 /** True: that was the last of it. */
 function write(state: Receiving, id: number, data: Buffer): boolean {
-  const file = state.open.get(id);
+  const file = state.coming.get(id);
   if (file === undefined) throw fail("invalid", `the engine sends a file that was not asked for (${id})`);
-  for (let at = 0; at < data.length; ) at += writeSync(file.fd, data, at);
+  const { fd, part } = (file.open ??= openPart(checked(state, file.stat.path), id));
+  for (let at = 0; at < data.length; ) at += writeSync(fd, data, at);
   if (data.length > 0) return false;
-  closeSync(file.fd);
-  state.open.delete(id);
-  const path = checked(state, file.stat.path);
-  settle(file.part, file.stat);
-  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) clear(state, file.stat.path, path, true);
-  renameSync(file.part, path);
+  const { path: name, modTime } = file.stat;
+  fchmodSync(fd, bitsOf(file.stat));
+  futimesSync(fd, seconds(modTime), seconds(modTime));
+  const path = checked(state, name);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) clear(state, name, path, true);
+  renameSync(part, path);
+  state.coming.delete(id);
+  closeSync(fd);
   return true;
+}
+
+/** Beside the file, by a name of its own: the file's may be as long as names can be. */
+function openPart(path: string, id: number): { fd: number; part: string } {
+  const part = `${path.slice(0, path.lastIndexOf("/"))}/.${process.pid}.${id}.part`;
+  return { fd: openSync(part, "wx", 0o600), part };
 }
 
 function finish(state: Receiving): void {
@@ -109,13 +123,16 @@ function finish(state: Receiving): void {
     clear(state, told.path, path, true);
     linkSync(target, path);
   }
-  for (const told of state.late.toReversed()) settle(checked(state, told.path), told);
+  for (const told of state.late.toReversed()) settleFolder(checked(state, told.path), told);
 }
 
-function settle(path: string, { mode, modTime }: Stat): void {
-  chmodSync(path, (mode & 0o777) + (mode & MODE.setuid ? 0o4000 : 0) + (mode & MODE.setgid ? 0o2000 : 0) + (mode & MODE.sticky ? 0o1000 : 0));
-  utimesSync(path, seconds(modTime), seconds(modTime));
+function settleFolder(path: string, told: Stat): void {
+  if (!lstatSync(path).isDirectory()) throw fail("invalid", `the engine sends something else in the place of the folder ${JSON.stringify(told.path)}`);
+  chmodSync(path, bitsOf(told));
+  utimesSync(path, seconds(told.modTime), seconds(told.modTime));
 }
+
+const bitsOf = ({ mode }: Stat): number => (mode & 0o777) + (mode & MODE.setuid ? 0o4000 : 0) + (mode & MODE.setgid ? 0o2000 : 0) + (mode & MODE.sticky ? 0o1000 : 0);
 
 function clear(state: Receiving, name: string, path: string, exists: boolean): void {
   if (!exists) return;
