@@ -4,6 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, sy
 import { duplexPair } from "node:stream";
 import { after, test } from "node:test";
 import { sha256 } from "#base/digest.ts";
+import { fail } from "#base/errors.ts";
+import { frame, HEADROOM } from "#base/grpc/frames.ts";
 import { type GrpcClient, method, openGrpcClient } from "#base/grpc/grpc.ts";
 import { CONTENT, CONTENT_STORE, infoRequest, infoResponse, readRequest, readResponse, WRITE, writeRequest, writeResponse } from "#spec/buildkit/content.ts";
 import { bytesMessage, METHODS, MODE, PACKET, packet, secretRequest, secretResponse } from "#spec/buildkit/session.ts";
@@ -56,6 +58,25 @@ test("ssh agents: keys are listed and used; nothing is added, removed or locked"
   assert.throws(() => feed(Buffer.from("ffffffff0b", "hex")), /too long/);
 });
 
+test("what came before a method asks for it is dealt with before its end is told", async () => {
+  let dealt = 0;
+  const late: Method = async (call) => {
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await call.receive(async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      dealt++;
+    });
+    call.send(frame(bytesMessage.encode({ data: Buffer.from(String(dealt)) }, HEADROOM)));
+  };
+  await asking([["/x.Y/Z", late]], async (client) => {
+    const call = client.stream(method("/x.Y/Z", bytesMessage, bytesMessage));
+    for (let at = 0; at < 3; at++) void call.send({ data: Buffer.from("x") });
+    call.end();
+    for await (const { data } of call.messages) assert.equal(data.toString(), "3");
+  });
+  assert.equal(dealt, 3);
+});
+
 test("an archive from standard input is given away once", async () => {
   const pull = method(METHODS.pull, bytesMessage, bytesMessage);
   async function* archive() {
@@ -72,6 +93,26 @@ test("an archive from standard input is given away once", async () => {
     await assert.rejects(take("/id"), { kind: "not-found" });
   });
 });
+
+for (const isAsync of [false, true]) {
+  test(`a message that is refused ${isAsync ? "after a while" : "at once"} is the last that is looked at, and the caller is told`, async () => {
+    const echo = method("/x.Y/Z", bytesMessage, bytesMessage);
+    const taken: string[] = [];
+    const take = (message: Buffer) => {
+      taken.push(bytesMessage.decode(message).data.toString());
+      if (taken.length === 2) throw fail("invalid", "no more of it");
+    };
+    await asking([["/x.Y/Z", (call) => call.receive(isAsync ? async (message) => take(message) : take)]], async (client) => {
+      const call = client.stream(echo);
+      for (const word of ["1", "2", "3", "4"]) void call.send({ data: Buffer.from(word) });
+      call.end();
+      await assert.rejects(async () => {
+        for await (const _ of call.messages);
+      }, { kind: "invalid", message: "no more of it" });
+    });
+    assert.deepEqual(taken, ["1", "2"]);
+  });
+}
 
 type Sent = { readonly path: string; readonly mode?: number; readonly linkname?: string; readonly bytes?: string };
 

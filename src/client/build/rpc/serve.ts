@@ -59,11 +59,15 @@ function openIncoming(stream: Stream, headers: Headers): Open {
   ended.promise.catch(() => {});
   let headed = false;
   let take: ((message: Buffer) => Promise<void> | void) | undefined;
-  let early: Buffer[] = [];
+  const early: Buffer[] = [];
+  let isOver = false;
   let busy: Promise<void> | undefined;
 
-  /** What is wrong with what came: the method hears it, and the caller hears of it from the method. */
-  const broken = (error: unknown) => ended.reject(error);
+  /** What is wrong with what came: the method hears it, and the caller hears of it from the method. Nothing more is taken. */
+  const broken = (error: unknown) => {
+    take = () => {};
+    ended.reject(error);
+  };
   const deliver = (chunk: Buffer) => {
     try {
       give(chunk);
@@ -89,6 +93,8 @@ function openIncoming(stream: Stream, headers: Headers): Open {
     });
     busy = next;
   };
+  /** After all that is still dealt with. */
+  const settle = () => void (busy ?? Promise.resolve()).then(() => ended.resolve());
   const head = (metadata: Headers = []) => {
     if (headed) return;
     headed = true;
@@ -98,7 +104,10 @@ function openIncoming(stream: Stream, headers: Headers): Open {
     events: {
       headers: () => {},
       data: (chunk) => (take === undefined ? void early.push(chunk) : deliver(chunk)),
-      end: () => void (busy ?? Promise.resolve()).then(() => ended.resolve()),
+      end() {
+        isOver = true;
+        if (take !== undefined) settle();
+      },
       failed(error) {
         const reason = fail("cancelled", messageOf(error), { cause: error });
         ended.reject(reason);
@@ -125,8 +134,8 @@ function openIncoming(stream: Stream, headers: Headers): Open {
       },
       receive(taker) {
         take = taker;
-        for (const chunk of early) deliver(chunk);
-        early = [];
+        for (const chunk of early.splice(0)) deliver(chunk);
+        if (isOver) settle();
         return ended.promise;
       },
     },
