@@ -48,7 +48,7 @@ export async function sendFiles(session: Session, archive: AsyncIterable<Uint8Ar
   const answered = (async () => {
     for await (const message of call.messages) desk.asked(message);
   })();
-  answered.catch((error: unknown) => desk.broken(error));
+  answered.then(() => desk.broken(fail("unavailable", "send files: the client ended before it had everything")), (error: unknown) => desk.broken(error));
   try {
     const reader = tarReader();
     for await (const chunk of archive) {
@@ -77,13 +77,17 @@ type Desk = {
 };
 
 /** A file on its way: its bytes wait until it is asked for, then they go as they come. */
-type Offered = { readonly id: number; asked: boolean; sending: boolean; readonly waiting: Buffer[]; ended: boolean };
+type Offered = { readonly id: number; asked: boolean; readonly waiting: Buffer[]; ended: boolean };
 
 function openDesk(call: ClientCall<In<typeof packet>, unknown>): Desk {
   const offered = new Map<number, Offered>();
+  /** Asked for, and something of it is here. */
+  const ready = new Set<Offered>();
   const done = Promise.withResolvers<void>();
   done.promise.then(() => (over = true), () => (over = true));
   let over = false;
+  let toldAll = false;
+  let sending = false;
   let place = 0;
   let current: Offered | undefined;
   let waiting = 0;
@@ -97,53 +101,66 @@ function openDesk(call: ClientCall<In<typeof packet>, unknown>): Desk {
     return before;
   }
 
-  /** Only once at a time for a file: what comes meanwhile is taken along, in its order. */
-  async function flush(file: Offered): Promise<void> {
-    if (file.sending) return;
-    file.sending = true;
-    for (let data; (data = file.waiting.shift()) !== undefined; ) {
-      await say({ type: PACKET.data, id: file.id, data });
-      waiting -= data.length;
-      room.resolve();
+  /** One file after another, as far as it is here: who receives them has few open. */
+  async function sendReady(): Promise<void> {
+    if (sending) return;
+    sending = true;
+    for (const file of ready) {
+      ready.delete(file);
+      for (let data; (data = file.waiting.shift()) !== undefined; ) {
+        await say({ type: PACKET.data, id: file.id, data });
+        waiting -= data.length;
+        room.resolve();
+      }
+      if (file.ended && offered.delete(file.id)) await say({ type: PACKET.data, id: file.id });
     }
-    file.sending = false;
-    if (file.ended && offered.delete(file.id)) await say({ type: PACKET.data, id: file.id });
+    sending = false;
+  }
+
+  function offer(file: Offered): void {
+    if (!file.asked) return;
+    ready.add(file);
+    sendReady().catch(done.reject);
   }
 
   return {
     async entry(entry) {
+      if (over) return await done.promise;
       const told = statOf(entry);
       if (told === undefined) return;
       const id = place++;
-      current = entry.type === "file" ? { id, asked: false, sending: false, waiting: [], ended: entry.size === 0 } : undefined;
+      current = entry.type === "file" ? { id, asked: false, waiting: [], ended: entry.size === 0 } : undefined;
       if (current !== undefined) offered.set(id, current);
       await say({ type: PACKET.stat, stat: told });
     },
     async data(bytes, last) {
+      if (over) return await done.promise;
       const file = current as Offered;
       for (let at = 0; at < bytes.length; at += PIECE) file.waiting.push(Buffer.from(bytes.subarray(at, at + PIECE)));
       waiting += bytes.length;
       file.ended = last;
-      if (file.asked) await flush(file);
+      offer(file);
       while (waiting > WINDOW && !over) {
         room = Promise.withResolvers();
         await Promise.race([room.promise, done.promise]);
       }
     },
     async finish() {
+      toldAll = true;
       await say({ type: PACKET.stat });
       await done.promise;
+      await before;
     },
     asked({ type, id, data }) {
       if (type === PACKET.error) return done.reject(fail("internal", `error from receiver: ${data.toString("utf8")}`));
-      if (type === PACKET.finish) {
-        say({ type: PACKET.finish }).catch(() => {});
+      if (type === PACKET.finish && toldAll) {
+        void say({ type: PACKET.finish });
         return done.resolve();
       }
       const file = offered.get(id);
       if (type !== PACKET.request || file === undefined || file.asked) return done.reject(fail("invalid", `send files: packet ${type} for ${id} was not expected`));
       file.asked = true;
-      flush(file).catch((error: unknown) => done.reject(error));
+      if (file.waiting.length > 0 || file.ended) offer(file);
     },
     broken: (error) => done.reject(error as Error),
   };
