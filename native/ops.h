@@ -34,7 +34,7 @@ enum {
   OP_USAGE = 24666,
   OP_MAKE_ROOM = 5756,
   OP_PUT_FILE = 48118,
-  OP_PUT_DIR = 31054,
+  OP_PUT_DIR = 18846,
   OP_FORBID = 61745,
   OP_SPREAD = 33023,
   OP_ARCHIVE = 65390,
@@ -146,7 +146,7 @@ enum { MAKE_ROOM_DIR = 0 }; /* N */
 enum { MAKE_ROOM_PATH = 0 }; /* S */
 enum { PUT_FILE_SLOT = 0, PUT_FILE_DIR = 1, PUT_FILE_MODE = 2, PUT_FILE_UID = 3, PUT_FILE_GID = 4, PUT_FILE_SEC = 5, PUT_FILE_NSEC = 6 }; /* N */
 enum { PUT_FILE_PATH = 0, PUT_FILE_DATA = 1 }; /* S */
-enum { PUT_DIR_DIR = 0, PUT_DIR_MODE = 1, PUT_DIR_UID = 2, PUT_DIR_GID = 3 }; /* N */
+enum { PUT_DIR_DIR = 0, PUT_DIR_MODE = 1, PUT_DIR_UID = 2, PUT_DIR_GID = 3, PUT_DIR_APART = 4 }; /* N */
 enum { PUT_DIR_PATH = 0 }; /* S */
 enum { FORBID_DIR = 0, FORBID_FLAGS = 1 }; /* N */
 enum { FORBID_PATH = 0 }; /* S */
@@ -257,7 +257,7 @@ static inline int op_shape(unsigned code) {
   case OP_USAGE: return 1 << 8 | 1;
   case OP_MAKE_ROOM: return 1 << 8 | 1;
   case OP_PUT_FILE: return 7 << 8 | 2;
-  case OP_PUT_DIR: return 4 << 8 | 1;
+  case OP_PUT_DIR: return 5 << 8 | 1;
   case OP_FORBID: return 2 << 8 | 1;
   case OP_SPREAD: return 0 << 8 | 1;
   case OP_ARCHIVE: return 4 << 8 | 3;

@@ -192,11 +192,30 @@ static int put_range_op(struct machine *m, const struct op *op) {
     .uid = (uid_t)N(PUT_RANGE_UID), .gid = (gid_t)N(PUT_RANGE_GID), .path = S(PUT_RANGE_PATH), .from_path = S(PUT_RANGE_FROM_PATH) });
 }
 
+/* Makes a directory where the file system would lay a tree of its own: its parent says so meanwhile. */
+static int mkdir_apart(int dir, const char *path) {
+  char holder[PATH_MAX] = ".";
+  const char *slash = strrchr(path, '/');
+  size_t n = slash ? (size_t)(slash - path) : 0;
+  struct stat st;
+  int flags = 0, apart = FS_TOPDIR_FL;
+  if (n < sizeof holder && n > 0) memcpy(holder, path, n), holder[n] = 0;
+  if (n >= sizeof holder || fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0) return mkdirat(dir, path, 0700);
+  int fd = openat(dir, holder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int told = fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_TOPDIR_FL);
+  if (told) apart |= flags, told = ioctl(fd, FS_IOC_SETFLAGS, &apart) == 0;
+  int made = mkdirat(dir, path, 0700), err = errno;
+  if (told) ioctl(fd, FS_IOC_SETFLAGS, &flags);
+  if (fd >= 0) close(fd);
+  errno = err;
+  return made;
+}
+
 static int put_dir(struct machine *m, const struct op *op) {
   int dir = dir_of(m, N(PUT_DIR_DIR)), err = 0, fd = -1;
   const char *path = S(PUT_DIR_PATH);
   for (int round = 0; round < 2; round++) {
-    if (mkdirat(dir, path, 0700) == 0 || errno == EEXIST) {
+    if ((N(PUT_DIR_APART) ? mkdir_apart(dir, path) : mkdirat(dir, path, 0700)) == 0 || errno == EEXIST) {
       fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
       if (fd >= 0) break;
     }

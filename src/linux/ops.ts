@@ -113,8 +113,8 @@ export const OPS = {
   putFile: shape("slot dir mode uid gid sec nsec", "path data"),
   /** mkdirat(dir, path, 0700). EEXIST: a directory (not a link to one) is kept, anything else makes room and once more;
    * ENOENT: makeRoom, then once more. Then fchown(uid, gid) and fchmod(mode) on it, opened O_DIRECTORY|O_NOFOLLOW.
-   * "." is the layer's own folder. */
-  putDir: shape("dir mode uid gid", "path"),
+   * "." is the layer's own folder. apart 1: a new one is laid where there is room for a tree of its own, as by spread. */
+  putDir: shape("dir mode uid gid apart", "path"),
   /** Fails if what stands at path, not followed, is a directory (flags 1: EISDIR), or anything else (2: ENOTDIR), or a directory
    * in which there is something (4: ENOTEMPTY). */
   forbid: shape("dir flags", "path"),

@@ -35,6 +35,8 @@ export type PlanOptions = {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** A directory's entry for the root itself counts: the archive is a whole tree, and not what goes into one. */
   readonly root?: boolean;
+  /** Directories are laid apart from each other, not all near the first. */
+  readonly apart?: boolean;
   /** Ops that come before those of an entry. */
   readonly before?: (path: Buffer, type: TarEntry["type"]) => Op[];
 };
@@ -43,7 +45,7 @@ export type PlanOptions = {
  * `none`: no name means a deletion. `marks`: deletions become overlay's marks (a character device 0:0, the xattr trusted.overlay.opaque).
  * `removal`: the folder holds a copy of the parent, and what is deleted is removed from it.
  */
-export function planLayer(whiteouts: "marks" | "removal" | "none", { owner, root = false, before }: PlanOptions = {}): LayerPlan {
+export function planLayer(whiteouts: "marks" | "removal" | "none", { owner, root = false, apart = false, before }: PlanOptions = {}): LayerPlan {
   /** Directories with an entry, and the time they shall have. */
   const directories = new Map<string, { sec: number; nsec: number }>();
   const implied = new Set<string>();
@@ -90,7 +92,7 @@ export function planLayer(whiteouts: "marks" | "removal" | "none", { owner, root
         if (directories.size >= MAX_DIRECTORIES) throw fail("invalid", `unpack a layer: more than ${MAX_DIRECTORIES} directories`);
         directories.set(path, { sec, nsec });
         implied.delete(path);
-        ops.push({ op: "putDir", path: at, mode, uid, gid }, ...xattrOps(at, entry));
+        ops.push({ op: "putDir", path: at, mode, uid, gid, ...(apart && { apart: 1 }) }, ...xattrOps(at, entry));
         return;
       case "file":
         if (entry.size === 0) ops.push(putFile(at, entry, Buffer.alloc(0)), ...xattrOps(at, entry));

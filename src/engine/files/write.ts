@@ -31,7 +31,7 @@ export async function write(ctx: Context, ref: string, given: string, archive: A
       enter: [...seen.enter, ...open],
       what: "the archive",
       signal: options.signal,
-      plan: { ...(owner !== undefined && { owner }), ...(options.noOverwriteDirNonDir && { before: refuseOther }) },
+      plan: { apart: true, ...(owner !== undefined && { owner }), ...(options.noOverwriteDirNonDir && { before: refuseOther }) },
     });
   } catch (error) {
     throw writeFailure(error, path, ref);
