@@ -65,7 +65,7 @@ export function openBuilder(parts: BuilderParts): Builder {
     async build(request, client, { signal, report: tell }) {
       // What is only asked of a Dockerfile is no build to be remembered.
       const recorder = request.only === undefined ? parts.record?.(request) : undefined;
-      const report: BuildOptions["report"] = recorder === undefined ? tell : (event) => (recorder.report(event), tell(event));
+      const report = recorder === undefined ? tell : reportBoth(recorder.report, tell);
       using lease = parts.leases.open();
       try {
         const result = await build({ parts, request, client, lease, signal, report });
@@ -77,6 +77,14 @@ export function openBuilder(parts: BuilderParts): Builder {
         throw told;
       }
     },
+  };
+}
+
+/** Whoever tells waits for the slower one. */
+function reportBoth(one: BuildOptions["report"], other: BuildOptions["report"]): BuildOptions["report"] {
+  return (event) => {
+    const [first, second] = [one(event), other(event)];
+    return first === undefined ? second : Promise.all([first, second]).then(() => undefined);
   };
 }
 

@@ -13,18 +13,28 @@ const compress = promisify(zstdCompress);
 
 const FRAME = 256 * 1024;
 const LATEST = 1_000;
+/** Characters of what waits to be written, after which whoever tells more waits, too. */
+const AHEAD = 8 * 2 ** 20;
 
 export type EventFile = {
-  append(event: BuildEvent): void;
+  /** Undefined: more can be told at once. Never rejects. */
+  append(event: BuildEvent): Promise<void> | undefined;
   /** Writes what was appended so far; resolves to the bytes that it takes. Never fails: a log that cannot be written is shorter. */
   flush(): Promise<number>;
+  /** Another build has its place now: nothing more is written. */
+  close(): void;
 };
 
-/** @param limit of bytes, after which only the ends of steps are written, no output */
-export function openEventFile(path: string, limit: number): EventFile {
+/**
+ * @param limit of bytes, after which only the ends of steps are written, no output
+ * @param after when the one that had its place has written its last. Never rejects
+ */
+export function openEventFile(path: string, limit: number, after: Promise<unknown> = Promise.resolve()): EventFile {
   let lines: string[] = [];
   let size = 0;
-  let written: Promise<number> = Promise.resolve(0);
+  let written: Promise<number> = after.then(() => 0);
+  let waiting = 0;
+  let open = true;
   let timer: NodeJS.Timeout | undefined;
   let bytes = 0;
   const write = () => {
@@ -34,7 +44,12 @@ export function openEventFile(path: string, limit: number): EventFile {
     const text = lines.join("");
     lines = [];
     size = 0;
-    written = written.then((before) => writeFrame(before, text).catch(() => before));
+    waiting += text.length;
+    written = written.then(async (before) => {
+      const now = await writeFrame(before, text).catch(() => before);
+      waiting -= text.length;
+      return now;
+    });
   };
   const writeFrame = async (before: number, text: string) => {
     const frame = await compress(text);
@@ -43,16 +58,22 @@ export function openEventFile(path: string, limit: number): EventFile {
   };
   return {
     append(event) {
-      if (event.kind === "log" && bytes > limit) return;
+      if (!open || (event.kind === "log" && bytes > limit)) return undefined;
       const line = encodeEvent(event);
       lines.push(line);
       size += line.length;
       if (size >= FRAME) write();
       else timer ??= setTimeout(write, LATEST).unref();
+      return waiting > AHEAD ? written.then(() => undefined) : undefined;
     },
     async flush() {
       write();
       return await written;
+    },
+    close() {
+      open = false;
+      lines = [];
+      clearTimeout(timer);
     },
   };
 }

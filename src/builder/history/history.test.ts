@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fail, Failure } from "#base/errors.ts";
@@ -80,6 +80,43 @@ test("who follows a build under way hears all of it, once", async (t) => {
   assert.match(await until, /^before /);
 });
 
+test("who asks in the turn in which a build ends hears its end", { timeout: 10_000 }, async (t) => {
+  const { history } = await open(t);
+  const build = history.begin(request("quick"));
+  build.report(log("all"));
+  const heard = texts(history.events("quick", { follow: true }));
+  await build.end({});
+  assert.equal(await heard, "all");
+  // Its file is being written; the next of the same name begins and ends meanwhile.
+  const next = history.begin(request("quick"));
+  next.report(log("new"));
+  await next.end({});
+  const again = texts(history.events("quick", { follow: true }));
+  assert.equal(await again, "new");
+});
+
+test("of two builds with one ref the record is the later one's, whichever ends first", async (t) => {
+  const { history } = await open(t);
+  const [first, second] = [history.begin(request("twin")), history.begin(request("twin"))];
+  second.report(log("second"));
+  first.report(log("first"));
+  await first.end({ error: fail("invalid", "no") });
+  assert.equal(history.get("twin").status, "running");
+  await second.end({});
+  assert.equal(history.get("twin").status, "completed");
+  assert.equal(await texts(history.events("twin")), "second");
+});
+
+test("who tells more than the disk takes waits for it", async (t) => {
+  const { history } = await open(t);
+  const build = history.begin(request("loud"));
+  const waits: (void | Promise<void>)[] = [];
+  while (waits.length === 0) waits.push(...[build.report(log(Buffer.alloc(2 ** 20, 0xff)))].filter(Boolean));
+  await Promise.all(waits);
+  assert.equal(build.report(log("more")), undefined);
+  await build.end({});
+});
+
 test("an engine that died: its builds ended in error, their log is what was written; other files go", async (t) => {
   const { history, folder, again } = await open(t);
   const build = history.begin(request("died"));
@@ -87,8 +124,10 @@ test("an engine that died: its builds ended in error, their log is what was writ
   await texts(history.events("died"));
   writeFileSync(join(folder, "stray.zst"), "");
   await history.flush();
+  utimesSync(join(folder, "died.zst"), 2e9, 2e9);
   const next = await again();
   assert.deepEqual([next.get("died").status, next.get("died").error], ["error", "the engine ended while it was built"]);
+  assert.equal(next.get("died").completed, 2_000_000_000n * 1_000_000_000n, "when it was last heard of");
   assert.equal(await texts(next.events("died")), "kept\n");
   assert.deepEqual(readdirSync(folder), ["died.zst"]);
 });

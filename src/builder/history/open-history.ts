@@ -38,7 +38,8 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
   const history: History = {
     begin(request) {
       const begun = beginRecord(request, nowNanos());
-      const one: Running = { begun, tally: newTally(), file: openEventFile(pathOf(begun.ref), MAX_BYTES / 4), followers: new Set() };
+      const file = openEventFile(pathOf(begun.ref), MAX_BYTES / 4, released(begun.ref));
+      const one: Running = { begun, tally: newTally(), file, followers: new Set() };
       builds.delete(begun.ref);
       builds.set(begun.ref, begun);
       running.set(begun.ref, one);
@@ -47,8 +48,8 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
       return {
         report(event) {
           tallyEvent(one.tally, event);
-          one.file.append(event);
           for (const follower of one.followers) follower.push(event);
+          return one.file.append(event);
         },
         end: async (outcome) => end(one, outcome),
       };
@@ -64,10 +65,11 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     },
     async *events(given, { follow = false, signal } = {}) {
       const { ref } = history.get(given);
+      while (!running.has(ref) && ending.has(ref)) await ending.get(ref);
+      // From here to where it is followed no turn passes, in which it could end.
       const one = running.get(ref);
-      await ending.get(ref);
       if (one === undefined) return yield* readEventFile(pathOf(ref));
-      const queue = openQueue<BuildEvent>();
+      const queue = openQueue<BuildEvent>((event) => (event.kind === "log" ? event.data.length : 0));
       using _ = follows(one.followers, queue, signal);
       if (!follow) queue.end();
       yield* readEventFile(pathOf(ref), await one.file.flush());
@@ -89,13 +91,23 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
   };
   return history;
 
+  /** A client may choose the ref of another build: the later one has it, and its file. Resolves when the file is nobody else's. */
+  async function released(ref: string): Promise<void> {
+    const before = running.get(ref);
+    const written = Promise.all([before?.file.flush(), ending.get(ref)]);
+    before?.file.close();
+    await written;
+  }
+
   function end(one: Running, outcome: Parameters<typeof endRecord>[2]): void {
+    for (const follower of one.followers) follower.end();
+    if (running.get(one.begun.ref) !== one) return;
     const build = endRecord(withTally(one.begun, one.tally), nowNanos(), outcome);
     builds.set(build.ref, build);
     running.delete(build.ref);
-    for (const follower of one.followers) follower.end();
     rows.set(build.ref, build);
-    const written = one.file.flush().then((bytes) => {
+    const written: Promise<void> = one.file.flush().then((bytes) => {
+      if (ending.get(build.ref) !== written) return;
       sizes.set(build.ref, bytes);
       ending.delete(build.ref);
     });
@@ -106,13 +118,15 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
 
   async function drop(going: readonly BuildRecord[]): Promise<void> {
     await Promise.all(going.map(({ ref }) => ending.get(ref)));
-    for (const build of going) {
+    // One of the same ref may have begun meanwhile, or it went by another way.
+    const gone = going.filter((build) => builds.get(build.ref) === build);
+    for (const build of gone) {
       builds.delete(build.ref);
       sizes.delete(build.ref);
       rows.set(build.ref, undefined);
       tell({ kind: "deleted", build });
     }
-    await Promise.all(going.map(({ ref }) => rm(pathOf(ref), { force: true })));
+    await Promise.all(gone.map(({ ref }) => rm(pathOf(ref), { force: true })));
   }
 
   /** The oldest go when there are too many, or when their files are too large together. */
@@ -132,8 +146,9 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
   async function putRight(): Promise<void> {
     for (const build of builds.values()) {
       if (build.status !== "running") continue;
-      builds.set(build.ref, interrupted(build));
-      rows.set(build.ref, interrupted(build));
+      const lastHeard = await stat(pathOf(build.ref), { bigint: true }).then(({ mtimeNs }) => mtimeNs, () => build.created);
+      builds.set(build.ref, interrupted(build, lastHeard));
+      rows.set(build.ref, builds.get(build.ref));
     }
     const known = new Set([...builds.keys()].map((ref) => `${fileName(ref)}.zst`));
     const stray = (await readdir(folder)).filter((name) => !known.has(name));

@@ -29,8 +29,8 @@ export function endRecord(record: BuildRecord, now: bigint, { result, error }: {
   return { ...record, status, completed: now, error: messageOf(error) };
 }
 
-/** Found under way when the engine starts. */
-export const interrupted = (record: BuildRecord): BuildRecord => ({ ...record, status: "error", completed: record.created, error: "the engine ended while it was built" });
+/** Found under way when the engine starts. `lastHeard`: when something of it was written last. */
+export const interrupted = (record: BuildRecord, lastHeard: bigint): BuildRecord => ({ ...record, status: "error", completed: lastHeard > record.created ? lastHeard : record.created, error: "the engine ended while it was built" });
 
 /** Counts of a build under way. */
 export type Tally = { readonly planned: Set<string>; readonly done: Set<string>; readonly cached: Set<string>; readonly explained: Map<string, StepExplanation>; warnings: number };
