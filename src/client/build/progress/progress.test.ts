@@ -111,6 +111,15 @@ test("a terminal: a step that failed shows all it wrote, and the others nothing"
   assert.ok(!after.includes("quiet"));
 });
 
+test("a terminal: as many lines as a message can hold", () => {
+  let text = "";
+  const display = openTty({ write: (more) => (text += more), size: () => ({ rows: 24, columns: 80 }) }, noColors, "");
+  display.update(status({ vertexes: [begins("a", "A", 0)], logs: [log("a", "\n".repeat(300_000), 1)] }));
+  display.update(status({ vertexes: [begins("a", "A", 0, { completed: at(4), error: "exit code: 2" })] }));
+  display.end();
+  assert.equal([...text.slice(text.indexOf("------")).matchAll(/^0\.001 $/gm)].length, 300_000);
+});
+
 test("colours: none, others, wrong ones", () => {
   assert.equal(readColors({ NO_COLOR: "1", BUILDKIT_COLORS: "run=green" }).paint("x", "34"), "x");
   const { run, error, cancel } = readColors({ BUILDKIT_COLORS: "run=light-green:error=1,2,3:cancel=nonsense" });

@@ -31,6 +31,7 @@ export type Output = {
   readonly fresh: string[];
   /** Of those that were: the newest, as many as the display wants to keep. */
   readonly kept: string[];
+  /** About what those take, as far as the display counts it. */
   bytes: number;
   left: Buffer;
   leftAt: number;
@@ -161,7 +162,6 @@ export function millis(time: Of<typeof timestamp> | undefined): number | undefin
 const seconds = (step: Step, at: number): number => Math.max(0, (at - Math.max(...[...step.runs.keys()].filter((start) => start <= at), Math.min(at, ...step.runs.keys()))) / 1000);
 
 function write(output: Output, bytes: Buffer, at: number): void {
-  output.bytes += bytes.length;
   let rest = bytes;
   for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
     if (output.left.length === 0) output.leftAt = at;

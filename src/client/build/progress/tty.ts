@@ -10,7 +10,9 @@ export type Screen = { write(text: string): void; size(): { readonly rows: numbe
 const MOST_LINES = 6;
 const FEWEST_LINES = 3;
 /** Of a step's output so much is kept, in case it fails. */
-const KEPT_BYTES = 16 * 2 ** 20;
+const KEPT_BYTES = 32 * 2 ** 20;
+/** What a line takes besides its letters. */
+const PER_LINE = 32;
 
 export function openTty(screen: Screen, colors: Colors, title: string): Display {
   const trace = openTrace();
@@ -50,11 +52,14 @@ const SHOW = "\x1b[?25h";
 /** What a step wrote is kept while it runs, and if it failed: all of it, up to a limit no terminal scrolls back to. */
 function keep(step: Step): void {
   const { output } = step;
-  output.kept.push(...output.fresh.splice(0));
-  if (isCompleted(step) && step.error === "") output.kept.length = 0;
+  for (const line of output.fresh.splice(0)) {
+    output.kept.push(line);
+    output.bytes += line.length + PER_LINE;
+  }
+  if (isCompleted(step) && step.error === "") output.kept.length = output.bytes = 0;
   if (output.bytes <= KEPT_BYTES) return;
   const dropped = output.kept.splice(0, Math.ceil(output.kept.length / 2));
-  output.bytes -= dropped.reduce((sum, line) => sum + line.length, 0);
+  output.bytes -= dropped.reduce((sum, line) => sum + line.length + PER_LINE, 0);
   output.kept.unshift("… (what it wrote before is in `gantry build logs`)");
 }
 
