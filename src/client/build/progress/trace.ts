@@ -162,27 +162,26 @@ export function millis(time: Of<typeof timestamp> | undefined): number | undefin
 const seconds = (step: Step, at: number): number => Math.max(0, (at - Math.max(...[...step.runs.keys()].filter((start) => start <= at), Math.min(at, ...step.runs.keys()))) / 1000);
 
 function write(output: Output, bytes: Buffer, at: number): void {
-  let rest = bytes;
-  for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-    if (output.left.length === 0) output.leftAt = at;
-    output.fresh.push(stamped(Buffer.concat([output.left, rest.subarray(0, end)]), output.leftAt));
-    output.left = Buffer.alloc(0);
-    rest = rest.subarray(end + 1);
+  const stamp = stampOf(at);
+  let from = 0;
+  for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
+    if (output.left.length > 0) {
+      output.left = Buffer.concat([output.left, bytes.subarray(from, end)]);
+      flush(output);
+    } else output.fresh.push(stamp + bytes.toString("utf8", from, end));
+    from = end + 1;
   }
-  if (rest.length === 0) return;
+  if (from === bytes.length) return;
   if (output.left.length === 0) output.leftAt = at;
-  output.left = Buffer.concat([output.left, rest]);
+  output.left = Buffer.concat([output.left, bytes.subarray(from)]);
   if (output.left.length > MAX_LINE) flush(output);
 }
 
 /** What has no end of its line is a line all the same. */
 function flush(output: Output): void {
   if (output.left.length === 0) return;
-  output.fresh.push(stamped(output.left, output.leftAt));
+  output.fresh.push(stampOf(output.leftAt) + output.left.toString());
   output.left = Buffer.alloc(0);
 }
 
-function stamped(line: Buffer, at: number): string {
-  const digits = at < 10 ? 3 : at < 100 ? 2 : 1;
-  return `${at.toFixed(digits)} ${line.toString()}`;
-}
+const stampOf = (at: number): string => `${at.toFixed(at < 10 ? 3 : at < 100 ? 2 : 1)} `;
