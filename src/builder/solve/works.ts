@@ -7,6 +7,7 @@ import type { Lease, Leases } from "#core/leases/leases.ts";
 import type { BuildClient } from "../builder.ts";
 import type { Tree } from "../tree.ts";
 import type { StepContext } from "./solve.ts";
+import { openTold, type Told } from "./told-so-far.ts";
 
 export type Waiter = Pick<StepContext, "client" | "log" | "progress" | "run" | "entitlements" | "debugOnFail"> & {
   readonly signal: AbortSignal;
@@ -127,49 +128,30 @@ function waitFor(work: Work, waiter: Waiter): Disposable & { readonly result: Pr
   };
 }
 
-/** Answers are one client's of those who wait: when it goes away, the next question is another's. */
+/** Answers are one client's of those who wait: when it goes away before it has answered, another one is asked. */
 function clientOf(waiters: ReadonlySet<Waiter>): BuildClient {
-  const one = (): BuildClient => {
+  const one = (): Waiter => {
     const [first] = waiters;
     if (first === undefined) throw fail("cancelled", "nobody waits for this step any more");
-    return first.client;
+    return first;
   };
-  return {
-    files: async (...args) => await one().files(...args),
-    secret: async (...args) => await one().secret(...args),
-    ssh: async (...args) => await one().ssh(...args),
-    credentials: async (...args) => await one().credentials(...args),
-    receive: async (...args) => await one().receive(...args),
-    debug: async (shell) => await one().debug?.(shell),
-  };
-}
-
-type Status = Parameters<StepContext["progress"]>[0];
-type Told = { log(stream: 1 | 2, data: Uint8Array): void; progress(status: Status): void; replay(waiter: Waiter): void };
-
-/** Bytes of one work's log that somebody who comes late is told; the beginning goes first. */
-const MAX_TOLD = 8 * 2 ** 20;
-
-function openTold(): Told {
-  const chunks: { stream: 1 | 2; data: Uint8Array }[] = [];
-  const statuses = new Map<string, Status>();
-  let bytes = 0;
-  let lost = 0;
-  return {
-    log(stream, data) {
-      chunks.push({ stream, data });
-      bytes += data.length;
-      while (bytes > MAX_TOLD && chunks.length > 1) {
-        const size = chunks.shift()!.data.length;
-        bytes -= size;
-        lost += size;
+  const ask = async <T>(question: (client: BuildClient) => Promise<T>): Promise<T> => {
+    for (;;) {
+      const first = one();
+      try {
+        return await question(first.client);
+      } catch (error) {
+        if (waiters.has(first)) throw error;
       }
-    },
-    progress: (status) => void statuses.set(status.id, status),
-    replay(waiter) {
-      if (lost > 0) waiter.log(2, Buffer.from(`[${lost} bytes of output were told before this build came to wait for the step]\n`));
-      for (const { stream, data } of chunks) waiter.log(stream, data);
-      for (const status of statuses.values()) waiter.progress(status);
-    },
+    }
+  };
+  return {
+    files: (...args) => ask((client) => client.files(...args)),
+    secret: (...args) => ask((client) => client.secret(...args)),
+    ssh: (...args) => ask((client) => client.ssh(...args)),
+    credentials: (...args) => ask((client) => client.credentials(...args)),
+    // Streams, which are there once.
+    receive: async (...args) => await one().client.receive(...args),
+    debug: async (shell) => await one().client.debug?.(shell),
   };
 }
