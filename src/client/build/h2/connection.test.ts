@@ -96,6 +96,8 @@ for (const [name, bytes] of [
   ["a frame too large", Buffer.from("ffffff0000000000010000", "hex")],
   ["headers that go on without beginning", Buffer.from("000001090400000001ff", "hex")],
   ["headers that point at nothing", Buffer.from("000001010500000001ff", "hex")],
+  ["frames of no size, which no header would ever fit into", Buffer.from("000006040000000000" + "000500000000", "hex")],
+  ["headers that go on for ever with nothing", Buffer.concat([Buffer.from("000000010000000001", "hex"), Buffer.alloc(9 * 150_000, Buffer.from("000000090000000001", "hex"))])],
   ["a frame that is all padding", Buffer.from("00000100080000000105", "hex")],
 ] as const) {
   test(`hostile bytes: ${name}`, async () => {

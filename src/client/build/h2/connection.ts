@@ -52,8 +52,9 @@ export type ConnectionOptions =
 /** What may come on one stream before it is dealt with, and on all. */
 const STREAM_WINDOW = 2 ** 20;
 const CONNECTION_WINDOW = 2 ** 24;
-/** More headers than this nobody sends who means well. */
+/** More headers than this nobody sends who means well; a frame counts, too, when nothing is in it. */
 const MAX_HEADERS = 2 ** 20;
+const PER_FRAME = 9;
 /** More that waits to be written than this, and nothing is added until some is gone. */
 const SOCKET_FULL = 2 ** 20;
 /** A window that nothing bounds yet is what the other side's settings will say. */
@@ -158,7 +159,7 @@ export function openConnection(socket: Duplex, options: ConnectionOptions): Conn
 
   function gather(part: Buffer, flags: number): void {
     gathering!.parts.push(part);
-    gathering!.size += part.length;
+    gathering!.size += part.length + PER_FRAME;
     if (gathering!.size > MAX_HEADERS) throw fail("invalid", "http2: headers are too long");
     if ((flags & FLAG.endHeaders) === 0) return;
     const { id, parts, last } = gathering!;
@@ -175,6 +176,7 @@ export function openConnection(socket: Duplex, options: ConnectionOptions): Conn
   }
 
   function set(name: number, value: number): void {
+    if (name === SETTING.frame && value < DEFAULT_FRAME) throw fail("invalid", "http2: frames are smaller than they may be");
     if (name === SETTING.frame) peer.frame = Math.min(value, 2 ** 18);
     if (name !== SETTING.window) return;
     for (const stream of streams.values()) stream.allow(value - peer.window);
