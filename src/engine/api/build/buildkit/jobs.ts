@@ -44,7 +44,10 @@ export function openJobs(): Jobs {
       if (jobs.size - ended.size >= MAX_JOBS) throw fail("exhausted", `there are ${MAX_JOBS} builds under way already`);
       if (before !== undefined) forget(before);
       const job: Job = { ref, feed: openStatusFeed(), bridge: undefined, abort: new AbortController() };
-      signal.addEventListener("abort", () => job.abort.abort(signal.reason), { once: true });
+      const abort = () => job.abort.abort(signal.reason);
+      // Who has gone already builds nothing.
+      if (signal.aborted) abort();
+      signal.addEventListener("abort", abort, { once: true });
       jobs.set(ref, job);
       for (const tell of waiters) tell();
       return job;

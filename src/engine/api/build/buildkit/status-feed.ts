@@ -114,7 +114,7 @@ export function openStatusFeed(): StatusFeed {
     else if (event.kind === "vertex") addVertex(vertexOf(event));
     else if (event.kind === "status") addStatus(event);
     else if (event.kind === "log") addLog(event);
-    else if (event.kind === "warning" && warnings.length < MAX_WARNINGS) warnings.push(warningOf(event.vertex, event.warning));
+    else if (event.kind === "warning") addWarning(event);
     wake();
     if (event.kind === "log" && isBehind()) return caughtUp();
   }
