@@ -8,7 +8,7 @@
  *     raw           a loopback address from a bridge: dropped
  *     prerouting    destination of what arrives: host address and port → container
  *     output        the same for what the host itself sends: localhost goes this way, without a proxy
- *     input         what containers with an egress policy may send to the host
+ *     input         what has begun goes on; what containers with an egress policy may send to the host
  *     forward       into a bridge only what was published or answers; between its containers as `icc` says
  *     postrouting   the host's address for what leaves, and for what would otherwise answer past the host
  *

@@ -15,7 +15,6 @@ export type RuledChain = Chain & { readonly rules: readonly Rule[] };
 /** Verdicts point to chains, so the chain that is pointed to comes first. */
 export function chains(): RuledChain[] {
   return [
-    { name: "inside", rules: insideRules() },
     ...versions((v) => ({ name: `allowed${v}`, rules: allowedRules(v) })),
     { name: "home", rules: homeRules() },
     ...versions((v) => ({ name: `egress${v}`, rules: egressRules(v) })),
@@ -36,19 +35,13 @@ const versions = <T>(of: (version: Version) => T): T[] => [of(4), of(6)];
 
 // --- every packet ----------------------------------------------------------------------------------------------------
 
-function rawRules(): Rule[] {
-  return [["from containers", ...isIn(SETS.bridges, "iifname"), verdict({ goto: "inside" })]];
-}
-
 /**
  * Before connection tracking. Answers to what the host sent from the loopback come back to the bridge's own address, so that no honest packet from a
- * bridge bears a loopback address, although the bridge may route them (route_localnet).
+ * bridge bears a loopback address, although the bridge may route them (route_localnet). The address is asked for first: that costs a comparison, the
+ * interface costs a lookup, and all packets of the host come by.
  */
-function insideRules(): Rule[] {
-  return [
-    ["no loopback for containers", ...within("destination", LOOPBACK[4]), verdict("drop")],
-    ["no loopback for containers", ...within("source", LOOPBACK[4]), verdict("drop")],
-  ];
+function rawRules(): Rule[] {
+  return (["destination", "source"] as const).map((side): Rule => ["no loopback for containers", ...within(side, LOOPBACK[4]), ...isIn(SETS.bridges, "iifname"), verdict("drop")]);
 }
 
 // --- the first packet of a connection --------------------------------------------------------------------------------
@@ -151,9 +144,9 @@ function homeRules(): Rule[] {
 
 // --- containers that may not send anywhere ---------------------------------------------------------------------------
 
-/** The host is a destination like others. */
+/** The host is a destination like others. Only what begins costs more than the first rule. */
 function inputRules(): Rule[] {
-  return [limitedRule(4, "egress4"), limitedRule(6, "neighbour6")];
+  return [["answers, and what has begun", ...established(), verdict("accept")], limitedRule(4, "egress4"), limitedRule(6, "neighbour6")];
 }
 
 function neighbourRules(): Rule[] {
@@ -164,11 +157,10 @@ function limitedRule(v: Version, chain: string): Rule {
   return ["may not send everywhere", ...family(v), ...isIn(SETS[`limited${v}`], `source${v}`), verdict({ jump: chain })];
 }
 
-/** By the destination that the container named: a host port, not the container behind it. */
+/** What has begun has been let through before. By the destination that the container named: a host port, not the container behind it. */
 function egressRules(v: Version): Rule[] {
   const [source, to] = [`source${v}`, `asked${v}`] as const;
   return [
-    ["answers, and what has begun", ...established(), verdict("return")],
     ...(["egress", "named"] as const).flatMap((set): Rule[] => [
       [`${set}, every port`, ...family(v), ...isIn(SETS[`${set}${v}`], source, to), verdict("return")],
       [`${set}, a port`, ...family(v), ...isIn(SETS[`${set}Port${v}`], source, "protocol", to, "askedPort"), verdict("return")],
