@@ -142,6 +142,7 @@ test("a client that says what it may not say is refused (BLD-09)", async (t) => 
   await assert.rejects(tell(entryOf("a", "→ /etc"), entryOf("a/passwd", "x")), { message: /"a" is not a directory/ });
   await assert.rejects(tell(entryOf("a", undefined), entryOf("a", undefined)), { message: /told twice/ });
   await assert.rejects(tell(entryOf("a", "", { type: "hardlink", link: "b" })), { message: /was not told before/ });
+  await assert.rejects(tell(entryOf("a", undefined, { type: "symlink", link: "x/".repeat(3000) })), { message: /says 6000 bytes: file name too long/ });
   await assert.rejects(tell(entryOf("a", "x")), { message: /did not come/ });
   await using sync = await contexts.begin({ key: "k", signal: never });
   assert.throws(() => sync.data(0, Buffer.from("x")), { message: /not asked for/ });

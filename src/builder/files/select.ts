@@ -46,7 +46,7 @@ async function listTowards(source: Source, path: string, pattern: string): Promi
   for (let depth = 0; depth <= plain.length; depth++) {
     const below = plain.slice(0, depth).join("/");
     const entries = await source.list(joinPath(path, below), depth === plain.length ? -1 : 0);
-    found.push(...entries.map((entry) => ({ ...entry, path: joinPath(below, entry.path) })));
+    for (const entry of entries) found.push({ ...entry, path: joinPath(below, entry.path) });
     if (entries[0]?.type !== "directory") break;
   }
   return found;

@@ -101,7 +101,8 @@ export function openWriter(packs: Packs, onClose: () => void): PoolWriter {
       const placed = records.map((record) => ({ ...record, offset: size + record.offset }));
       packs.add(pack, placed);
       for (const { digest } of records) pending.delete(digest);
-      indexed.push(...placed);
+      // One by one: a frame of very small files has more than a call has arguments.
+      for (const record of placed) indexed.push(record);
       ahead--;
       done?.();
     })();
