@@ -77,8 +77,7 @@ function touch(folder: string, round: number): void {
 async function build(who: Contestant, one: Case, round: number): Promise<void> {
   const argv = ["build", "-t", `bench-${one.id}`, "--build-arg", `ROUND=${round} ${process.pid}`, folderOf(one)];
   if (one.through === "official" || who.name !== "gantry") return await who.run(...argv);
-  const host = await who.read("context", "inspect", "default", "-f", "{{.Endpoints.docker.Host}}");
-  await promisify(execFile)(join(import.meta.dirname, "../gantry"), ["-H", host, ...argv]);
+  await promisify(execFile)(join(import.meta.dirname, "../gantry"), argv, { env: { ...process.env, ...who.env } });
 }
 
 const folderOf = ({ id }: Case): string => join(tmpdir(), `bench-${id}-${process.pid}`);

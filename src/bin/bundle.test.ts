@@ -25,6 +25,8 @@ for (const line of [["--version"], [], ["run", "--help"], ["context", "ls", "--f
 test("what V8 made of it is kept by command, for this bundle only, and nothing breaks when it cannot be used", () => {
   const kept = () => readdirSync(join(folder, "cache")).filter((name) => name.startsWith("client-"));
   spawnSync(process.execPath, ["--", file, "version", "--help"]);
+  spawnSync(process.execPath, ["--", file, "-H", "unix:///nothing", "--debug", "image", "ls", "--help"]);
+  assert.ok(kept().some((name) => name.endsWith("-image")));
   const [own = ""] = kept().filter((name) => name.endsWith("-version"));
   assert.match(own, /^client-[0-9a-f]{16}-version$/);
   writeFileSync(join(folder, "cache", own), "no code");
@@ -43,6 +45,7 @@ test("the launcher looks at every source the bundle is made of", () => {
 
 test("as the launcher starts it, nothing is compiled in a thread that the end of the process would wait for", () => {
   const [, flags = ""] = /src\/bin\/gantry\.ts flags='([^']*)'/.exec(readFileSync(join(import.meta.dirname, "../../gantry"), "utf8")) ?? [];
+  assert.notEqual(flags, "");
   const hot = "const hot = (n) => { let sum = 0; for (let i = 0; i < n; i++) sum += (i * i) % 7; return sum; }; for (let i = 0; i < 2000; i++) hot(2000);";
   const { stdout } = spawnSync(process.execPath, [...flags.split(" "), "--trace-opt", "-e", hot], { encoding: "utf8" });
   const modes = [...stdout.matchAll(/^\[compiling method .* mode: (\S+)\]$/gm)].map((match) => match[1]);

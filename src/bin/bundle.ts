@@ -37,7 +37,8 @@ const LOADER = `"use strict";
 const fs = require("node:fs"), path = require("node:path"), vm = require("node:vm");
 const filename = path.join(__dirname, "client.js");
 const source = fs.readFileSync(filename, "latin1");
-const [, , command = ""] = process.argv;
+const values = /^(?:-[Hcl]|--(?:host|context|config|log-level|tlscacert|tlscert|tlskey))$/;
+const command = process.argv.slice(2).find((word, at, words) => !word.startsWith("-") && !values.test(words[at - 1])) ?? "";
 const kept = path.join(__dirname, "cache", \`client-\${source.slice(2, 18)}-\${/^[a-z]{1,16}$/.test(command) ? command : ""}\`);
 let cachedData;
 try {
