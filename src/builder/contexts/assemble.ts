@@ -17,14 +17,14 @@ export type Assembly = {
 export const MAX_ENTRIES = 2_000_000;
 const MAX_NAMES = 256 * 2 ** 20;
 
-type Node = { entry: FileEntry; children: Map<string, Node> | undefined };
+type Node = { readonly entry: FileEntry; readonly children: Map<string, Node> | undefined; /** Of a file that has others. */ names?: Names };
+/** What several names are, and which; the first that is left is the file. */
+type Names = { readonly file: FileEntry; readonly paths: Set<string>; first?: string };
 
 export function openAssembly(): Assembly {
   const root: Node = { entry: directory("", 0n), children: new Map() };
   let count = 0;
-  let names = 0;
-  /** Files that have other names. */
-  const linked = new Map<string, Set<string>>();
+  let bytes = 0;
   let lastParent: { path: string; node: Node } | undefined;
 
   return {
@@ -32,13 +32,11 @@ export function openAssembly(): Assembly {
       if (entry.path === "") return;
       const parent = parentNode(entry);
       const name = entry.path.slice(entry.path.lastIndexOf("/") + 1);
-      const made = entry.type === "hardlink" ? linkTo(entry) : entry;
-      if (made === undefined) return;
       const before = parent.children!.get(name);
-      if (before?.children !== undefined && made.type === "directory") return void (before.entry = made);
+      if (entry.type === "hardlink") return link(entry, { parent, name, before });
+      if (before?.children !== undefined && entry.type === "directory") return void parent.children!.set(name, { ...before, entry });
       if (before !== undefined) remove(before);
-      put(parent, name, made);
-      if (made.type === "hardlink") (linked.get(made.link!) ?? linked.set(made.link!, new Set()).get(made.link!)!).add(made.path);
+      put(parent, name, entry);
     },
     entries() {
       const all: FileEntry[] = [];
@@ -54,7 +52,8 @@ export function openAssembly(): Assembly {
     let at = "";
     for (const name of parent === "" ? [] : parent.split("/")) {
       at = at === "" ? name : `${at}/${name}`;
-      const next = node.children!.get(name) ?? put(node, name, directory(at, mtime));
+      if (!node.children!.has(name)) put(node, name, directory(at, mtime));
+      const next = node.children!.get(name)!;
       if (next.children === undefined) throw fail("invalid", `read the context: ${JSON.stringify(path)}: ${JSON.stringify(at)} is not a directory`);
       node = next;
     }
@@ -62,32 +61,17 @@ export function openAssembly(): Assembly {
     return node;
   }
 
-  function put(parent: Node, name: string, entry: FileEntry): Node {
-    names += entry.path.length;
-    if (++count > MAX_ENTRIES || names > MAX_NAMES) throw fail("invalid", `read the context: more than ${MAX_ENTRIES} files, or names of more than ${MAX_NAMES} bytes`);
-    const node = { entry, children: entry.type === "directory" ? new Map<string, Node>() : undefined };
-    parent.children!.set(name, node);
-    return node;
+  function put(parent: Node, name: string, entry: FileEntry, names?: Names): void {
+    bytes += entry.path.length;
+    if (++count > MAX_ENTRIES || bytes > MAX_NAMES) throw fail("invalid", `read the context: more than ${MAX_ENTRIES} files, or names of more than ${MAX_NAMES} bytes`);
+    const children = entry.type === "directory" ? new Map<string, Node>() : undefined;
+    parent.children!.set(name, { entry, children, ...(names && { names }) });
   }
 
-  function remove(node: Node): void {
+  function remove({ entry, children, names }: Node): void {
     lastParent = undefined;
-    const { path, type, link } = node.entry;
-    if (type === "hardlink") linked.get(link!)?.delete(path);
-    for (const child of node.children?.values() ?? []) remove(child);
-    if (type === "file") pass(node.entry);
-  }
-
-  /** A file goes; its next name is the file then. */
-  function pass(file: FileEntry): void {
-    const others = linked.get(file.path);
-    linked.delete(file.path);
-    const next = others?.values().next().value;
-    if (next === undefined) return;
-    others!.delete(next);
-    find(next)!.entry = { ...file, path: next };
-    for (const other of others!) find(other)!.entry = { ...find(other)!.entry, link: next };
-    linked.set(next, others!);
+    names?.paths.delete(entry.path);
+    for (const child of children?.values() ?? []) remove(child);
   }
 
   function find(path: string): Node | undefined {
@@ -96,16 +80,17 @@ export function openAssembly(): Assembly {
     return node;
   }
 
-  /** Undefined: it is a link to itself, which changes nothing. What is no file gets a second one of its kind. */
-  function linkTo(entry: FileEntry): FileEntry | undefined {
-    const target = entry.link === "" ? undefined : find(entry.link!)?.entry;
-    if (target === undefined || target.type === "directory") {
+  /** One more name. A link to itself changes nothing; of what is no file there is a second one of its kind. */
+  function link(entry: FileEntry, { parent, name, before }: { readonly parent: Node; readonly name: string; readonly before: Node | undefined }): void {
+    const target = entry.link === "" ? undefined : find(entry.link!);
+    if (target === undefined || target.children !== undefined) {
       throw fail("invalid", `read the context: ${JSON.stringify(entry.path)} is a hard link to ${JSON.stringify(entry.link)}, which is no file of the context`);
     }
-    if (target.path === entry.path || target.link === entry.path && target.type === "hardlink") return undefined;
-    if (target.type !== "file" && target.type !== "hardlink") return { ...target, path: entry.path };
-    const { digest: _, ...rest } = target;
-    return { ...rest, type: "hardlink", path: entry.path, link: target.type === "file" ? target.path : target.link! };
+    const names = target.entry.type === "file" ? (target.names ??= { file: target.entry, paths: new Set([target.entry.path]) }) : undefined;
+    if (target === before || names?.paths.has(entry.path) === true) return;
+    if (before !== undefined) remove(before);
+    names?.paths.add(entry.path);
+    put(parent, name, { ...target.entry, path: entry.path }, names);
   }
 }
 
@@ -113,7 +98,15 @@ const directory = (path: string, mtime: bigint): FileEntry => ({ path, type: "di
 
 function collect({ children }: Node, into: FileEntry[]): void {
   for (const child of [...children!].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, node]) => node)) {
-    into.push(child.entry);
+    into.push(told(child));
     if (child.children !== undefined) collect(child, into);
   }
+}
+
+function told({ entry, names }: Node): FileEntry {
+  if (names === undefined) return entry;
+  names.first ??= names.paths.values().next().value!;
+  if (names.first === entry.path) return { ...names.file, path: entry.path };
+  const { digest: _, ...rest } = names.file;
+  return { ...rest, type: "hardlink", path: entry.path, link: names.first };
 }

@@ -3,7 +3,8 @@ import { compileGlob } from "#spec/path-glob.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 
 const MAX_LINKS = 255;
-const MAX_FOLLOWED = 100_000;
+/** Of patterns and what links make of them: names that are looked at. Where there is more, everything is wanted. */
+const MAX_FOLLOWED = 2_000_000;
 
 const lookups = new WeakMap<FileTree, ReadonlyMap<string, FileEntry>>();
 
@@ -52,7 +53,9 @@ export function followPatterns(tree: FileTree, patterns: readonly string[]): str
   const seen = new Set<string>();
   let links: readonly FileEntry[] | undefined;
   const todo = patterns.map(partsOf).map((parts) => ({ at: [] as string[], parts }));
-  for (let next; (next = todo.pop()) !== undefined && seen.size < MAX_FOLLOWED; ) {
+  let looked = 0;
+  for (let next; (next = todo.pop()) !== undefined; ) {
+    if ((looked += next.at.length + next.parts.length) > MAX_FOLLOWED) return undefined;
     const key = `${next.at.join("/")}\0${next.parts.join("/")}`;
     if (seen.has(key)) continue;
     seen.add(key);
@@ -80,7 +83,9 @@ export function followPatterns(tree: FileTree, patterns: readonly string[]): str
 
   function linksLike(pattern: string): string[] {
     const { matches } = compileGlob(pattern);
-    return (links ??= tree.entries.filter(({ type }) => type === "symlink")).flatMap(({ path }) => (matches(path) ? [path] : []));
+    links ??= tree.entries.filter(({ type }) => type === "symlink");
+    looked += links.length;
+    return links.flatMap(({ path }) => (matches(path) ? [path] : []));
   }
 }
 

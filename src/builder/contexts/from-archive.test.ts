@@ -32,6 +32,8 @@ const cases: readonly { readonly name: string; readonly entries: Entries; readon
   { name: "of two names the first is the file", entries: [file("z", "12"), hard("a", "z"), hard("m", "./a")], tree: ["a file = 2", "m hardlink → a", "z hardlink → a"] },
   { name: "a name that goes hands the file on", entries: [file("a", "12"), hard("b", "a"), hard("c", "a"), file("a", "1")], tree: ["a file = 1", "b file = 2", "c hardlink → b"] },
   { name: "a hard link to a link is one more link", entries: [link("a", "x"), hard("b", "a")], tree: ["a symlink → x", "b symlink → x"] },
+  { name: "a name takes the place of the directory that the file was in", entries: [file("a/b", "12"), hard("a", "a/b")], tree: ["a file = 2"] },
+  { name: "a name of what has a name already", entries: [file("a", "12"), hard("b", "a"), hard("b", "a"), hard("a", "b")], tree: ["a file = 2", "b hardlink → a"] },
   { name: "a hard link to itself", entries: [file("a", "1"), hard("a", "a")], tree: ["a file = 1"] },
   { name: "..", entries: [file("../x")], refused: /"\.\.\/x" is outside of it/ },
   { name: "a/../..", entries: [file("a/../../x")], refused: /outside of it/ },
@@ -103,6 +105,14 @@ test("an archive that is cut short, damaged or none is refused, and takes nothin
   const stop = AbortSignal.abort();
   await assert.rejects(contexts.fromArchive(oneByOne(archive, 512), { signal: stop }), { name: "AbortError" });
   assert.equal((await contexts.fromArchive(oneByOne(archive, 512), { signal: never })).entries.length, 1);
+});
+
+test("a file of very many names that go one after another is no work that grows with their square", { timeout: 20_000 }, async (t) => {
+  const { contexts } = await testContexts(t);
+  const names = Array.from({ length: 20_000 }, (_, at) => `n${at}`);
+  const entries = [file("n", "12"), ...names.map((name) => hard(name, "n")), file("n", "1"), ...names.slice(1).map((name) => file(name))];
+  const tree = await contexts.fromArchive(oneByOne(tarArchive(entries), 2 ** 20), { signal: never });
+  assert.equal(tree.entries.filter(({ size }) => size === 2).map(({ path, type }) => `${path} ${type}`).join(), "n0 file");
 });
 
 async function* oneByOne(bytes: Buffer, size: number): AsyncGenerator<Buffer> {

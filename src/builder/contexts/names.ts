@@ -35,6 +35,11 @@ export function checkPath(path: string, from = 0): void {
 
 const DOT = 0x2e;
 
+/** What a symbolic link says: any text that a file system takes. @throws invalid */
+export function checkLink(path: string, link: string): void {
+  if (Buffer.byteLength(link) >= MAX_PATH) throw fail("invalid", `read the context: the link ${JSON.stringify(path)} says ${Buffer.byteLength(link)} bytes: file name too long`);
+}
+
 export const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")));
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -28,6 +28,8 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }
   const memory = new Map<string, FileTree>();
   /** Whatever was handed out and can still be reached by somebody. */
   const reachable = new Set<WeakRef<FileTree>>();
+  /** How many there must be until those are taken out that nobody reaches. */
+  let lookAt = 1000;
   const seen = new WeakSet<FileTree>();
   const states = new WeakMap<FileTree, string>();
   const held = new Map<FileTree, number>();
@@ -99,9 +101,17 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }
   function handOut(tree: FileTree): FileTree {
     if (!seen.has(tree)) reachable.add(new WeakRef(tree));
     seen.add(tree);
+    if (reachable.size > lookAt) {
+      forgetUnreachable();
+      lookAt = 2 * reachable.size + 1000;
+    }
     used?.add(tree);
     collectIfFull();
     return tree;
+  }
+
+  function forgetUnreachable(): void {
+    for (const ref of reachable) if (ref.deref() === undefined) reachable.delete(ref);
   }
 
   /** Above the limit; and once more only when that much was added again, for what is in use cannot be helped. */
@@ -163,7 +173,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }
       memory.delete(name);
       await stored.remove(name);
     }
-    for (const ref of reachable) if (ref.deref() === undefined) reachable.delete(ref);
+    forgetUnreachable();
     for (const tree of live()) mark(tree);
     return { bytes: await pool.sweep() };
   }

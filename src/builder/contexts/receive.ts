@@ -9,7 +9,7 @@ import type { FileEntry, FileTree } from "../tree.ts";
 import { MAX_ENTRIES } from "./assemble.ts";
 import type { ContextSync } from "./contexts.ts";
 import { makeTree } from "./make-tree.ts";
-import { checkPath, parentOf } from "./names.ts";
+import { checkLink, checkPath, parentOf } from "./names.ts";
 import type { GrowingFile } from "./pool/growing-file.ts";
 import { type PoolWriter, SMALL } from "./pool/writer.ts";
 
@@ -110,6 +110,7 @@ export function receive({ writer, before, has, signal, remember, states }: Recei
     }
     if (type === "hardlink" && kinds.get(link ?? "")?.type !== "file") throw fail("invalid", `take in a context: ${JSON.stringify(path)} is a hard link to ${JSON.stringify(link)}, which was not told before`);
     if (type === "symlink" && (link === undefined || link.includes("\0"))) throw fail("invalid", `take in a context: ${JSON.stringify(path)} is a link to nothing`);
+    if (type === "symlink") checkLink(path, link!);
   }
 
   function fileOf(id: number): Coming {

@@ -20,11 +20,17 @@ export async function openAgent(tree: string, context: SourceContext): Promise<A
   const server = createServer((socket) => void join(context, socket));
   // A socket's path may have 107 bytes: it is named by its folder's descriptor.
   const folder = openSync(tree, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const path = `/proc/self/fd/${folder}/${NAME}`;
+    server.listen(path);
+    await once(server, "listening");
+    await chown(path, NOBODY, NOBODY);
+  } catch (error) {
+    server.close();
+    closeSync(folder);
+    throw error;
+  }
   server.once("close", () => closeSync(folder));
-  const path = `/proc/self/fd/${folder}/${NAME}`;
-  server.listen(path);
-  await once(server, "listening");
-  await chown(path, NOBODY, NOBODY);
   return { inside: `/tmp/${NAME}`, [Symbol.asyncDispose]: async () => void server.close() };
 }
 

@@ -2,6 +2,7 @@
 import { close, fdatasync, open as openFile, write } from "node:fs";
 import { mkdir, readdir, readFile, rename, stat, truncate, unlink, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
+import { kindOf } from "#base/errors.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FilePlace } from "../../tree.ts";
 import { decodeRecords, encodeRecords, RECORD, type PackRecord } from "./records.ts";
@@ -92,9 +93,12 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
     add,
     async give(pack, records) {
       const bytes = encodeRecords(records);
-      await writeAll(pack.index!, bytes, pack.indexed);
-      pack.indexed += bytes.length;
-      pack.busy = false;
+      try {
+        await writeAll(pack.index!, bytes, pack.indexed);
+        pack.indexed += bytes.length;
+      } finally {
+        pack.busy = false;
+      }
       const others = [...packs.values()].filter(({ file, busy }) => file !== undefined && !busy).length;
       if (pack.size >= PACK_BYTES || others > OPEN) await shut(pack);
       settleLater();
@@ -155,8 +159,14 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
     const pack = free ?? { id, path: `${folder}/${id}.pack`, size: 0, indexed: 0, file: undefined, index: undefined, busy: true };
     pack.busy = true;
     packs.set(id, pack);
-    pack.file ??= await opened(pack.path, free === undefined ? "wx" : "r+", 0o600);
-    pack.index ??= await opened(indexPath(id), free === undefined ? "wx" : "r+", 0o600);
+    try {
+      pack.file ??= await opened(pack.path, free === undefined ? "wx" : "r+", 0o600);
+      pack.index ??= await opened(indexPath(id), free === undefined ? "wx" : "r+", 0o600);
+    } catch (error) {
+      pack.busy = false;
+      await (free === undefined ? remove(pack) : shut(pack)).catch(() => undefined);
+      throw error;
+    }
     return pack;
   }
 
@@ -178,12 +188,20 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
     for (const [pack] of doomed) pack.busy = true;
     for (const [digest, { pack, mark }] of places) if (mark !== epoch && pack.busy && alive.has(pack)) places.delete(digest);
     let freed = 0;
-    for (const [pack, live] of doomed) {
-      if (live.length > 0) await move(live);
-      freed += pack.size - bytesOf(live);
-      await retire(pack);
+    try {
+      // First what needs no room for others.
+      for (const [pack, live] of doomed.toSorted(([, a], [, b]) => bytesOf(a) - bytesOf(b))) {
+        if (live.length > 0) await move(live);
+        freed += pack.size - bytesOf(live);
+        await retire(pack);
+      }
+    } catch (error) {
+      // On a full disk nothing can be written anew: another time.
+      if (kindOf(error) !== "exhausted") throw error;
+    } finally {
+      for (const [pack] of doomed) pack.busy = false;
+      unlinkRetired();
     }
-    unlinkRetired();
     await unlinking;
     return freed;
   }
@@ -207,7 +225,9 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
   async function remove(pack: Pack): Promise<void> {
     packs.delete(pack.id);
     await shut(pack);
-    await Promise.all([unlink(pack.path), unlink(indexPath(pack.id))]);
+    const gone = await Promise.allSettled([unlink(pack.path), unlink(indexPath(pack.id))]);
+    const failed = gone.find((one) => one.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
   function settleLater(): void {

@@ -44,6 +44,7 @@ export async function openPool(options: PacksOptions): Promise<Pool> {
     place: (digest) => placeOf(packs.find(digest), digest),
     has: (digest) => packs.find(digest) !== undefined,
     async read(entry, limit) {
+      using _ = packs.hold();
       return await readEntry(entry, limit, (digest) => placeOf(packs.find(digest), digest));
     },
     writer,
