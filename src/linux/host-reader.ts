@@ -59,16 +59,18 @@ export function openReader(pool: Pool, host: Host, program: Program, signal: Abo
   const done = run.then(
     (outputs) => {
       before.resolve(outputs);
+      // First what came last: whoever sees the end looks for nothing more.
+      flush();
       end = {};
     },
     (error: unknown) => {
       before.reject(signal?.aborted === true ? signal.reason : error);
+      flush();
       end = { error: signal?.aborted === true ? signal.reason : error };
     },
   ).finally(() => {
     signal?.removeEventListener("abort", abort);
     pool.give(host, true);
-    flush();
     wake.resolve();
   });
   const dispose = async () => {

@@ -76,7 +76,8 @@ async function sync({ kernel, core }: Parts, draft: SnapshotDraft) {
     { op: "open", slot: 1, path: core.root, flags: O_DIRECTORY },
     { op: "syncfs", slot: 1 },
     { op: "usage", path: draft.tree },
-  ]));
+    // A slow disk: containers that start meanwhile need the other hosts.
+  ], { long: true }));
   return readUsage(outputs.get(2)!);
 }
 

@@ -32,6 +32,8 @@ export async function sshMount({ sockets }: ExecParts, { id, context, held, op }
   held.defer(() => void server.close());
   server.listen(path);
   await once(server, "listening");
+  // One that could not be accepted is the step's trouble.
+  server.on("error", () => {});
   await chown(path, mount.uid, mount.gid);
   await chmod(path, mount.mode);
   return { point: point(target, { Type: "bind", Source: path, RW: true }), place: { path: target, type: "file" }, env: `SSH_AUTH_SOCK=${target}` };
