@@ -54,7 +54,9 @@ if (cachedData === undefined || script.cachedDataRejected) {
     } catch {}
   });
 }
-script.runInThisContext()((file) => import(require("node:url").pathToFileURL(path.join(__dirname, file)).href));
+const outside = (file) => import(require("node:url").pathToFileURL(path.join(__dirname, file)).href);
+outside.folder = __dirname;
+script.runInThisContext()(outside);
 `;
 
 /** The text of the bundle, which will stand in `folder`. */
@@ -94,6 +96,7 @@ function rewrite(state: State, file: string): { text: string; names: string[] } 
       const bindings = list.replace(/\s+as\s+/g, ": ").trim();
       return bindings === "" ? "" : `const { ${bindings} } = ${loadCall(state, file, specifier)};`;
     })
+    .replace(/\bimport\.meta\.dirname\b/g, () => `(outside.folder + ${JSON.stringify(`/${relative(state.folder, dirname(file))}`)})`)
     .replace(/\bimport\("([^"]+)"\)/g, (_, specifier: string) => {
       const target = resolveFrom(file, specifier);
       if (target === undefined) return `Promise.resolve(process.getBuiltinModule("${specifier}"))`;

@@ -12,7 +12,7 @@ export function openMemory(files: ReadonlyMap<string, Uint8Array>): Source {
       // No file of another build, however long: what says that one is as it was is nowhere the same.
       const ctimeMs = Math.random() * 2 ** 40;
       for (const path of [...files.keys()].sort()) if (selection.wants(path)) listing.add(path, { mode: 0o600, size: files.get(path)!.length, mtimeMs: 0, ctimeMs });
-      return listing;
+      return { state: () => listing.state(), listing: async () => listing };
     },
     *read(path) {
       const bytes = files.get(path);

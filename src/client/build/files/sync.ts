@@ -12,13 +12,13 @@ import type { Incoming, Method } from "../rpc/serve.ts";
 import { isFile, openEntryWriter } from "./encode.ts";
 import { openMemory } from "./memory.ts";
 import { openFolder } from "./folder.ts";
-import type { Listing } from "./listing.ts";
 import type { FileWish } from "./select.ts";
+import type { Walked } from "./walk.ts";
 
 /** Where files come from: a folder on the disk, or one in memory. */
 export type Source = {
   /** Entries in the order of their paths. */
-  walk(wish: FileWish, signal: AbortSignal): Promise<Listing>;
+  walk(wish: FileWish, signal: AbortSignal): Promise<Walked>;
   /** The file's bytes from the beginning, in chunks. Each is gone when the next one is asked for. */
   read(path: string): Iterable<Buffer>;
 };
@@ -40,10 +40,11 @@ export function fileSync(folders: ReadonlyMap<string, Folder>): Method {
 async function send(call: Incoming, source: Source, wish: FileWish): Promise<void> {
   const requests = openRequests(call);
   try {
-    const listing = await source.walk(wish, call.signal);
-    await tell(call, listing);
+    const walked = await source.walk(wish, call.signal);
+    await tell(call, walked);
     const sent = new Set<number>();
     await requests.answer(async (id) => {
+      const listing = await walked.listing();
       const path = listing.paths[id];
       if (path === undefined || sent.has(id) || !isFile(listing.entry(id).mode)) throw fail("invalid", `invalid file id ${id}`);
       sent.add(id);
@@ -56,10 +57,11 @@ async function send(call: Incoming, source: Source, wish: FileWish): Promise<voi
 }
 
 /** Its name; then what it is, unless the engine knows that by the name. */
-async function tell(call: Incoming, listing: Listing): Promise<void> {
-  const state = listing.state();
+async function tell(call: Incoming, walked: Walked): Promise<void> {
+  const state = walked.state();
   call.head([[SYNC.state, state]]);
   if (!call.values(SYNC.state).includes(state)) {
+    const listing = await walked.listing();
     const writer = openEntryWriter();
     for (let place = 0; place < listing.paths.length; place++) {
       writer.write(listing.entry(place));

@@ -2,28 +2,71 @@
  * The walk through a folder: names first, and only what is wanted is looked at. In the order of paths, directories before
  * what is in them. Links are told, not followed. What disappears meanwhile was never there.
  */
-import { lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { fail } from "#base/errors.ts";
 import { goMode } from "./encode.ts";
 import { type ListingWriter, openListing, type Listing } from "./listing.ts";
+import { type EntryStat, type FolderList, loadReader, type ReadFolder } from "./read-folder.ts";
 import { EVERYTHING, type Selection } from "./select.ts";
+import { mixWords } from "./token.ts";
 
-export type WalkOptions = { readonly selection: Selection; readonly signal: AbortSignal };
+/** `read`: as loadReader gives it, unless told. */
+export type WalkOptions = { readonly selection: Selection; readonly signal: AbortSignal; readonly read?: ReadFolder | undefined };
+
+/** Its name; and what it is, which need not be made of what was read when the name says enough. */
+export type Walked = { state(): string; listing(): Promise<Listing> };
 
 /** So many entries, and others have their turn. */
 const SLICE = 5000;
+const FOLDERS = 200;
 
 /** @throws what the kernel says of a folder that may not be read; invalid for a name that is no UTF-8 */
-export async function walkFolder(root: string, { selection, signal }: WalkOptions): Promise<Listing> {
-  const walk: Walk = { root, selection: selection === EVERYTHING ? undefined : selection, listing: openListing(), links: new Map(), pending: [] };
+export async function walkFolder(root: string, options: WalkOptions): Promise<Walked> {
+  const { selection, signal, read = loadReader() } = options;
+  const whole = selection === EVERYTHING && read !== undefined ? await readWhole(root, read, signal) : undefined;
+  if (whole === undefined) {
+    const listing = await makeListing(root, options, read ?? (() => undefined));
+    return { state: () => listing.state(), listing: async () => listing };
+  }
+  let listing: Promise<Listing> | undefined;
+  return { state: () => stateOf(whole), listing: () => (listing ??= makeListing(root, options, (path) => whole.get(path))) };
+}
+
+/** Every folder as it was read. Undefined: one of them cannot be, or has a name that is none. */
+async function readWhole(root: string, read: ReadFolder, signal: AbortSignal): Promise<Map<string, FolderList> | undefined> {
+  const whole = new Map<string, FolderList>();
+  const open = [root];
+  for (let path = open.pop(); path !== undefined; path = open.pop()) {
+    const list = read(path);
+    if (list === undefined || list.folders.some(isBroken)) return undefined;
+    whole.set(path, list);
+    for (let at = list.folders.length - 1; at >= 0; at--) open.push(`${path}/${list.folders[at]!}`);
+    if (whole.size % FOLDERS !== 0) continue;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    signal.throwIfAborted();
+  }
+  return whole;
+}
+
+/** Folders are in one order always, and their names in the hashes of those they are in. */
+function stateOf(whole: ReadonlyMap<string, FolderList>): string {
+  const words = new Uint32Array(whole.size * 2);
+  let at = 0;
+  for (const { hash } of whole.values()) words.set(hash, 2 * at++);
+  return mixWords([words]);
+}
+
+async function makeListing(root: string, { selection, signal }: WalkOptions, read: ReadFolder): Promise<Listing> {
+  const walk: Walk = { root, read, selection: selection === EVERYTHING ? undefined : selection, listing: openListing(), links: new Map(), pending: [] };
   // By hand, not by calling itself: trees may be of any depth.
   const stack: Level[] = [levelOf(walk, "")];
   for (let count = 1; stack.length > 0; count++) {
     const top = stack.at(-1)!;
-    const name = top.names[top.next++];
+    const place = top.next++;
+    const name = top.names[place];
     if (name === undefined) leave(walk, stack.pop()!);
     else {
-      const inner = look(walk, top.path === "" ? name : `${top.path}/${name}`);
+      const inner = look(walk, top.path === "" ? name : `${top.path}/${name}`, top.list === undefined ? undefined : () => top.list!.stat(place));
       if (inner !== undefined) stack.push(inner);
     }
     if (count % SLICE !== 0) continue;
@@ -35,18 +78,24 @@ export async function walkFolder(root: string, { selection, signal }: WalkOption
 
 type Walk = {
   readonly root: string;
+  readonly read: ReadFolder;
   /** Undefined: all of it. */
   readonly selection: Selection | undefined;
   readonly listing: ListingWriter;
   /** Files of several names: the first of them, by device and inode. */
   readonly links: Map<string, string>;
   /** Folders on the way down that nobody asked for: told when something in them is. */
-  readonly pending: { readonly path: string; readonly found: Stats }[];
+  readonly pending: { readonly path: string; readonly found: EntryStat }[];
 };
 
-type Level = { readonly path: string; readonly names: readonly string[]; next: number; readonly isPending: boolean };
+/** `list`: what was read of it at once; otherwise each name is looked up. */
+type Level = { readonly path: string; readonly names: readonly string[]; readonly list: FolderList | undefined; next: number; readonly isPending: boolean };
 
-const levelOf = (walk: Walk, path: string, isPending = false): Level => ({ path, names: namesIn(path === "" ? walk.root : `${walk.root}/${path}`, path === ""), next: 0, isPending });
+function levelOf(walk: Walk, path: string, isPending = false): Level {
+  const folder = path === "" ? walk.root : `${walk.root}/${path}`;
+  const list = walk.read(folder);
+  return { path, names: list === undefined ? namesIn(folder, path === "") : checked(folder, list.names()), list, next: 0, isPending };
+}
 
 function leave({ pending }: Walk, { path, isPending }: Level): void {
   if (isPending && pending.at(-1)?.path === path) pending.pop();
@@ -59,11 +108,11 @@ const LINK = 0o120000;
 const FILE = 0o100000;
 
 /** What there is to look at below it. */
-function look(walk: Walk, path: string): Level | undefined {
+function look(walk: Walk, path: string, stat: (() => EntryStat) | undefined): Level | undefined {
   const isWanted = walk.selection?.wants(path) ?? true;
   // What is in it may be wanted all the same, if it is a folder.
   if (!isWanted && walk.selection!.skips(path)) return undefined;
-  const found = lstatSync(`${walk.root}/${path}`, LOOK);
+  const found = stat === undefined ? lstatSync(`${walk.root}/${path}`, LOOK) : stat();
   if (found === undefined) return undefined;
   const kind = found.mode & KIND;
   if (kind === FOLDER) {
@@ -78,7 +127,7 @@ function look(walk: Walk, path: string): Level | undefined {
   return undefined;
 }
 
-function tell(walk: Walk, path: string, found: Stats, more?: { readonly link?: string; readonly device?: number }): void {
+function tell(walk: Walk, path: string, found: EntryStat, more?: { readonly link?: string; readonly device?: number }): void {
   if (walk.pending.length > 0) for (const { path: parent, found: its } of walk.pending.splice(0)) tell(walk, parent, its);
   const mode = goMode(found.mode);
   // A socket is nobody's but the program's that listens on it.
@@ -87,7 +136,7 @@ function tell(walk: Walk, path: string, found: Stats, more?: { readonly link?: s
   walk.listing.add(path, { mode, size, mtimeMs: found.mtimeMs, ctimeMs: found.ctimeMs }, more);
 }
 
-function tellLink(walk: Walk, path: string, found: Stats): void {
+function tellLink(walk: Walk, path: string, found: EntryStat): void {
   let link: string;
   try {
     link = readlinkSync(`${walk.root}/${path}`);
@@ -98,7 +147,7 @@ function tellLink(walk: Walk, path: string, found: Stats): void {
   tell(walk, path, found, { link });
 }
 
-function tellShared(walk: Walk, path: string, found: Stats): void {
+function tellShared(walk: Walk, path: string, found: EntryStat): void {
   const inode = `${found.dev}:${found.ino}`;
   const link = walk.links.get(inode);
   if (link === undefined) walk.links.set(inode, path);
@@ -116,10 +165,17 @@ function namesIn(folder: string, isRoot: boolean): readonly string[] {
     if (!isRoot && GONE.has((error as NodeJS.ErrnoException).code ?? "")) return [];
     throw error;
   }
-  const broken = names.find((name) => name.includes("\ufffd"));
-  if (broken !== undefined) throw fail("invalid", `read ${folder}: the name ${JSON.stringify(broken)} is not UTF-8`);
+  checked(folder, names);
   // The kernel's names come sorted by Node, but that is nowhere promised.
   for (let at = 1; at < names.length; at++) if (names[at - 1]! >= names[at]!) return names.sort(byBytes);
+  return names;
+}
+
+const isBroken = (name: string): boolean => name.includes("\ufffd");
+
+function checked(folder: string, names: readonly string[]): readonly string[] {
+  const broken = names.find(isBroken);
+  if (broken !== undefined) throw fail("invalid", `read ${folder}: the name ${JSON.stringify(broken)} is not UTF-8`);
   return names;
 }
 

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { chmodSync, linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { after, test } from "node:test";
+import { loadReader, type ReadFolder } from "./read-folder.ts";
+import { compileSelection, EVERYTHING } from "./select.ts";
+import { walkFolder } from "./walk.ts";
+
+const folder = mkdtempSync("/tmp/walk-test-");
+after(() => rmSync(folder, { recursive: true }));
+mkdirSync(`${folder}/b/c/d`, { recursive: true });
+mkdirSync(`${folder}/b.c`);
+mkdirSync(`${folder}/é`);
+for (const [at, name] of ["a", "b/c/file", "b/z", "b.c/y", "é/ü\u{1f600}", "é/\uffff", `${"long".repeat(60)}`].entries()) {
+  writeFileSync(`${folder}/${name}`, "x".repeat(at));
+  utimesSync(`${folder}/${name}`, at, 1_600_000_000.123456 + at);
+}
+chmodSync(`${folder}/a`, 0o4751);
+symlinkSync("b/c", `${folder}/link`);
+linkSync(`${folder}/a`, `${folder}/b/again`);
+
+const signal = new AbortController().signal;
+const byNode: ReadFolder = () => undefined;
+const entries = async (read: ReadFolder | undefined, selection = EVERYTHING) => {
+  const listing = await (await walkFolder(folder, { selection, signal, read })).listing();
+  return listing.paths.map((_, place) => listing.entry(place));
+};
+
+for (const exclude of [[], ["b"], ["**/c*", "!b/c/file"]]) {
+  test(`a folder read at once is what it is a file at a time, without ${exclude.join(" ") || "nothing"}`, async () => {
+    assert.ok(loadReader() !== undefined);
+    const selection = compileSelection({ include: [], exclude });
+    const wanted = await entries(byNode, selection);
+    assert.ok(wanted.length >= 8);
+    assert.deepEqual(await entries(undefined, selection), wanted);
+  });
+}
+
+test("the name of what was read at once is the same as long as nothing changes, and another after any change", async () => {
+  const state = async () => (await walkFolder(folder, { selection: EVERYTHING, signal })).state();
+  const seen = new Set([await state()]);
+  assert.ok(seen.has(await state()));
+  const changes = [
+    () => writeFileSync(`${folder}/b/c/file`, "y"),
+    () => chmodSync(`${folder}/é`, 0o700),
+    () => renameSync(`${folder}/b.c/y`, `${folder}/b.c/x`),
+    () => mkdirSync(`${folder}/b/c/d/e`),
+    () => rmSync(`${folder}/link`),
+    () => linkSync(`${folder}/b/z`, `${folder}/z`),
+    () => renameSync(`${folder}/b/c/d`, `${folder}/b/d`),
+  ];
+  for (const [at, change] of changes.entries()) {
+    change();
+    const next = await state();
+    assert.ok(!seen.has(next), `change ${at}`);
+    seen.add(next);
+  }
+});
+
+test("what cannot be read at once is told as Node tells it", async () => {
+  const read = loadReader()!;
+  assert.equal(read(`${folder}/nowhere`), undefined);
+  assert.equal(read(`${folder}/a`), undefined);
+  assert.equal(read(`${folder}\0/b`), undefined);
+  assert.equal(read(`/${"x/".repeat(3000)}`), undefined);
+  await assert.rejects(walkFolder(`${folder}/nowhere`, { selection: EVERYTHING, signal }), { code: "ENOENT" });
+  writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]), "");
+  const walked = await walkFolder(folder, { selection: EVERYTHING, signal });
+  await assert.rejects(walked.listing(), /is not UTF-8/);
+});
+
+test("a folder of more than there is room for at first", async () => {
+  const large = `${folder}/large`;
+  mkdirSync(large);
+  for (let at = 0; at < 1100; at++) writeFileSync(`${large}/${at}-${"n".repeat(200)}`, "");
+  const list = loadReader()!(large)!;
+  assert.equal(list.names().length, 1100);
+  assert.deepEqual(list.names(), [...list.names()].sort());
+});
