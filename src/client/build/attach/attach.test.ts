@@ -77,6 +77,19 @@ test("what came before a method asks for it is dealt with before its end is told
   assert.equal(dealt, 3);
 });
 
+test("what a method has begun and left hears that its call is over", async () => {
+  const signals: AbortSignal[] = [];
+  const leave = (error?: Error): Method => async (call) => {
+    signals.push(call.signal);
+    await call.receive(() => {});
+    if (error !== undefined) throw error;
+  };
+  await asking([["/x.Y/Good", leave()], ["/x.Y/Bad", leave(fail("invalid", "no"))]], async (client) => {
+    for (const name of ["Good", "Bad"]) await client.unary(method(`/x.Y/${name}`, bytesMessage, bytesMessage), {}).catch(() => {});
+  });
+  assert.deepEqual(signals.map(({ aborted, reason }) => [aborted, String(reason)]), Array(2).fill([true, "Failure: the call is over"]));
+});
+
 test("an archive from standard input is given away once", async () => {
   const pull = method(METHODS.pull, bytesMessage, bytesMessage);
   async function* archive() {

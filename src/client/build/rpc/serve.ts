@@ -18,7 +18,7 @@ export type Incoming = {
   /** False: wait for `room`. A sealed message (messages.ts), or several one after another. */
   send(messages: Buffer): boolean;
   room(): Promise<void>;
-  /** Aborted when the caller has gone away. */
+  /** Aborted when the caller has gone away, and when the method has ended: a file of which half was sent is not read on. */
   readonly signal: AbortSignal;
 };
 
@@ -121,6 +121,7 @@ function openIncoming(stream: Stream, headers: Headers): Open {
         head();
         stream.end(trailersOf());
       } else stream.end([[":status", "200"], ["content-type", "application/grpc"], ...trailersOf(error)]);
+      gone.abort(fail("cancelled", "the call is over"));
     },
     call: {
       metadata: headers,
