@@ -102,7 +102,8 @@ async function removeAll({ core, q, busy, others }: PruneParts, doomed: readonly
     return doomed.filter(({ id }) => !busy.has(id) && (remember ? q.empty.run(id) : q.drop.run(id)) > 0);
   });
   await failpoint("cache.pruned");
-  const rest = doomed.filter((usage) => !gone.includes(usage));
+  const went = new Set(gone);
+  const rest = doomed.filter((usage) => !went.has(usage));
   for (const other of others) {
     gone.push(...(await other.remove(rest.filter(({ kind }) => other.kinds.includes(kind)))));
   }

@@ -47,6 +47,7 @@ test("what is no document is refused", () => {
     { ...own, facts: [5] },
     { ...own, layers: [null] },
     { ...own, results: [null] },
+    { ...own, layers: Array.from({ length: 20_001 }, () => (own["layers"] as object[])[0]), results: [] },
     { ...own, layers: Array.from({ length: 300 }, (_, index) => ({ ...(own["layers"] as object[])[0], parent: index - 1 })) },
   ];
   for (const one of odd) {

@@ -89,6 +89,8 @@ export function decodeDocument(text: string): CacheDocument {
 
 function readOwn({ version, layers, results, facts }: Partial<Own>): CacheDocument {
   if (version !== 1 || !Array.isArray(layers) || !Array.isArray(results) || !Array.isArray(facts)) throw invalid("it is of another version");
+  // Each stands for a chain: a short text for much memory.
+  if (layers.length > MOST_ROWS || results.length > MOST_ROWS) throw invalid(`it has more than ${MOST_ROWS} layers or results`);
   const chains: Layer[][] = [];
   for (const [index, row] of layers.entries()) chains.push([...chainBelow(chains, row, index), layerOf(row)]);
   return { results: results.map((row) => resultOf(row, chains)), facts: new Map(facts.map(([key, value]) => [needDigest(key), String(value)])) };
@@ -105,6 +107,8 @@ function readObject(text: string): { gantry?: unknown } {
 }
 
 const MOST_LAYERS = 200;
+/** As many as a graph may have steps. */
+const MOST_ROWS = 20_000;
 
 function chainBelow(chains: readonly Layer[][], { parent }: Row, index: number): readonly Layer[] {
   if (parent === -1) return [];

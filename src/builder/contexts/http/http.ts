@@ -45,7 +45,7 @@ export async function openHttp(parts: HttpParts): Promise<HttpSources> {
   return {
     async key(op, context) {
       // Nobody needs to be asked what it must be.
-      if (op.checksum !== undefined) return `${op.checksum} ${shapeOf(op, fileNameOf(new URL(op.url), op.filename, undefined))}`;
+      if (op.checksum !== undefined) return `${op.checksum} ${shapeOf(op, fileNameOf(urlOf(op), op.filename, undefined))}`;
       return await keyOf(op, context);
     },
     async tree(op, context, key) {
@@ -68,11 +68,16 @@ export async function openHttp(parts: HttpParts): Promise<HttpSources> {
 const shapeOf = ({ mode = MODE }: HttpOp, filename: string): string => `${mode.toString(8)} ${filename}`;
 export const withoutSecrets = (url: string): string => url.replace(/^([a-z]+:\/\/)[^/@]*@/i, "$1").replace(/[?#].*$/s, "");
 
+function urlOf(op: HttpOp): URL {
+  const url = URL.parse(op.url);
+  if (url === null || !/^https?:$/.test(url.protocol)) throw fail("invalid", `download ${JSON.stringify(withoutSecrets(op.url))}: it is no http or https URL`);
+  return url;
+}
+
 /** Asks, takes what is new, and resolves to the key under which the tree is noted. */
 async function bring(parts: HttpParts, connections: Connections, op: HttpOp, context: SourceContext): Promise<string> {
   const { contexts, folder } = parts;
-  const url = URL.parse(op.url);
-  if (url === null || !/^https?:$/.test(url.protocol)) throw fail("invalid", `download ${JSON.stringify(withoutSecrets(op.url))}: it is no http or https URL`);
+  const url = urlOf(op);
   const path = `${folder}/${hash("sha256", JSON.stringify([op.url, op.filename, op.mode]), "hex")}`;
   const known = await readKnown(path);
   const usable = known !== undefined && (await contexts.noted(`http ${known.key}`)) !== undefined;

@@ -10,10 +10,13 @@ const UNKNOWN = 2;
 /** What there is; then, unless the client wants no more, what changes. */
 export async function* historyEvents(history: History, { activeOnly, ref, earlyExit }: Of<typeof historyRequest>, call: ServerCall): AsyncGenerator<In<typeof historyEvent>> {
   call.head({ "buildkit-current-timestamp": [new Date().toISOString()] });
+  // Listened to from before the list: what changes while that is sent is told, too.
+  const changes = history.watch(call.signal)[Symbol.asyncIterator]();
+  let next = earlyExit ? undefined : changes.next();
   const isWanted = (build: BuildRecord) => (ref === "" || ref === build.ref) && (!activeOnly || build.status === "running");
   for (const build of history.list()) if (isWanted(build)) yield { type: build.status === "running" ? HISTORY.started : HISTORY.complete, record: recordOf(build) };
-  if (earlyExit) return;
-  for await (const { kind, build } of history.watch(call.signal)) {
+  for (let change; next !== undefined && (change = await next).done !== true; next = changes.next()) {
+    const { kind, build } = change.value;
     if (isWanted(build)) yield { type: kind === "started" ? HISTORY.started : kind === "completed" ? HISTORY.complete : HISTORY.deleted, record: recordOf(build) };
   }
 }
