@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-  BATCH = 16, STREAMS = 16, PENDING = 256, MAX_ZONES = 64,
+  BATCH = 16, BATCHES = 16 /* before others have their turn */, PATIENCE = 16 /* reads in vain */, STREAMS = 16, PENDING = 256, MAX_ZONES = 64,
   HEADER = 12, MAX_NAME = 255, MAX_QUESTION = HEADER + MAX_NAME + 4, RECORD = 12 /* before its data */, OPT = 11,
   QUERY = 1280,     /* bytes of a query, at most */
   DATAGRAM = 4096,  /* of an answer by UDP; 512 for who says nothing of more */
@@ -42,6 +42,7 @@ static struct stream streams[STREAMS];
 static struct pending pending[PENDING];
 static _Alignas(4096) uint8_t datagrams[BATCH][DATAGRAM], large[ANSWER + 1];
 static uint32_t serial, turns;
+static int crowded; /* several ask at once: the UDP socket is read without being asked to */
 
 static uint16_t u16(const uint8_t *p) { uint16_t v; memcpy(&v, p, 2); return v; }
 static uint32_t u32(const uint8_t *p) { uint32_t v; memcpy(&v, p, 4); return v; }
@@ -279,7 +280,7 @@ static size_t take(uint8_t *m, size_t len, size_t room, const struct asker *who)
 }
 
 /* As many at once as there were lately, which is one for who waits for each answer: then nothing is looked for in vain. */
-static void datagrams_ready(void) {
+static int answer_datagrams(void) {
   static int want = 1;
   struct asker who[BATCH];
   struct mmsghdr msgs[BATCH];
@@ -290,7 +291,7 @@ static void datagrams_ready(void) {
     msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_name = &who[i].from, .msg_namelen = sizeof who[i].from, .msg_iov = &parts[i], .msg_iovlen = 1 } };
   }
   int n = recvmmsg(sockets.fd[UDP], msgs, (unsigned)want, MSG_DONTWAIT, NULL), out = 0;
-  want = n < want ? (n > 1 ? n : 1) : want * 2 > BATCH ? BATCH : want * 2;
+  if (n >= 0) want = n < want ? (n > 1 ? n : 1) : want * 2 > BATCH ? BATCH : want * 2;
   for (int i = 0; i < n; i++) {
     size_t len = msgs[i].msg_hdr.msg_flags & MSG_TRUNC ? 0 : take(datagrams[i], msgs[i].msg_len, DATAGRAM, &who[i]);
     if (len == 0) continue;
@@ -302,6 +303,22 @@ static void datagrams_ready(void) {
     int k = sendmmsg(sockets.fd[UDP], msgs + sent, (unsigned)(out - sent), MSG_DONTWAIT | MSG_NOSIGNAL);
     sent += k > 0 ? k : 1; /* one that cannot be sent is lost, as datagrams are */
   }
+  return n;
+}
+
+static void watch_datagrams(int again) {
+  watch(sockets.fd[UDP], &sockets.mask[UDP], again ? EPOLLIN : 0, FROM_NAMES, UDP);
+  crowded = !again;
+}
+
+/* An epoll that looks at a socket is told of every datagram that comes or goes, and takes its locks each time, on both sides. While several ask at
+ * once the socket is therefore read until it has been empty for some microseconds. Who asks and waits, asks one at a time, and is never spun for. */
+int dns_crowded(void) {
+  for (int i = 0, vain = 0; crowded && i < BATCHES; i++)
+    if (answer_datagrams() > 0) vain = 0;
+    else if (++vain == PATIENCE) watch_datagrams(1);
+    else i--;
+  return crowded;
 }
 
 /* With all places taken, the one heard of longest ago goes. */
@@ -338,9 +355,9 @@ static void stream_ready(struct stream *s) {
 }
 
 void dns_ready(int index) {
-  if (index == UDP) datagrams_ready();
-  else if (index == TCP) accept_stream();
-  else stream_ready(&streams[index - FIRST_STREAM]);
+  if (index == UDP && answer_datagrams() > 1) watch_datagrams(0);
+  if (index == TCP) accept_stream();
+  if (index >= FIRST_STREAM) stream_ready(&streams[index - FIRST_STREAM]);
 }
 
 /* --- sockets and orders ----------------------------------------------------------------------------------------- */
@@ -394,6 +411,7 @@ void dns_close(void) {
   for (struct stream *s = streams; s < streams + STREAMS; s++) close_stream(s);
   for (int i = 0; i < 2; i++) close_fd(&sockets.fd[i], &sockets.mask[i]);
   memset(pending, 0, sizeof pending);
+  crowded = 0;
   forget();
 }
 

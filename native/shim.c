@@ -350,8 +350,8 @@ static int timers(int busy) {
 /* One round. New connections come last: what this round tells of a client is not about the next in its place. */
 static int turn(int busy) {
   struct epoll_event events[32];
-  int n = epoll_wait(shim.epoll, events, 32, timers(busy)), calls = 0;
-  if (n == 0 && busy) log_release(), stream_release(), client_release(), dns_release();
+  int more = dns_crowded(), wait = timers(busy), n = epoll_wait(shim.epoll, events, 32, more ? 0 : wait), calls = 0;
+  if (n == 0 && busy && !more) log_release(), stream_release(), client_release(), dns_release();
   for (int i = 0; i < n; i++) {
     enum source source = (enum source)(events[i].data.u64 >> 32);
     if (source == FROM_LISTENER) calls = 1;
@@ -359,7 +359,7 @@ static int turn(int busy) {
   }
   if (calls) client_accept();
   log_flush();
-  return n > 0;
+  return n > 0 || more;
 }
 
 static _Noreturn void live(void) {

@@ -155,6 +155,7 @@ int dns_names(int client, const uint8_t *payload, size_t len); /* errno */
 void dns_answer(const uint8_t *payload, size_t len);
 void dns_take_socket(int fd, int index);
 void dns_ready(int index);
+int dns_crowded(void); /* answers for a while if many ask; true when there is more to do at once */
 void dns_lost(int client); /* a control client has gone */
 void dns_close(void);
 void dns_release(void);

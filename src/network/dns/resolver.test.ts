@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { ask, read, reply } from "./message-fixture.ts";
 import { openResolver, type Resolver } from "./resolver-fixture.ts";
 import { encodeName } from "./wire.ts";
@@ -97,6 +97,18 @@ test("more TCP connections than there is room for: the oldest go", { skip }, asy
   const answers = await Promise.all(Array.from({ length: 60 }, async () => (await dns.tcp([{ name: "web" }])).length));
   assert.ok(answers.filter((count) => count === 1).length >= 16);
   assert.equal((await dns.tcp([{ name: "db" }])).length, 1);
+});
+
+test("a crowd is answered, the engine is heard meanwhile, and then nobody spins", { skip }, async () => {
+  const names = ["web", "db", "only", "six", "crowd"];
+  const asked = Array.from({ length: 200 }, (_, id) => dns.ask({ name: names[id % names.length]!, id }));
+  await dns.tell({ zones: [net, other] });
+  assert.deepEqual((await Promise.all(asked)).map((told) => [told?.id, told?.rcode]), asked.map((_, id) => [id, 0]));
+  await using again = await dns.container.connect();
+  const shim = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${again.state.pid}/status`, "utf8"))![1]);
+  const state = () => /^State:\t(.)/m.exec(readFileSync(`/proc/${shim}/status`, "utf8"))![1];
+  for (const end = Date.now() + 10_000; state() !== "S"; ) assert.ok(Date.now() < end, "it does not sleep");
+  assert.deepEqual((await dns.ask({ name: "db" }))!.answers.map(({ data }) => data), ["10.9.0.3"]);
 });
 
 test("a zone that is written anew is what counts from then on; one that is gone is empty", { skip }, async () => {
