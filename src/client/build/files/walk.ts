@@ -22,18 +22,21 @@ const FOLDERS = 200;
 
 /** @throws what the kernel says of a folder that may not be read; invalid for a name that is no UTF-8 */
 export async function walkFolder(root: string, options: WalkOptions): Promise<Walked> {
-  const { selection, signal, read = loadReader() } = options;
-  const whole = selection === EVERYTHING && read !== undefined ? await readWhole(root, read, signal) : undefined;
+  const whole = await readWhole(root, options);
   if (whole === undefined) {
-    const listing = await makeListing(root, options, read ?? (() => undefined));
+    const listing = await makeListing(root, options, () => undefined);
     return { state: () => listing.state(), listing: async () => listing };
   }
   let listing: Promise<Listing> | undefined;
   return { state: () => stateOf(whole), listing: () => (listing ??= makeListing(root, options, (path) => whole.get(path))) };
 }
 
-/** Every folder as it was read. Undefined: one of them cannot be, or has a name that is none. */
-async function readWhole(root: string, read: ReadFolder, signal: AbortSignal): Promise<Map<string, FolderList> | undefined> {
+/**
+ * Every folder as it was read. Undefined: one of them cannot be, or has a name that is none; or not all is wanted, because
+ * what is not must not be looked at: a file system that does not answer may be why.
+ */
+async function readWhole(root: string, { selection, signal, read = selection === EVERYTHING ? loadReader() : undefined }: WalkOptions): Promise<Map<string, FolderList> | undefined> {
+  if (selection !== EVERYTHING || read === undefined) return undefined;
   const whole = new Map<string, FolderList>();
   const open = [root];
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
