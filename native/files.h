@@ -1,6 +1,7 @@
 /* Idioms on descriptors: a path of somebody else's tree is never trusted between two of our own calls. All return 0 or -errno. */
 #ifndef FILES_H
 #define FILES_H
+#include "cell.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -33,4 +34,14 @@ int change_mode(int dir, const char *path, mode_t mode);
 /* Calls each for every entry but "." and ".."; stops at a negative result. The descriptor is rewound first. */
 struct entry { const char *name; uint8_t type; };
 int each_entry(int fd, int (*each)(void *context, const struct entry *entry), void *context);
+
+struct reception {
+  int from, to;    /* the connection; a file, or -1: nowhere */
+  int64_t size;    /* the first time: of the body, or -1: it comes in chunks */
+  uint64_t length; /* how much goes to the file */
+  struct str data; /* the first time: what of the body was read before */
+};
+
+/* Writes the next `length` bytes of the body, then puts out what comes behind them: something, or nothing at its end. */
+int receive(struct machine *m, uint32_t index, const struct reception *r);
 #endif

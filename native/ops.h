@@ -46,6 +46,7 @@ enum {
   OP_LINK_FILES = 12244,
   OP_LIKE_DIR = 20556,
   OP_EXPECT = 31448,
+  OP_RECEIVE = 49440,
   OP_POUR_TREE = 49719,
   OP_USER_NS = 35571,
   OP_PROJECT_QUOTA = 20590,
@@ -167,6 +168,8 @@ enum { LINK_FILES_PATHS = 0 }; /* S */
 enum { LIKE_DIR_FROM = 0 }; /* N */
 enum { LIKE_DIR_PATH = 0 }; /* S */
 enum { EXPECT_PATH = 0, EXPECT_DATA = 1 }; /* S */
+enum { RECEIVE_SLOT = 0, RECEIVE_FROM = 1, RECEIVE_LENGTH = 2, RECEIVE_SIZE = 3 }; /* N */
+enum { RECEIVE_DATA = 0 }; /* S */
 enum { POUR_TREE_FROM = 0, POUR_TREE_SLOT = 1 }; /* N */
 enum { USER_NS_SLOT = 0 }; /* N */
 enum { USER_NS_UIDS = 0, USER_NS_GIDS = 1 }; /* S */
@@ -269,6 +272,7 @@ static inline int op_shape(unsigned code) {
   case OP_LINK_FILES: return 2 << 8 | 1;
   case OP_LIKE_DIR: return 1 << 8 | 1;
   case OP_EXPECT: return 0 << 8 | 2;
+  case OP_RECEIVE: return 4 << 8 | 1;
   case OP_POUR_TREE: return 2 << 8 | 0;
   case OP_USER_NS: return 1 << 8 | 2;
   case OP_PROJECT_QUOTA: return 2 << 8 | 1;

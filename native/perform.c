@@ -194,21 +194,19 @@ static int put_range_op(struct machine *m, const struct op *op) {
 
 /* Makes a directory where the file system would lay a tree of its own: its parent says so meanwhile. */
 static int mkdir_apart(int dir, const char *path) {
-  char holder[PATH_MAX] = ".";
+  char holder[PATH_MAX];
   const char *slash = strrchr(path, '/');
-  size_t n = slash ? (size_t)(slash - path) : 0;
   struct stat st;
-  int flags = 0, apart = FS_TOPDIR_FL;
-  if (n < sizeof holder && n > 0) memcpy(holder, path, n), holder[n] = 0;
-  if (n >= sizeof holder || fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0) return mkdirat(dir, path, 0700);
+  int flags, apart;
+  if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0) return errno = EEXIST, -1;
+  snprintf(holder, sizeof holder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
   int fd = openat(dir, holder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   int told = fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_TOPDIR_FL);
-  if (told) apart |= flags, told = ioctl(fd, FS_IOC_SETFLAGS, &apart) == 0;
+  if (told) apart = flags | FS_TOPDIR_FL, told = ioctl(fd, FS_IOC_SETFLAGS, &apart) == 0;
   int made = mkdirat(dir, path, 0700), err = errno;
   if (told) ioctl(fd, FS_IOC_SETFLAGS, &flags);
   if (fd >= 0) close(fd);
-  errno = err;
-  return made;
+  return errno = err, made;
 }
 
 static int put_dir(struct machine *m, const struct op *op) {
@@ -757,6 +755,7 @@ static int perform_op(struct machine *m, const struct op *op, uint32_t index) {
   case OP_FORBID: return forbid(dir_of(m, N(FORBID_DIR)), S(FORBID_PATH), (int)N(FORBID_FLAGS));
   case OP_ARCHIVE: return tree_archive(m, index, &(struct archive_wish){ dir_of(m, N(ARCHIVE_DIR)), fd_of(m, N(ARCHIVE_FROM)), (int)N(ARCHIVE_FLAGS), fd_of(m, N(ARCHIVE_TO)), S(ARCHIVE_PATH), S(ARCHIVE_NAME), op->s[ARCHIVE_EXCEPT] });
   case OP_CHANGES: return tree_changes(m, index, fd_of(m, N(CHANGES_SLOT)), fd_of(m, N(CHANGES_FROM)), (int)N(CHANGES_FLAGS));
+  case OP_RECEIVE: return receive(m, index, &(struct reception){ fd_of(m, N(RECEIVE_FROM)), fd_of(m, N(RECEIVE_SLOT)), N(RECEIVE_SIZE), N(RECEIVE_LENGTH) > 0 ? (uint64_t)N(RECEIVE_LENGTH) : 0, op->s[RECEIVE_DATA] });
   case OP_RESOLVE: return resolve_path(m, index, fd_of(m, N(RESOLVE_DIR)), S(RESOLVE_PATH), (int)N(RESOLVE_FLAGS) & 1);
   case OP_MODES: return path_modes(m, index, fd_of(m, N(MODES_DIR)), op->s[MODES_PATHS]);
   case OP_WALK: return tree_list(m, index, fd_of(m, N(WALK_DIR)), S(WALK_PATH), (int)N(WALK_DEPTH));

@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 /** How long a client may keep its end open after everything was said. */
-const LINGER_MS = 10_000;
+export const LINGER_MS = 10_000;
 /** When a client that sends no more is first asked whether it is there at all, and how seldom in the end. */
 const FIRST_PROBE_MS = 250;
 const LAST_PROBE_MS = 10_000;
@@ -16,18 +16,19 @@ export type JoinOptions = { readonly input: boolean; readonly probeMs?: number }
 
 /** Takes the socket of a request from Node's parser. The request's body must have been read to its end. */
 export function takeSocket(request: IncomingMessage, response: ServerResponse): Duplex {
-  const socket = takeFromParser(request.socket);
+  const socket = abandonParser(request.socket);
   response.detachSocket(socket);
   return socket;
 }
 
 /** The same of a connection on which no request was understood; `head`: what was read of it. */
 export function takeUnread(socket: Socket, head: Buffer): Duplex {
-  takeFromParser(socket).unshift(head);
+  abandonParser(socket).unshift(head);
   return socket;
 }
 
-function takeFromParser(socket: Socket): Socket {
+/** Node's parser gets nothing more of what comes; nobody reads until somebody resumes the socket. */
+export function abandonParser(socket: Socket): Socket {
   // Adding a listener for data makes Node stop reading the descriptor from inside its parser.
   socket.on("data", () => {});
   socket.pause();

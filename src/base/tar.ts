@@ -47,6 +47,10 @@ export type TarEvent =
 
 export type TarReader = {
   push(chunk: Uint8Array): Generator<TarEvent, void, void>;
+  /** How much of the body under way has not come yet. */
+  left(): number;
+  /** Somebody else has taken what was left of it. */
+  pass(): void;
   /** @throws invalid when the archive is not at an end. */
   end(): void;
 };
@@ -79,7 +83,7 @@ export function tarReader(given: Partial<TarLimits> = {}): TarReader {
   let longLink: Buffer | undefined;
   let pax: Pax | undefined;
 
-  return { push, end };
+  return { push, left: () => (state.at === "body" ? state.left : 0), pass, end };
 
   function* push(input: Uint8Array): Generator<TarEvent, void, void> {
     let chunk = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
@@ -122,6 +126,10 @@ export function tarReader(given: Partial<TarLimits> = {}): TarReader {
           return;
       }
     }
+  }
+
+  function pass(): void {
+    if (state.at === "body") skip(state.padding);
   }
 
   function end(): void {

@@ -27,7 +27,7 @@ export type Host = {
   /** The process is gone: it performs nothing any more. */
   lost(): boolean;
   /** Sends the first (or only) frame of a program; resolves with its outputs. */
-  run(sent: Sent, bytes: Buffer, flags: number, piped?: Piped): Promise<Outputs>;
+  run(sent: Sent, bytes: Buffer, flags: number, to?: Piped | Heard): Promise<Outputs>;
   /** Ends the process, and with it the program under way. */
   kill(): void;
   /** Sends another frame of the program under way. Resolves when the socket has room again. */
@@ -43,9 +43,13 @@ export type Host = {
  */
 export type Piped = { readonly index: number; take(piece: Buffer, outputs: Outputs): boolean; resume(go: () => void): void };
 
+/** Each output of a program is shown to `hear` when it is there; what that takes is not kept. */
+export type Heard = { hear(output: Buffer): boolean };
+
 type Pending = {
   readonly sent: Sent;
   readonly piped: Piped | undefined;
+  readonly heard: Heard | undefined;
   readonly outputs: Map<number, Buffer>;
   /** Where outputs of several pieces are. */
   readonly rooms: Map<number, Buffer>;
@@ -77,7 +81,7 @@ export function startHost({ cell, failpoints }: HostOptions): Host {
     child.on("exit", (code, signal) => (lose(`it ended with ${signal ?? `exit code ${code}`}`), resolve()));
   });
   const answer = (kind: number, payload: Buffer) => {
-    if (kind === OUTPUT) return pending && collect(pending, payload);
+    if (kind === OUTPUT) return pending && !pending.heard?.hear(payload.subarray(INDEX)) ? collect(pending, payload) : undefined;
     const taken = take();
     if (kind === DONE) taken?.resolve(taken.outputs);
     else taken?.reject(programError(taken.sent, payload.readInt32LE(0), payload.readInt32LE(4)));
@@ -102,9 +106,9 @@ export function startHost({ cell, failpoints }: HostOptions): Host {
   return {
     lost: () => lost,
     kill: () => void socket.destroy(),
-    run(sent, bytes, flags, piped) {
+    run(sent, bytes, flags, to) {
       const { promise, resolve, reject } = Promise.withResolvers<Outputs>();
-      pending = { sent, piped, outputs: new Map(), rooms: new Map(), resolve, reject };
+      pending = { sent, piped: to !== undefined && "take" in to ? to : undefined, heard: to !== undefined && "hear" in to ? to : undefined, outputs: new Map(), rooms: new Map(), resolve, reject };
       if (lost) lose("it is gone");
       id = (id + 1) >>> 0;
       socket.ref();

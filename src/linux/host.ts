@@ -105,8 +105,18 @@ function openStream(pool: Pool, host: Host, { long, signal }: { long: boolean; s
   const sent: Sent = { ops: [], before: 0 };
   let failure: unknown;
   let open = true;
-  const outputs = host.run(sent, encodeProgram([]), STREAM | FORKED);
-  outputs.catch((error: unknown) => (failure = error));
+  let asked: PromiseWithResolvers<Buffer> | undefined;
+  const hear = (output: Buffer): boolean => {
+    const taken = asked;
+    asked = undefined;
+    taken?.resolve(output);
+    return taken !== undefined;
+  };
+  const outputs = host.run(sent, encodeProgram([]), STREAM | FORKED, { hear });
+  outputs.catch((error: unknown) => {
+    failure = error;
+    asked?.reject(error);
+  });
   const finish = (): void => {
     if (!open) return;
     open = false;
@@ -126,6 +136,15 @@ function openStream(pool: Pool, host: Host, { long, signal }: { long: boolean; s
       remember(sent, more);
       await host.send(encodeProgram(more), STREAM);
       if (failure !== undefined) throw failure;
+    },
+    ask: async (more) => {
+      if (failure !== undefined) throw failure;
+      const { promise } = (asked = Promise.withResolvers<Buffer>());
+      // Only once it is waited for does anybody hear that it failed.
+      promise.catch(() => undefined);
+      remember(sent, more);
+      await host.send(encodeProgram(more), STREAM);
+      return await promise;
     },
     pass: async (more) => {
       if (failure !== undefined) throw failure;

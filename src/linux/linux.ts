@@ -48,7 +48,9 @@ export type ProgramStream = AsyncDisposable & {
   push(ops: Program): Promise<void>;
   /** The same without a copy of large data, which must stay as it is until this resolves. */
   pass(ops: Program): Promise<void>;
-  /** No more ops: resolves to the outputs when all are performed. */
+  /** The same with ops of which one puts something out: resolves to that. Not before the one before has. */
+  ask(ops: Program): Promise<Buffer>;
+  /** No more ops: resolves to the outputs when all are performed. What was asked for is not among them. */
   end(): Promise<Outputs>;
 };
 

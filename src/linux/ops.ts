@@ -152,6 +152,11 @@ export const OPS = {
   /** The file at path (read up to 16 KiB) must hold data; else ESRCH. */
   expect: shape("", "path data"),
 
+  /** The next `length` bytes of a request's body go to the file in slot (-1: nowhere); then, as the op's output, up to 128 KiB of what comes
+   * behind them, nothing at the body's end. from: the connection. The first time also size, of the body, or -1: it comes in
+   * chunks; and data, what of it was read before. ENODATA: it ended before; EPROTO: it is no body. For programs that are streams. */
+  receive: shape("slot from length size", "data"),
+
   // --- volumes -------------------------------------------------------------------------------------------------------
   /** Moves what is in directory `from` into directory `slot` of the same file system, which, if it is empty, takes the owner,
    * mode, times and attributes of `from`. What has a name there already stays in `from`. Can be done again. */

@@ -19,7 +19,7 @@ export type FillOptions = {
 /** Bytes of one frame; two are under way. */
 const FRAME = 2 ** 19;
 /** Enough to tell how it is compressed. */
-const HEAD = 8;
+export const HEAD = 8;
 
 /**
  * Unpacks the archive, plain or compressed. What came before a failure stays.
@@ -44,7 +44,7 @@ export async function fillTree(kernel: Kernel, archive: AsyncIterable<Uint8Array
   await program.end();
 }
 
-function opsOf(reader: TarReader, plan: LayerPlan, chunks: readonly Uint8Array[]): Op[] {
+export function opsOf(reader: TarReader, plan: LayerPlan, chunks: readonly Uint8Array[]): Op[] {
   const ops: Op[] = [];
   for (const chunk of chunks) for (const event of reader.push(chunk)) plan.add(event, ops);
   return ops;
@@ -75,9 +75,9 @@ async function* batches(archive: AsyncIterable<Uint8Array>, what: string): Async
   }
 }
 
-const isCompressed = (head: readonly Uint8Array[]): boolean => detectCompression(Buffer.concat(head).subarray(0, HEAD)) !== "none";
+export const isCompressed = (head: readonly Uint8Array[]): boolean => detectCompression(Buffer.concat(head).subarray(0, HEAD)) !== "none";
 
-async function* decompressed(head: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>, what: string): AsyncGenerator<Uint8Array[]> {
+export async function* decompressed(head: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>, what: string): AsyncGenerator<Uint8Array[]> {
   async function* all() {
     yield* head;
     for (let next; (next = await rest.next()).done !== true; ) yield next.value;

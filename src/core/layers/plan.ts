@@ -10,6 +10,10 @@ import { cleanName, nameBytes, parentOf, readWhiteout, type Whiteout } from "./n
 export type LayerPlan = {
   /** The ops of one event, in order, appended to `ops`. */
   add(event: TarEvent, ops: Op[]): void;
+  /** Opens the file whose body is under way, if it is not open: the slot it is in, or -1 when its body goes nowhere. */
+  open(ops: Op[]): number;
+  /** The same body is whole: closes the file. */
+  close(): Op[];
   /** What comes last: the times of directories, which making files in them would have changed. */
   finish(): Op[];
   /** Directories that entries lie in but that have no entry of their own: their owner and mode are the parent layer's. */
@@ -60,6 +64,15 @@ export function planLayer(whiteouts: "marks" | "removal" | "none", { owner, root
     add(event, ops) {
       if (event.kind === "data") addData(event.bytes, event.last, ops);
       else addEntry(event.entry, ops);
+    },
+    open(ops) {
+      if (file !== undefined && !file.open) addData(Buffer.alloc(0), false, ops);
+      return file === undefined ? -1 : FILE;
+    },
+    close() {
+      const ops: Op[] = [];
+      if (file !== undefined) addEnd(file, ops);
+      return ops;
     },
     finish: () =>
       // Deepest first is not needed: setting a directory's time does not touch its parent's.
@@ -120,9 +133,14 @@ export function planLayer(whiteouts: "marks" | "removal" | "none", { owner, root
     } else {
       ops.push(open ? { op: "write", slot: FILE, data: bytes } : putFile(path, entry, bytes, FILE));
       file.open = true;
-      if (last) ops.push({ op: "close", slot: FILE }, ...xattrOps(path, entry), { op: "utimes", path, sec: entry.sec, nsec: entry.nsec });
+      if (last) addEnd(file, ops);
     }
     if (last) file = undefined;
+  }
+
+  function addEnd({ path, entry }: { path: Buffer; entry: TarEntry }, ops: Op[]): void {
+    ops.push({ op: "close", slot: FILE }, ...xattrOps(path, entry), { op: "utimes", path, sec: entry.sec, nsec: entry.nsec });
+    file = undefined;
   }
 
   function addWhiteout(whiteout: Whiteout, ops: Op[]): void {

@@ -67,10 +67,15 @@ export type ExportOptions = { readonly connection?: number; readonly signal: Abo
 /** The archive is written by somebody else, past this process. */
 export type Sending = { send(): Promise<void> };
 
+/** `fd`: of this process. `read`: what of the body was read, as it came. `length`: its bytes; -1: in chunks of HTTP. `back`: it is not wanted. */
+export type Lent = { readonly fd: number; readonly read: Buffer; readonly length: number; back(): void };
+
 export type WriteOptions = {
   /** A directory is not replaced by a file, nor a file by a directory. */
   readonly noOverwriteDirNonDir: boolean;
   /** Everything belongs to the container's user. */
   readonly copyUidGid: boolean;
+  /** The connection on which the archive comes, of which `archive` is then not read. */
+  readonly lent?: Lent;
   readonly signal: AbortSignal;
 };

@@ -1,6 +1,7 @@
 /** An archive unpacked in a directory of a container: `docker cp` into it. */
 import { posix } from "node:path";
 import { fail, Failure } from "#base/errors.ts";
+import { fillLent } from "#core/layers/fill-lent.ts";
 import { fillTree } from "#core/layers/fill-tree.ts";
 import { ProgramError } from "#core/tasks/tasks.ts";
 import type { Op } from "#linux/ops.ts";
@@ -9,6 +10,7 @@ import { publish, type Context } from "../containers/context.ts";
 import { resolveUser } from "../containers/spec/user.ts";
 import type { ContainerRecord } from "../engine.ts";
 import type { WriteOptions } from "./files.ts";
+import { CONNECTION, mayTake, takeConnection } from "./lent.ts";
 import { type ContainerPath, parsePath } from "./paths.ts";
 import { fileFailure, HOLDER, INSIDE, O_PATH_DIRECTORY } from "./stat.ts";
 import { see } from "./view.ts";
@@ -27,12 +29,15 @@ export async function write(ctx: Context, ref: string, given: string, archive: A
     { op: "fchdir", slot: HOLDER },
   ];
   try {
-    await fillTree(ctx.kernel, archive, {
-      enter: [...seen.enter, ...open],
-      what: "the archive",
-      signal: options.signal,
-      plan: { apart: true, ...(owner !== undefined && { owner }), ...(options.noOverwriteDirNonDir && { before: refuseOther }) },
-    });
+    const { lent, signal } = options;
+    const enter = [...seen.enter, ...open];
+    const plan = { apart: true, ...(owner !== undefined && { owner }), ...(options.noOverwriteDirNonDir && { before: refuseOther }) };
+    if (lent !== undefined && (await mayTake(ctx, lent.fd))) {
+      await fillLent(ctx.kernel, { ...lent, slot: CONNECTION }, { enter: [takeConnection(lent.fd), ...enter], what: "the archive", signal, plan });
+    } else {
+      lent?.back();
+      await fillTree(ctx.kernel, archive, { enter, what: "the archive", signal, plan });
+    }
   } catch (error) {
     throw writeFailure(error, path, ref);
   }
@@ -61,6 +66,8 @@ async function ownerOf(ctx: Context, record: ContainerRecord): Promise<{ uid: nu
 function writeFailure(error: unknown, { path }: ContainerPath, ref: string): unknown {
   if (error instanceof Failure || !(error instanceof ProgramError)) return error;
   const { op } = error;
+  if (op?.op === "receive" && error.code === "ENODATA") return fail("invalid", "read a tar archive: it is cut short", { cause: error });
+  if (op?.op === "receive" && error.code === "EPROTO") return fail("invalid", "read the request's body: a malformed chunk", { cause: error });
   if (op?.note === OPENED) return error.code === "ENOTDIR" ? fail("invalid", "extraction point is not a directory", { cause: error }) : fileFailure(error, path, ref);
   const directory = path.replace(/(?<=.)\/\.?$/, "");
   const name = op !== undefined && "path" in op && op.path instanceof Uint8Array ? posix.join(directory, Buffer.from(op.path).toString("utf8")) : directory;

@@ -1,6 +1,7 @@
 /** A container's files: /containers/{id}/archive, changes, export; /commit. */
 import { fail } from "#base/errors.ts";
 import { lend, lendable } from "#base/http-lend.ts";
+import { lendBody } from "#base/http-lend-body.ts";
 import type { Change, PathStat } from "../../files/files.ts";
 import { type Answer, type ApiCall, type ApiRoute, created, empty, ok } from "../answer.ts";
 import type { ApiParts } from "../api.ts";
@@ -27,11 +28,19 @@ export function fileRoutes({ files }: ApiParts): ApiRoute[] {
 
   async function write(call: ApiCall): Promise<Answer> {
     const { query, request, signal } = call;
-    await files.write(call.params["id"]!, pathOf(query), bytesOf(request), {
-      noOverwriteDirNonDir: flag(query, "noOverwriteDirNonDir"),
-      copyUidGid: flag(query, "copyUIDGID"),
-      signal,
-    });
+    const lent = lendBody(call);
+    try {
+      await files.write(call.params["id"]!, pathOf(query), bytesOf(request), {
+        noOverwriteDirNonDir: flag(query, "noOverwriteDirNonDir"),
+        copyUidGid: flag(query, "copyUIDGID"),
+        ...(lent !== undefined && { lent }),
+        signal,
+      });
+    } catch (error) {
+      lent?.done(false);
+      throw error;
+    }
+    lent?.done(true);
     return empty(200);
   }
 
