@@ -75,8 +75,15 @@ export function exitOnSignals(): void {
   process.once("SIGINT", () => process.exit(130)).once("SIGTERM", () => process.exit(143));
 }
 
-/** Sends the signals we get to a container instead of dying of them; `forward: false` only does not die of them. */
-export function forwardSignals(api: Api, id: string, { forward = true } = {}): () => void {
+export type ForwardOptions = {
+  /** False: only does not die of them. */
+  readonly forward?: boolean;
+  /** Before it runs, nobody can be sent a signal: those that come earlier wait for this. */
+  readonly running?: Promise<void>;
+};
+
+/** Sends the signals we get to a container instead of dying of them. */
+export function forwardSignals(api: Api, id: string, { forward = true, running = Promise.resolve() }: ForwardOptions = {}): () => void {
   let insisted = 0;
   const listeners = FORWARDED.map((signal) => {
     const listener = () => {
@@ -86,7 +93,7 @@ export function forwardSignals(api: Api, id: string, { forward = true } = {}): (
       }
       if (!forward) return;
       // It may have ended in between: then there is nobody to tell.
-      api.text("POST", `/containers/${id}/kill`, { query: { signal: signal.slice(3) } }).catch(() => {});
+      running.then(() => api.text("POST", `/containers/${id}/kill`, { query: { signal: signal.slice(3) } })).catch(() => {});
     };
     process.on(signal, listener);
     return () => process.off(signal, listener);

@@ -40,14 +40,16 @@ async function run(cli: Cli, options: RunOptions, args: readonly string[]): Prom
   else checkInput(body.AttachStdin, body.Tty);
   const id = await createContainer(cli, api, options, body, { startsAtOnce: true });
   const undo: (() => void)[] = [];
+  const running = Promise.withResolvers<void>();
   try {
-    if (!options.detach) undo.push(forwardSignals(api, id, { forward: options["sig-proxy"] }));
+    if (!options.detach) undo.push(forwardSignals(api, id, { forward: options["sig-proxy"], running: running.promise }));
     return await start(cli, api, id, {
       body,
       detach: options.detach,
       attaches: !options.detach && (body.AttachStdin || body.AttachStdout || body.AttachStderr),
       detachKeys: options["detach-keys"] || cli.config().detachKeys,
       undo,
+      running: running.resolve,
     });
   } finally {
     for (const each of undo) each();
@@ -60,6 +62,8 @@ type Start = {
   readonly attaches: boolean;
   readonly detachKeys: string;
   readonly undo: (() => void)[];
+  /** Told when it runs. */
+  readonly running: () => void;
 };
 
 async function start(cli: Cli, api: Api, id: string, how: Start): Promise<number | void> {
@@ -74,6 +78,7 @@ async function start(cli: Cli, api: Api, id: string, how: Start): Promise<number
     if (body.HostConfig.AutoRemove) await exit?.ended;
     throw startFailure(error);
   }
+  how.running();
   if (exit === undefined) {
     cli.out.write(`${id}\n`);
     return;
