@@ -148,7 +148,8 @@ export async function freePort(): Promise<number> {
 }
 
 async function openTap(port: number): Promise<{ server: Server; tap: Tap; tapPort: number }> {
-  const agent = new Agent({ keepAlive: true });
+  // Nothing is kept that one side may end just as the other uses it: a test that computes for seconds lets all timers come at once.
+  const agent = new Agent({ keepAlive: false });
   const seen: Seen[] = [];
   const watchers = new Set<() => void>();
   const holds: { method: string; path: RegExp; come: PromiseWithResolvers<void>; go: PromiseWithResolvers<void> }[] = [];
@@ -197,6 +198,7 @@ async function openTap(port: number): Promise<{ server: Server; tap: Tap; tapPor
     sent.on("error", () => outgoing.destroy());
     incoming.pipe(sent);
   });
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { server, tap, tapPort: (server.address() as { port: number }).port };
 }
