@@ -39,6 +39,8 @@ story("mounts: what is kept in a cache, and nothing of them in the image", async
   assert.deepEqual(second.split("\n"), ["5 700", "once", "once", "of-a-step", "changed", "line 1", "line 2"]);
   const [name, ...more] = (await scene.cli.ok("volume", "ls", "-q", "--filter", "label=com.gantry.build.cache=story")).split("\n");
   assert.match(name!, /^build-cache-story-[0-9a-f]{8}$/);
+  assert.doesNotMatch(await scene.cli.ok("volume", "ls", "-q"), /build-cache/, "the build cache has it");
+  assert.doesNotMatch(await scene.cli.ok("volume", "prune", "-af"), /build-cache/);
   assert.deepEqual(more, []);
 }, { only: "gantry-engine" });
 

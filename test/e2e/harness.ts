@@ -103,9 +103,12 @@ export async function removeContainers(engine: Engine): Promise<void> {
   const { body: containers } = await engine.api("GET", "/containers/json?all=1");
   await Promise.all((containers as { Id: string }[]).map(({ Id }) => engine.api("DELETE", `/containers/${Id}?force=1&v=1`)));
   await engine.api("POST", "/networks/prune");
-  const { body } = await engine.api("GET", "/volumes");
-  const volumes = (body as { Volumes?: { Name: string }[] | null }).Volumes ?? [];
-  await Promise.all(volumes.map(({ Name }) => engine.api("DELETE", `/volumes/${Name}?force=1`)));
+  // Those of cache mounts are only told to who asks for them.
+  for (const query of ["", `?filters=${encodeURIComponent('{"label":["com.gantry.build.cache"]}')}`]) {
+    const { body } = await engine.api("GET", `/volumes${query}`);
+    const volumes = (body as { Volumes?: { Name: string }[] | null }).Volumes ?? [];
+    await Promise.all(volumes.map(({ Name }) => engine.api("DELETE", `/volumes/${Name}?force=1`)));
+  }
 }
 
 /** Takes away the images that stories brought: what they held has to go, too. */

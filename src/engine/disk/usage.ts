@@ -3,6 +3,7 @@ import { onlyCached, reach, sizeOf } from "#core/gc/graph.ts";
 import type { Node } from "#core/leases/leases.ts";
 import type { ImageRecord } from "../api/api.ts";
 import type { ContainerUsage, DiskParts, KindUsage, Usage, UsageKinds, VolumeUsage } from "./disk.ts";
+import { isShown } from "../volumes/list.ts";
 
 const ALL = { all: true, filters: new Map<string, readonly string[]>() };
 
@@ -38,7 +39,7 @@ async function containersUsage({ containers }: DiskParts): Promise<KindUsage<Con
 }
 
 async function volumesUsage({ volumes }: DiskParts): Promise<KindUsage<VolumeUsage>> {
-  const records = volumes.list(new Map());
+  const records = volumes.list(new Map()).filter((record) => isShown(record, new Map()));
   const items = await Promise.all(records.map(async (record) => ({ record, ...(await volumes.usage(record.name)) })));
   return kindUsage(items, items.filter(({ users }) => users > 0), ({ bytes }) => bytes);
 }

@@ -8,13 +8,18 @@ import { recordOf } from "./create.ts";
 /** `snapshot`: ours; the name of the volume that it was made of. */
 const FILTERS = ["dangling", "driver", "label", "label!", "name", "snapshot"];
 
+/** Volumes that steps of builds keep. The build cache lists and prunes them: as volumes they are there for who asks by label or name. */
+export const CACHE_LABEL = "com.gantry.build.cache";
+
+export const isShown = ({ labels }: VolumeRecord, filters: Filters): boolean => !Object.hasOwn(labels, CACHE_LABEL) || filters.has("label") || filters.has("name");
+
 export function list(ctx: VolumeContext, filters: Filters): VolumeRecord[] {
   checkFilters(filters, FILTERS);
   return ctx.records.all().filter((record) => matches(ctx, record, filters));
 }
 
 export async function listAll(ctx: VolumeContext, filters: Filters): Promise<{ volumes: VolumeRecord[]; warnings: string[] }> {
-  const own = list(ctx, filters);
+  const own = list(ctx, filters).filter((record) => isShown(record, filters));
   const names = (await ctx.drivers?.names()) ?? [];
   const warnings: string[] = [];
   const found = await Promise.all(

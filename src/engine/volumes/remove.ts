@@ -3,6 +3,7 @@ import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { Filters, VolumeRecord } from "../engine.ts";
 import { booleanFilter, checkFilters, matchesLabels } from "../filters.ts";
+import { isShown } from "./list.ts";
 import { driverOf, publish, refuseUsed, type VolumeContext } from "./context.ts";
 import { findForeign } from "./create.ts";
 import { noSuchVolume } from "./records.ts";
@@ -41,7 +42,7 @@ const isRefusal = (error: unknown) => error instanceof Failure && error.facts["s
 export async function prune(ctx: VolumeContext, filters: Filters, { dryRun = false }: { dryRun?: boolean } = {}): Promise<{ deleted: string[]; reclaimed: number }> {
   checkFilters(filters, ["all", "label", "label!"]);
   const all = booleanFilter(filters, "all") ?? false;
-  const unused = ctx.records.all().filter((one) => (all || one.anonymous) && one.snapshotOf === undefined && one.driver === "local" && matchesLabels(filters, one.labels) && ctx.usersOf(one.name).length === 0);
+  const unused = ctx.records.all().filter((one) => (all || one.anonymous) && one.snapshotOf === undefined && one.driver === "local" && isShown(one, filters) && matchesLabels(filters, one.labels) && ctx.usersOf(one.name).length === 0);
   const deleted: string[] = [];
   let reclaimed = 0;
   for (const record of unused) {

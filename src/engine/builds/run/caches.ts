@@ -1,5 +1,5 @@
 /**
- * RUN --mount=type=cache: volumes of the driver local, which `docker volume ls` shows and any container can mount. Who uses
+ * RUN --mount=type=cache: volumes of the driver local, which any container can mount, and whoever asks for their label sees. Who uses
  * which is in memory: after a crash nobody does.
  *
  * As BuildKit shares them: `shared` joins those who share; `private` takes one that nobody has, or another one; `locked`
@@ -10,9 +10,9 @@ import { createHash } from "node:crypto";
 import type { Program } from "#linux/ops.ts";
 import type { Context } from "../../containers/context.ts";
 import type { VolumeRecord } from "../../engine.ts";
+import { CACHE_LABEL } from "../../volumes/list.ts";
 import type { CacheMount, CacheMounts } from "./run.ts";
 
-const CACHE_LABEL = "com.gantry.build.cache";
 const SHARING_LABEL = "com.gantry.build.cache.sharing";
 
 type Sharing = CacheMount["sharing"];
