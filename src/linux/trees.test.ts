@@ -1,6 +1,6 @@
 /** Trees as archives, and what differs between two. CELL=build/cell-asan runs them under the sanitizers. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -99,4 +99,21 @@ test("forbid and expect", async () => {
   await assert.rejects(forbid("old/same", 2), { code: "ENOTDIR" });
   await kernel.perform([{ op: "expect", path: join(root, "new/changed"), data: "22" }]);
   await assert.rejects(kernel.perform([{ op: "expect", path: join(root, "new/changed"), data: "no" }]), { code: "ESRCH" });
+});
+
+test("directories laid apart are made as others are, below missing ones too, and nobody's flags are changed", async () => {
+  mkdirSync(join(root, "apart/there"), { recursive: true });
+  writeFileSync(join(root, "apart/there/kept"), "kept");
+  symlinkSync("there", join(root, "apart/link"));
+  const put = (path: string, mode: number): Op => ({ op: "putDir", path, mode, uid: 7, gid: 8, apart: 1 });
+  const program = [open(1, join(root, "apart")), { op: "fchdir", slot: 1 } as const, put("new", 0o1770), put("new/in", 0o700), put("a/b/c", 0o750), put("there", 0o711), put("link/in", 0o755), put("link", 0o705), put(".", 0o701)];
+  await kernel.perform(program, { forked: true });
+  const made = execFileSync("find", [".", "-printf", "%p %y%m %U:%G\n"], { cwd: join(root, "apart"), encoding: "utf8" }).trim().split("\n").toSorted();
+  assert.deepEqual(made, [
+    ". d701 7:8", "./a d755 0:0", "./a/b d755 0:0", "./a/b/c d750 7:8", "./link d705 7:8", "./new d1770 7:8", "./new/in d700 7:8",
+    "./there d711 7:8", "./there/in d755 7:8", "./there/kept f644 0:0",
+  ]);
+  // On file systems without such flags there is nothing to see.
+  const flags = spawnSync("lsattr", ["-d", ".", "new", "a/b", "there"], { cwd: join(root, "apart"), encoding: "utf8" });
+  assert.doesNotMatch(flags.stdout ?? "", /^\S*T/m);
 });
