@@ -54,7 +54,7 @@ async function makeLayout(): Promise<{ path: string; layer: Buffer }> {
 }
 
 test("skopeo pushes and pulls, copies between repositories, and reads the store's folder as an OCI layout", { skip: missing("skopeo", "tar") }, async () => {
-  await using server = await start("skopeo", "--delete");
+  await using server = await start("skopeo");
   const { path } = await makeLayout();
   const at = (name: string) => `docker://127.0.0.1:${server.port}/${name}`;
   const [from, to] = ["--src-tls-verify=false", "--dest-tls-verify=false"];

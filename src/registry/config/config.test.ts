@@ -19,15 +19,20 @@ test("without TLS or accounts the registry listens on loopback only", async () =
   }
 });
 
+test("what is there may be deleted, unless that was said otherwise, or everybody may write", async () => {
+  const deletes = async (...argv: string[]) => (await load(...argv)).settings.deletes;
+  assert.deepEqual([await deletes(), await deletes("--no-delete"), await deletes("--open"), await deletes("--open", "--delete")], [true, false, false, true]);
+});
+
 test("a flag goes before the file, and what is not understood is refused", async () => {
   const folder = mkdtempSync(join(tmpdir(), "registry-config-"));
   try {
     const file = join(folder, "config.json");
     const write = (value: object) => writeFileSync(file, JSON.stringify(value));
-    write({ root: "/srv/file", delete: true, quota: ["team/=10GB"], "gc-every": "never", retention: [{ tags: "pr-*", keepLast: 3, keepPulled: "30d" }] });
+    write({ root: "/srv/file", delete: false, quota: ["team/=10GB"], "gc-every": "never", retention: [{ tags: "pr-*", keepLast: 3, keepPulled: "30d" }] });
     const config = await loadRegistryConfig(["--config", file, "--root", "/srv/flag"], {});
     assert.equal(config.root, "/srv/flag");
-    assert.equal(config.settings.deletes, true);
+    assert.equal(config.settings.deletes, false);
     assert.deepEqual(config.settings.quotas, [{ prefix: "team/", bytes: 10 * 1024 ** 3 }]);
     assert.deepEqual(config.settings.collect, { everyMs: 0, graceMs: 3600_000, uploadsMs: 24 * 3600_000, untaggedMs: undefined, retention: [{ repositories: "**", tags: "pr-*", keepLast: 3, keepPushedMs: undefined, keepPulledMs: 30 * 86_400_000 }] });
     for (const wrong of [{ rooot: "/x" }, { delete: "yes" }, { quota: ["10GB"] }, { retention: [{ tags: "*" }] }, { retention: [{ keepLast: 1, keep: 2 }] }, { "gc-grace": "soon" }, { "log-level": "loud" }, { "tls-cert": "c" }]) {

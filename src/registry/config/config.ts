@@ -82,7 +82,8 @@ function compileConfig(given: Given): RegistryConfig {
 
 function compileSettings(given: Given, root: string): Omit<RegistrySettings, "anyHost"> {
   return {
-    deletes: flag(given, "delete"),
+    // Where everybody may write, only if it was asked for.
+    deletes: flag(given, "delete", !flag(given, "open")),
     createOnly: list(given, "create-only"),
     sparseIndexes: flag(given, "sparse-indexes"),
     quotas: list(given, "quota").map(readQuota),
@@ -105,8 +106,8 @@ function text(given: Given, name: string): string | undefined {
   throw wrong(name, "a text is expected");
 }
 
-function flag(given: Given, name: string): boolean {
-  const value = given[name] ?? false;
+function flag(given: Given, name: string, otherwise = false): boolean {
+  const value = given[name] ?? otherwise;
   if (typeof value !== "boolean") throw wrong(name, "true or false is expected");
   return value;
 }

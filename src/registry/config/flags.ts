@@ -28,7 +28,7 @@ export const settingsTable: Readonly<Record<string, Setting>> = {
   "token-key": { kind: "text", value: "FILE", help: "the key of the token service (ROOT/token.key); instances share it" },
   "token-url": { kind: "text", value: "URL", help: "where clients reach the token service, if not where they asked" },
   issuers: { kind: "objects", help: "token services of others that are believed" },
-  delete: { kind: "flag", help: "manifests, tags and blobs may be deleted" },
+  delete: { kind: "flag", help: "manifests, tags and blobs may be deleted (they may, unless --open); --no-delete: they may not" },
   "create-only": { kind: "list", value: "PATTERN", help: "repositories whose tags are never overwritten (team/*, **)" },
   "sparse-indexes": { kind: "flag", help: "take an index some of whose manifests are not here" },
   quota: { kind: "list", value: "PREFIX=SIZE", help: "what repositories of a prefix may hold together (team/=10GB)" },
