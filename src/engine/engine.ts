@@ -13,6 +13,13 @@ import type { NetworkRecord } from "#network/network.ts";
 import type { ContainerConfig, CreateRequest, EndpointSettings, EngineEvent, HostConfig, NetworkCreateRequest, PortBinding } from "#spec/docker.ts";
 import type { Health } from "./health/health.ts";
 
+export type PruneOptions = {
+  /** Says what would be removed, and removes nothing. */
+  readonly dryRun?: boolean;
+  /** With `dryRun`: containers, by id, that are thought to be gone already. */
+  readonly without?: ReadonlySet<string>;
+};
+
 export type Status = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
 
 /** A container as stored: what was asked for, what it was given, how it stands. */
@@ -225,8 +232,7 @@ export type Networks = {
   create(request: NetworkCreateRequest): Promise<{ id: string; warning: string }>;
   /** @throws forbidden for the predefined ones; forbidden while it has active endpoints (Docker's text) */
   remove(ref: string): Promise<void>;
-  /** `dryRun`: says what would be removed, and removes nothing. */
-  prune(filters: Filters, options?: { dryRun?: boolean }): Promise<{ deleted: string[] }>;
+  prune(filters: Filters, options?: PruneOptions): Promise<{ deleted: string[] }>;
   /** A running container gets the interface at once, another one at its next start. */
   connect(ref: string, container: string, settings: EndpointSettings): Promise<void>;
   /** `force`: also when the container is not known any more. */
@@ -264,8 +270,7 @@ export type Volumes = {
   /** As its driver knows it; one that only a plugin knows is found, too. */
   inspect(name: string): Promise<{ record: VolumeRecord; status?: Readonly<Record<string, unknown>> }>;
   remove(name: string, options: { force: boolean }): Promise<void>;
-  /** `dryRun`: says what would be removed, and removes nothing. */
-  prune(filters: Filters, options?: { dryRun?: boolean }): Promise<{ deleted: string[]; reclaimed: number }>;
+  prune(filters: Filters, options?: PruneOptions): Promise<{ deleted: string[]; reclaimed: number }>;
   /** Bytes of its files, and how many containers mount it. @throws not-found; and when its folder is gone */
   usage(name: string): Promise<{ bytes: number; inodes: number; users: number }>;
   /** @throws conflict while a container, running or not, has it; already-exists */

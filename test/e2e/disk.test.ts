@@ -59,7 +59,8 @@ story("prune --dry-run says what would go, and nothing goes", async (scene) => {
   const made = await cli.ok("create", "--name", "stopped", "-v", "/data", "busybox");
   const all = await cli.ok("system", "prune", "--dry-run", "-a", "--volumes");
   for (const part of ["Would delete Containers:", made, "untagged: spare:1", "untagged: spare:2", `deleted: ${id}`, "Would reclaim: "]) assert.ok(all.includes(part), `${part} in\n${all}`);
-  assert.ok(!all.includes("busybox"), "what the container stands on is in use");
+  assert.ok(all.includes("untagged: busybox:latest"), "the container goes before the image that it stands on");
+  assert.ok(!(await cli.ok("image", "prune", "-a", "--dry-run")).includes("busybox"), "by itself it is in use");
   assert.match(await cli.ok("image", "prune", "--dry-run"), /^Would reclaim: 0B$/);
   assert.equal(await cli.ok("container", "prune", "--dry-run", "--filter", "until=1h"), "Would reclaim: 0B");
   assert.equal(await cli.ok("ps", "-aq", "--no-trunc"), made);
@@ -67,6 +68,20 @@ story("prune --dry-run says what would go, and nothing goes", async (scene) => {
   const foretold = /Would reclaim: (\S+)/.exec(await cli.ok("image", "prune", "-a", "--dry-run", "--filter", "label!=gantry.builtin"))?.[1];
   const done = /Total reclaimed space: (\S+)/.exec(await cli.ok("image", "prune", "-af", "--filter", "label!=gantry.builtin"))?.[1];
   assert.equal(done, foretold, "as much as was foretold");
+}, ours);
+
+story("what images and the build cache share is freed when both go, and a dry run knows", async ({ cli, file, folder }) => {
+  const foretold = async (...command: string[]) => /Would reclaim: (\S+)/.exec(await cli.ok(...command, "--dry-run"))?.[1];
+  const freed = async (...command: string[]) => /Total reclaimed space: (\S+)/.exec(await cli.ok(...command, "-f"))?.[1];
+  file("Dockerfile", "FROM busybox\nRUN head -c 6000000 /dev/urandom > /big\n");
+  await cli.ok("build", "-q", folder);
+  const [alone, all] = [await foretold("image", "prune"), await foretold("system", "prune")];
+  assert.match(alone!, /^(\d{1,3}B|\d\.\d*kB)$/, "the cache keeps the layer");
+  assert.match(all!, /^1[2-4]\.?\d*MB$/, "the layer, packed and unpacked");
+  assert.equal(await freed("system", "prune"), all);
+  await cli.ok("build", "-q", folder);
+  const both = await foretold("image", "prune");
+  assert.equal(await freed("image", "prune"), both);
 }, ours);
 
 story("image gc: the longest unused go, never what is in use, pinned or fresh", async (scene) => {

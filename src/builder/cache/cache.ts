@@ -10,7 +10,7 @@
  * in is remembered longer than the result itself (a fact: the step's key → the result's identity): so that a step whose
  * result went need not be made again for those after it to be found.
  */
-import type { Lease } from "#core/leases/leases.ts";
+import type { Lease, Node } from "#core/leases/leases.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { LayerTree } from "../tree.ts";
 
@@ -90,6 +90,8 @@ export type CacheFilters = ReadonlyMap<string, readonly string[]>;
 export type PruneOptions = {
   /** Says what would go, and removes nothing. */
   readonly dryRun?: boolean;
+  /** With `dryRun`: images, and snapshots of containers, that are thought to be gone already. */
+  readonly without?: ReadonlySet<Node>;
   /** Also what is shared with an image, and internal things. */
   readonly all: boolean;
   readonly filters?: CacheFilters;

@@ -8,7 +8,7 @@ import { checkFilters, matches } from "./filters.ts";
 import type { CacheStatements, Stored } from "./records.ts";
 import { byUse, listUsage, type UsageParts } from "./usage.ts";
 
-export type PruneParts = Omit<UsageParts, "records" | "core"> & {
+export type PruneParts = Omit<UsageParts, "records" | "core" | "without"> & {
   readonly core: Pick<Core, "db" | "graph" | "images" | "root" | "collect">;
   readonly q: CacheStatements;
   readonly records: () => readonly Stored[];
@@ -17,7 +17,8 @@ export type PruneParts = Omit<UsageParts, "records" | "core"> & {
 /** One after another, of what is there now: listing takes longer than anything else. */
 export async function prune(parts: PruneParts, wishes: readonly PruneOptions[]): Promise<Pruned> {
   for (const { filters = new Map() } of wishes) checkFilters(filters);
-  let left = await listUsage({ ...parts, records: parts.records() });
+  const without = new Set(wishes.flatMap((wish) => [...(wish.without ?? [])]));
+  let left = await listUsage({ ...parts, records: parts.records(), without });
   const removed: CacheUsage[] = [];
   for (const options of wishes) {
     const gone = await pruneSome(parts, left, options);

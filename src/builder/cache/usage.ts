@@ -1,6 +1,6 @@
 /** What the cache has, as it is listed: /system/df, `docker buildx du`, `docker builder prune`. */
 import type { Core } from "#core/core.ts";
-import { reach } from "#core/gc/graph.ts";
+import { reach, without } from "#core/gc/graph.ts";
 import type { Node } from "#core/leases/leases.ts";
 import type { CacheFilters, CacheUsage, OtherCache } from "./cache.ts";
 import { matches } from "./filters.ts";
@@ -11,6 +11,8 @@ export type UsageParts = {
   readonly records: readonly Stored[];
   readonly busy: ReadonlyMap<string, number>;
   readonly others: readonly OtherCache[];
+  /** What is thought to be gone: images, and snapshots of containers. */
+  readonly without?: ReadonlySet<Node>;
 };
 
 /** The longest unused first. */
@@ -23,8 +25,8 @@ export const byUse = (a: CacheUsage, b: CacheUsage): number => compare(a.lastUse
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
-function usageOf({ core, records, busy }: UsageParts): CacheUsage[] {
-  const inImages = sharedNodes(core);
+function usageOf({ core, records, busy, without = new Set() }: UsageParts): CacheUsage[] {
+  const inImages = sharedNodes(core, without);
   const byIdentity = new Map(records.map((record) => [record.tree.snapshot ?? "", record.id]));
   return records.map(({ id, key: _, tree, parts, kind, title, size, created, lastUsed, uses }) => ({
     id,
@@ -46,8 +48,9 @@ const parentsOf = (parts: Readonly<Record<string, string>>, byIdentity: Readonly
   [parts["base"], parts["upper"]].flatMap((identity) => (identity === undefined || identity === "" ? [] : (byIdentity.get(identity) ?? [])));
 
 /** What images and containers need. */
-function sharedNodes(core: Pick<Core, "graph" | "images">): ReadonlySet<Node> {
-  const graph = core.graph();
+function sharedNodes(core: Pick<Core, "graph" | "images">, gone: ReadonlySet<Node>): ReadonlySet<Node> {
+  const graph = without(core.graph(), gone);
   const active = graph.others.filter((node) => node.startsWith("snapshot/") && !node.startsWith("snapshot/sha256:"));
-  return reach(graph, [...core.images.list().map(({ target }): Node => `content/${target.digest}`), ...active]);
+  const images = core.images.list().map(({ target }): Node => `content/${target.digest}`);
+  return reach(graph, [...images.filter((image) => !gone.has(image)), ...active]);
 }

@@ -47,6 +47,15 @@ export function readGraph(db: Database, leases: Leases): () => Graph {
   };
 }
 
+/** The graph as it is when these snapshots and images are gone: what they lead to is there as long as something else does. */
+export function without(graph: Graph, gone: ReadonlySet<Node>): Graph {
+  if (gone.size === 0) return graph;
+  const snapshots = new Set([...gone].filter((node) => node.startsWith("snapshot/")));
+  const sizes = new Map(graph.sizes);
+  for (const node of snapshots) sizes.delete(node);
+  return { ...graph, sizes, others: graph.others.filter((node) => !snapshots.has(node)) };
+}
+
 /** Everything the roots lead to that is there, themselves included. */
 export function reach(graph: Graph, roots: Iterable<Node>): Set<Node> {
   const found = new Set<Node>();

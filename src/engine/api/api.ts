@@ -17,7 +17,7 @@ import type { ContainerDefaults, RegistrySettings } from "../config/config.ts";
 import type { Disk } from "../disk/disk.ts";
 import type { Trust } from "#transfer/trust/trust.ts";
 import type { Registries } from "../registries/registries.ts";
-import type { Containers, Events, Execs, Filters, Networks, Volumes } from "../engine.ts";
+import type { Containers, Events, Execs, Filters, Networks, PruneOptions, Volumes } from "../engine.ts";
 import type { Files } from "../files/files.ts";
 
 export { openApi } from "./open-api.ts";
@@ -88,8 +88,7 @@ export type Images = {
   tag(ref: string, target: string): Promise<void>;
   /** With platforms: only what the image has for those, which then is not here any more. */
   remove(ref: string, options: { force: boolean; noprune: boolean; platforms?: readonly Platform[] }): Promise<RemovedImage[]>;
-  /** `dryRun`: says what would be removed, and removes nothing. */
-  prune(filters: Filters, options?: { dryRun?: boolean }): Promise<{ deleted: RemovedImage[]; reclaimed: number }>;
+  prune(filters: Filters, options?: PruneOptions): Promise<{ deleted: RemovedImage[]; reclaimed: number }>;
   /** A pinned name keeps its image from image collection. The names that were changed. */
   pin(ref: string, pinned: boolean): Promise<string[]>;
   /** `archive` is a docker-archive or OCI archive, compressed or not; every image found is yielded when it is stored. */

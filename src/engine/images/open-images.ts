@@ -21,7 +21,7 @@ import { loadImages } from "./load.ts";
 import { manifestsOf } from "./manifests.ts";
 import { familiarName, imageEvent, nameImage, parseTarget } from "./names.ts";
 import { isPinned, pinImage } from "./pins.ts";
-import { foretellPrune, planPrune, takesInterrupted } from "./prune.ts";
+import { foretellPrune, planPrune, takesInterrupted, usersWithout } from "./prune.ts";
 import { imageRecord } from "./record.ts";
 import { planPlatformRemoval, type PlatformRemoval } from "./remove-platforms.ts";
 import { eventsOf, planRemoval, type Removal } from "./remove.ts";
@@ -106,10 +106,9 @@ export function openImages(given: ImageParts): EngineImages {
       await core.collect();
       return [...removal.told];
     },
-    async prune(filters, { dryRun = false } = {}) {
-      const records = await allRecords(parts);
-      const doomed = planPrune(records, filters);
-      if (dryRun) return foretellPrune(core, records, doomed, filters);
+    async prune(filters, { dryRun = false, without = new Set<string>() } = {}) {
+      const doomed = planPrune(await allRecords({ ...parts, users: usersWithout(users, without) }), filters);
+      if (dryRun) return foretellPrune(core, doomed, filters, without);
       if (pruning) throw fail("conflict", "a prune operation is already running");
       pruning = true;
       const deleted: RemovedImage[] = [];

@@ -1,10 +1,11 @@
 /** `docker image prune`. */
-import { openRemovals, reach, sizeOf } from "#core/gc/graph.ts";
+import { reach, sizeOf, without } from "#core/gc/graph.ts";
 import type { Core } from "#core/core.ts";
 import type { Node } from "#core/leases/leases.ts";
 import type { ImageRecord, RemovedImage } from "../api/api.ts";
 import type { Filters } from "../engine.ts";
 import { booleanFilter, checkFilters, matchesLabels, untilFilter } from "../filters.ts";
+import type { ImageUsers } from "./images.ts";
 import { createdOf, isUnnamed, labelsOf } from "./list.ts";
 
 /** Which images go: those without a name (or with dangling=false all) that no container uses. */
@@ -22,19 +23,28 @@ export function planPrune(records: readonly ImageRecord[], filters: Filters): Im
 /** A prune of everything takes what interrupted pulls left, too: it has no name either. */
 export const takesInterrupted = (filters: Filters): boolean => !filters.has("until") && !filters.has("label");
 
-/** What the plan would do, without doing it. */
-export async function foretellPrune(core: Core, records: readonly ImageRecord[], doomed: readonly ImageRecord[], filters: Filters): Promise<{ deleted: RemovedImage[]; reclaimed: number }> {
-  const node = ({ id }: ImageRecord) => `content/${id}` as Node;
-  const given = core.graph();
-  const graph = takesInterrupted(filters) ? { ...given, waiting: [] } : given;
-  const removals = openRemovals(graph, records.map(node));
-  const unneeded = sizeOf(graph, graph.sizes.keys()) - sizeOf(graph, reach(graph, [...records.map(node), ...graph.others, ...graph.waiting]));
+/** As if these containers were gone. */
+export function usersWithout(users: ImageUsers, gone: ReadonlySet<string>): ImageUsers {
+  if (gone.size === 0) return users;
+  const left = [...users.usedImages()].map(([image, { running, ids }]) => [image, { running, ids: ids.filter((id) => !gone.has(id)) }] as const);
+  return { ...users, usedImages: () => new Map(left.filter(([, { ids }]) => ids.length > 0)) };
+}
+
+/** A container's snapshot is called as it is. */
+export const snapshotsOf = (containers: ReadonlySet<string>): Set<Node> => new Set([...containers].map((id): Node => `snapshot/${id}`));
+
+/** What the plan would do, without doing it: the bytes are what a collection would find then. */
+export async function foretellPrune(core: Core, doomed: readonly ImageRecord[], filters: Filters, containers: ReadonlySet<string>): Promise<{ deleted: RemovedImage[]; reclaimed: number }> {
+  const graph = without(core.graph(), snapshotsOf(containers));
+  const ids = new Set(doomed.map(({ id }) => id));
+  const left = core.images.list().flatMap(({ target }): Node[] => (ids.has(target.digest) ? [] : [`content/${target.digest}`]));
+  const live = reach(graph, [...left, ...graph.others, ...(takesInterrupted(filters) ? [] : graph.waiting), ...graph.cached]);
   const partial = takesInterrupted(filters) ? (await core.content.partials()).reduce((sum, { size }) => sum + size, 0) : 0;
   return {
     deleted: doomed.flatMap(({ id, repoTags, repoDigests }): RemovedImage[] => [
       ...(repoTags.length > 0 ? repoTags : repoDigests).map((name) => ({ Untagged: name })),
       { Deleted: id },
     ]),
-    reclaimed: doomed.reduce((sum, record) => sum + removals.remove(node(record)), unneeded + partial),
+    reclaimed: sizeOf(graph, graph.sizes.keys()) - sizeOf(graph, live) + partial,
   };
 }

@@ -24,7 +24,7 @@ const PRUNE_FILTERS = ["label", "label!", "until"];
 
 export function openNetworks({ containers: ctx }: NetworkParts): Networks {
   const { network } = ctx;
-  const used = ({ id }: NetworkRecord) => network.attachments(id).length > 0;
+  const used = ({ id }: NetworkRecord, without: ReadonlySet<string> = new Set()) => network.attachments(id).some(({ container }) => !without.has(container));
   const remove = async (ref: string): Promise<void> => {
     const record = network.get(ref);
     await network.remove(record.id);
@@ -42,8 +42,8 @@ export function openNetworks({ containers: ctx }: NetworkParts): Networks {
       return { id: made.network.id, warning: made.warning };
     },
     remove,
-    async prune(filters, { dryRun = false } = {}) {
-      const unused = prunable(network.list(), filters).filter((one) => !used(one));
+    async prune(filters, { dryRun = false, without } = {}) {
+      const unused = prunable(network.list(), filters).filter((one) => !used(one, without));
       if (dryRun) return { deleted: unused.map(({ name }) => name) };
       const gone = await Promise.all(unused.map(async ({ id, name }) => ((await removed(() => remove(id))) ? [name] : [])));
       ctx.events.publish({ Type: "network", Action: "prune", Actor: { ID: "", Attributes: { reclaimed: "0" } } });

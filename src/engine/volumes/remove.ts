@@ -1,7 +1,7 @@
 /** Volumes go: one, or all that nobody uses. */
 import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
-import type { Filters, VolumeRecord } from "../engine.ts";
+import type { Filters, PruneOptions, VolumeRecord } from "../engine.ts";
 import { booleanFilter, checkFilters, matchesLabels } from "../filters.ts";
 import { isShown } from "./list.ts";
 import { driverOf, publish, refuseUsed, type VolumeContext } from "./context.ts";
@@ -39,10 +39,11 @@ async function removeNow(ctx: VolumeContext, record: VolumeRecord, force: boolea
 const isRefusal = (error: unknown) => error instanceof Failure && error.facts["said"] === true;
 
 /** Snapshots stay: they are kept to be gone back to. */
-export async function prune(ctx: VolumeContext, filters: Filters, { dryRun = false }: { dryRun?: boolean } = {}): Promise<{ deleted: string[]; reclaimed: number }> {
+export async function prune(ctx: VolumeContext, filters: Filters, { dryRun = false, without = new Set() }: PruneOptions = {}): Promise<{ deleted: string[]; reclaimed: number }> {
   checkFilters(filters, ["all", "label", "label!"]);
   const all = booleanFilter(filters, "all") ?? false;
-  const unused = ctx.records.all().filter((one) => (all || one.anonymous) && one.snapshotOf === undefined && one.driver === "local" && isShown(one, filters) && matchesLabels(filters, one.labels) && ctx.usersOf(one.name).length === 0);
+  const meant = ctx.records.all().filter((one) => (all || one.anonymous) && one.snapshotOf === undefined && one.driver === "local" && isShown(one, filters) && matchesLabels(filters, one.labels));
+  const unused = meant.filter(({ name }) => ctx.usersOf(name).every((user) => without.has(user)));
   const deleted: string[] = [];
   let reclaimed = 0;
   for (const record of unused) {

@@ -2,7 +2,8 @@ import { fail } from "#base/errors.ts";
 import { define } from "../../client.ts";
 import { bool, filter } from "../../flags/kinds.ts";
 import { ask } from "../confirm.ts";
-import { DRY_RUN, type Filter, prune, type Pruned, showPruned } from "../pruning.ts";
+import { encodeFilters } from "../each.ts";
+import { DRY_RUN, type Filter, foretell, prune, type Pruned, showForetold, showPruned } from "../pruning.ts";
 
 export const command = define({
   flags: {
@@ -16,11 +17,12 @@ export const command = define({
     if (volumes && "until" in given) throw fail("invalid", 'ERROR: The "until" filter is not supported with "--volumes"');
     if (!dryRun && !force && !ask(cli, question({ all, volumes, filter: given }))) return;
     const api = await cli.api();
-    const done: Pruned[] = [await prune(api, "containers", { filter: given, dryRun }), await prune(api, "networks", { filter: given, dryRun })];
-    if (volumes) done.push(await prune(api, "volumes", { filter: given, dryRun }));
-    done.push(await prune(api, "images", { filter: { ...given, dangling: [String(!all)] }, dryRun }));
-    done.push(await prune(api, "build", { filter: given, dryRun }));
-    showPruned(cli, done, dryRun);
+    if (dryRun) return showForetold(cli, await foretell(api, "system", { all, volumes, filters: encodeFilters(given) }));
+    const done: Pruned[] = [await prune(api, "containers", { filter: given }), await prune(api, "networks", { filter: given })];
+    if (volumes) done.push(await prune(api, "volumes", { filter: given }));
+    done.push(await prune(api, "images", { filter: { ...given, dangling: [String(!all)] } }));
+    done.push(await prune(api, "build", { filter: given, all }));
+    showPruned(cli, done, false);
   },
 });
 

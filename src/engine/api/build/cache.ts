@@ -17,7 +17,7 @@ export async function pruneCache({ cache }: Pick<Builds, "cache">, { query, vers
   return ok({ CachesDeleted: removed.length === 0 ? null : removed.map(({ id }) => id), SpaceReclaimed: bytes });
 }
 
-function pruneOptions(query: URLSearchParams, version: number): PruneOptions {
+export function pruneOptions(query: URLSearchParams, version: number): PruneOptions {
   const given = new Map(filters(query, FILTERS));
   const times = ["until", "unused-for"].filter((name) => given.has(name));
   if (times.length > 1) throw fail("invalid", "conflicting filters: until and unused-for cannot both be set");

@@ -11,7 +11,8 @@ import { usageJson } from "./usage.ts";
 
 const LABELS = ["label", "label!"];
 
-export function diskRoutes({ disk, images, containers, volumes, builds }: ApiParts): ApiRoute[] {
+export function diskRoutes(parts: ApiParts): ApiRoute[] {
+  const { disk, images, containers, volumes, builds } = parts;
   return [
     {
       method: "GET",
@@ -26,6 +27,7 @@ export function diskRoutes({ disk, images, containers, volumes, builds }: ApiPar
     { method: "POST", path: "/gantry/images/{name...}/unpin", run: async ({ params }) => ok({ Names: await images.pin(params["name"]!, false) }) },
     { method: "GET", path: "/gantry/prune/images", run: async ({ query }) => ok(prunedImages(await images.prune(filters(query, ["dangling", "until", ...LABELS]), DRY))) },
     { method: "GET", path: "/gantry/prune/containers", run: async ({ query }) => ok(pruned("ContainersDeleted", await containers.prune(filters(query, ["until", ...LABELS]), DRY))) },
+    { method: "GET", path: "/gantry/prune/system", run: async (call) => (await import("./system-prune.ts")).foretellSystemPrune(parts, call) },
     { method: "GET", path: "/gantry/prune/volumes", run: async ({ query }) => ok(pruned("VolumesDeleted", await volumes.prune(filters(query, ["all", ...LABELS]), DRY))) },
   ];
 }
