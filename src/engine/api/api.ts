@@ -89,7 +89,7 @@ export type Images = {
   /** With platforms: only what the image has for those, which then is not here any more. */
   remove(ref: string, options: { force: boolean; noprune: boolean; platforms?: readonly Platform[] }): Promise<RemovedImage[]>;
   prune(filters: Filters, options?: PruneOptions): Promise<{ deleted: RemovedImage[]; reclaimed: number }>;
-  /** A pinned name keeps its image from image collection. The names that were changed. */
+  /** A pinned name keeps its image from image collection and prunes. The names that were changed. */
   pin(ref: string, pinned: boolean): Promise<string[]>;
   /** `archive` is a docker-archive or OCI archive, compressed or not; every image found is yielded when it is stored. */
   load(archive: AsyncIterable<Uint8Array>, options: { platforms?: readonly Platform[]; signal: AbortSignal }): AsyncIterable<LoadProgress>;

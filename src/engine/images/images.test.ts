@@ -187,6 +187,9 @@ test("prune: without a name, or all that no container uses", async (t) => {
   assert.equal(first.deleted.length, 1);
   assert.ok("Deleted" in first.deleted[0]! && first.reclaimed > 0);
   assert.deepEqual((await tags(images)).toSorted(), ["spare:1", "used:1"]);
+  await images.pin("spare:1", true);
+  assert.deepEqual((await images.prune(new Map([["dangling", ["false"]]]))).deleted, [], "a pinned one stays");
+  await images.pin("spare:1", false);
   const second = await images.prune(new Map([["dangling", ["false"]]]));
   assert.equal(second.deleted.length, 2);
   assert.deepEqual(await tags(images), ["used:1"]);

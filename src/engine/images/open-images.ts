@@ -114,7 +114,8 @@ export function openImages(given: ImageParts): EngineImages {
       const deleted: RemovedImage[] = [];
       try {
         for (const { id } of doomed) {
-          if (users.usedImages().has(id) || core.images.byDigest(id as Digest).length === 0) continue;
+          const names = core.images.byDigest(id as Digest);
+          if (users.usedImages().has(id) || names.length === 0 || isPinned(names)) continue;
           const removal = planRemoval(core.images, users, id, true);
           await removeNames(removal);
           deleted.push(...removal.told);

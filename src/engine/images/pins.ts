@@ -1,4 +1,4 @@
-/** Names that image collection leaves alone. A pin is the name's: what it comes to point at is pinned with it. */
+/** Names that image collection and prunes leave alone. A pin is the name's: what it comes to point at is pinned with it. */
 import type { Image, Images } from "#core/images/images.ts";
 import { findImage } from "./find.ts";
 import { familiarName } from "./names.ts";

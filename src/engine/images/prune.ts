@@ -8,13 +8,13 @@ import { booleanFilter, checkFilters, matchesLabels, untilFilter } from "../filt
 import type { ImageUsers } from "./images.ts";
 import { createdOf, isUnnamed, labelsOf } from "./list.ts";
 
-/** Which images go: those without a name (or with dangling=false all) that no container uses. */
+/** Which images go: those without a name (or with dangling=false all) that no container uses and that are not pinned. */
 export function planPrune(records: readonly ImageRecord[], filters: Filters): ImageRecord[] {
   checkFilters(filters, ["dangling", "label", "label!", "until"]);
   const danglingOnly = booleanFilter(filters, "dangling") ?? true;
   const until = untilFilter(filters);
   return records.filter((record) =>
-    record.containers === 0 &&
+    record.containers === 0 && !record.pinned &&
     (!danglingOnly || isUnnamed(record)) &&
     (until === undefined || createdOf(record) < until) &&
     matchesLabels(filters, labelsOf(record)));

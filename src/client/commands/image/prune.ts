@@ -5,7 +5,7 @@ import { DRY_RUN, prune, showPruned } from "../pruning.ts";
 
 export const command = define({
   flags: {
-    all: bool("a", "Remove every image without a container, not just those without a name"),
+    all: bool("a", "Remove every image without a container, not just those without a name; pinned ones stay"),
     "dry-run": bool("", DRY_RUN),
     filter: filter("", "Only what fits a condition, such as until=24h or label=a=b"),
     force: bool("f", "Don't ask first"),
