@@ -7,6 +7,7 @@ import { noDocker, normalized, openRecorder, runLine } from "./harness/compare.t
 const folder = mkdtempSync("/tmp/disk-rows-");
 const host = `unix://${folder}/s`;
 const now = Math.floor(Date.now() / 1000);
+const at = (seconds: number) => new Date((now - seconds) * 1000).toISOString();
 const id = (digit: string) => `sha256:${digit.repeat(64)}`;
 
 const manifest = (digit: string, architecture: string, available: boolean, used: boolean, variant?: string) => ({
@@ -36,7 +37,11 @@ const df = {
     { CreatedAt: "2026-01-01T00:00:00Z", Driver: "local", Labels: null, Mountpoint: "/v", Name: "used", Options: null, Scope: "local", UsageData: { RefCount: 1, Size: 1_234_567 } },
     { CreatedAt: "2026-01-01T00:00:00Z", Driver: "local", Labels: { a: "b" }, Mountpoint: "/w", Name: "spare", Options: null, Scope: "local", UsageData: { RefCount: 0, Size: 4321 } },
   ],
-  BuildCache: [],
+  BuildCache: [
+    { ID: "aaaabbbbccccddddeeeeffffg", Parents: ["x", "y"], Type: "regular", Description: "mount / from exec /bin/sh", InUse: false, Shared: true, Size: 1_234_567, CreatedAt: at(100_000), LastUsedAt: at(4000), UsageCount: 3 },
+    { ID: "bbbbbbbbccccddddeeeeffffg", Type: "source.local", Description: "local source", InUse: true, Shared: false, Size: 4321, CreatedAt: at(200_000), LastUsedAt: null, UsageCount: 0 },
+    { ID: "ccccbbbbccccddddeeeeffffg", Type: "exec.cachemount", Description: "cached mount", InUse: false, Shared: false, Size: 0, CreatedAt: at(60), LastUsedAt: at(50_000), UsageCount: 1 },
+  ],
 };
 
 const lines = [
@@ -58,6 +63,7 @@ const lines = [
   "@ system df -v --format json",
   "@ system df -v --format '{{range .Images}}{{.ID}} {{.Repository}} {{.SharedSize}}|{{end}}'",
   "@ system df -v --format '{{json .Volumes}}'",
+  "@ system df -v --format '{{range .BuildCache}}{{.ID}} {{.Size}} {{.UsageCount}} {{.LastUsedSince}}|{{end}}'",
   "@ system df x",
   "@ system prune -f",
   "@ system prune -af --volumes",

@@ -2,6 +2,7 @@
 import { fail } from "#base/errors.ts";
 import { tryReference, familiarRepository } from "#spec/reference.ts";
 import type { Output } from "../client.ts";
+import { buildCacheView, byLastUse, type CacheRecord } from "./build-cache.ts";
 import { type ContainerRow, containersView } from "./containers.ts";
 import { type ImageRow, type ImageSummary, imagesView } from "./images.ts";
 import { printRows, shapeOf, templateError, unescapeFormat, type View } from "./rows.ts";
@@ -22,7 +23,6 @@ export type DiskUsage = {
 };
 
 type Sums<T> = { readonly ActiveCount?: number; readonly TotalCount?: number; readonly Reclaimable?: number; readonly TotalSize?: number; readonly Items?: readonly T[] | null };
-type CacheRecord = { readonly ID: string; readonly Type: string; readonly Size: number; readonly InUse: boolean; readonly Shared: boolean };
 
 type Line = { readonly type: string; readonly total: number; readonly active: number; readonly bytes: number; readonly reclaimable: number; readonly share: boolean };
 
@@ -76,8 +76,9 @@ export async function printObjects(out: Output, usage: DiskUsage, format: string
   const images = (usage.ImageUsage?.Items ?? usage.Images ?? []).map(firstName);
   const containers = (usage.ContainerUsage?.Items ?? usage.Containers ?? []).map(({ SizeRootFs: _, ...row }): ContainerRow => row);
   const volumes = usage.VolumeUsage?.Items ?? usage.Volumes ?? [];
-  const cache = usage.BuildCacheUsage?.Items ?? usage.BuildCache ?? [];
+  const cache = byLastUse(usage.BuildCacheUsage?.Items ?? usage.BuildCache ?? []);
   const isTable = format === "" || format === "table";
+  const cacheView = buildCacheView({ full: !isTable });
   const views = {
     images: { ...imagesView({ full: !isTable, digests: true }), table: ["Repository", "Tag", "ID", "CreatedSince", "Size", "SharedSize", "UniqueSize", "Containers"] },
     containers: { ...containersView({ full: !isTable, size: true }), table: ["ID", "Image", "Command", "LocalVolumes", "Size", "RunningFor", "Status", "Names"] },
@@ -135,19 +136,3 @@ function firstName(image: ImageSummary): ImageRow {
   if (reference?.tag === undefined) return { image, repository: "<none>", tag: "<none>", digest: "" };
   return { image, repository: familiarRepository(reference), tag: reference.tag, digest: "" };
 }
-
-const cacheView: View<CacheRecord> = {
-  type: "*formatter.buildCacheContext",
-  table: ["ID", "CacheType", "Size", "CreatedSince", "LastUsedSince", "UsageCount", "Shared"],
-  quiet: "ID",
-  raw: [["cache id", "ID"], ["cache type", "CacheType"], ["size", "Size"]],
-  fields: {
-    ID: ["CACHE ID", ({ ID }) => ID],
-    CacheType: ["CACHE TYPE", ({ Type }) => Type],
-    Size: ["SIZE", ({ Size }) => humanSize(Size)],
-    CreatedSince: ["CREATED", () => ""],
-    LastUsedSince: ["LAST USED", () => ""],
-    UsageCount: ["USAGE", () => ""],
-    Shared: ["SHARED", ({ Shared }) => String(Shared)],
-  },
-};
