@@ -176,6 +176,7 @@ story("renamed, cloned, kept, exported and imported, counted", async ({ cli, fol
   assert.equal(await content("again"), "content\n5 6 750");
   await cli.fails(1, /a volume of this name exists already/, "volume", "import", "again", archive);
   await cli.fails(1, /tar archive/, "volume", "import", "broken", "/etc/passwd");
+  await cli.fails(1, /read a tar archive: it is empty/, "volume", "import", "broken", "/dev/null");
   await cli.fails(1, /no such volume/, "volume", "inspect", "broken");
   const rows = lines(await cli.ok("volume", "du", "--format", "{{.Name}} {{.Files}} {{.Containers}}")).sort();
   assert.deepEqual(rows, ["again 3 0", "back 3 0", "kept 3 0"]);

@@ -1,4 +1,5 @@
 /** An archive that is no layer: unpacked into a tree that is there. Its names mean what they say. */
+import { fail } from "#base/errors.ts";
 import type { Kernel } from "#linux/linux.ts";
 import type { Op, Program } from "#linux/ops.ts";
 import { decompress, detectCompression } from "#base/streams.ts";
@@ -14,6 +15,8 @@ export type FillOptions = {
   readonly what: string;
   readonly signal: AbortSignal;
   readonly plan?: PlanOptions;
+  /** Nothing at all is no archive. Unless asked for it is one of no files, as for Docker. */
+  readonly refuseEmpty?: boolean;
 };
 
 /** Bytes of one frame; two are under way. */
@@ -25,13 +28,15 @@ export const HEAD = 8;
  * Unpacks the archive, plain or compressed. What came before a failure stays.
  * @throws invalid for what is no archive; a ProgramError for what could not be made.
  */
-export async function fillTree(kernel: Kernel, archive: AsyncIterable<Uint8Array>, { enter, what, signal, plan: options = {} }: FillOptions): Promise<void> {
+export async function fillTree(kernel: Kernel, archive: AsyncIterable<Uint8Array>, { enter, what, signal, plan: options = {}, refuseEmpty = false }: FillOptions): Promise<void> {
   const plan = planLayer("none", options);
   const reader = tarReader({ entries: LAYER_LIMITS.entries });
   await using program = await kernel.stream({ long: true, signal });
   await program.push(enter);
   let before: Promise<void> = Promise.resolve();
+  let empty = true;
   for await (const chunks of batches(archive, what)) {
+    empty &&= chunks.every(({ length }) => length === 0);
     signal.throwIfAborted();
     const ops = opsOf(reader, plan, chunks);
     await before;
@@ -40,6 +45,7 @@ export async function fillTree(kernel: Kernel, archive: AsyncIterable<Uint8Array
   }
   await before;
   reader.end();
+  if (empty && refuseEmpty) throw fail("invalid", "read a tar archive: it is empty");
   await program.push(plan.finish());
   await program.end();
 }

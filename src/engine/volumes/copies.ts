@@ -31,7 +31,7 @@ export function importArchive(ctx: VolumeContext, archive: AsyncIterable<Uint8Ar
   if (name === undefined || name === "") throw fail("invalid", "import a volume: it needs a name");
   return make(ctx, { name, labels }, signal, async (folder) => {
     try {
-      await fillTree(ctx.kernel, archive, { enter: enterFolder(folder), what: "the archive", signal, plan: { root: true } });
+      await fillTree(ctx.kernel, archive, { enter: enterFolder(folder), what: "the archive", signal, plan: { root: true }, refuseEmpty: true });
     } catch (error) {
       throw error instanceof ProgramError ? fail("invalid", `import ${name}: unpack the archive: ${error.message}`, { cause: error }) : error;
     }
