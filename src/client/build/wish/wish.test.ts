@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
+import { spellPlatform } from "../../request/platform.ts";
 import { parseAnnotations } from "./annotations.ts";
 import { parseAttestations } from "./attestations.ts";
 import { parseCaches, resolveImports } from "./caches.ts";
@@ -10,6 +11,12 @@ import { parsePairs } from "./fields.ts";
 import { looksLikeArchive } from "./input.ts";
 import { type OutputOptions, parseOutputs } from "./outputs.ts";
 import { parseAgents, parseSecrets } from "./secrets.ts";
+
+test("platforms: one spelling for each; what is none is refused before anything is asked", () => {
+  assert.deepEqual(["amd64", "linux/aarch64", "Linux/arm"].map(spellPlatform), ["linux/amd64", "linux/arm64", "linux/arm/v7"]);
+  assert.throws(() => spellPlatform("foo"), { message: '"foo": unknown operating system or architecture: invalid argument' });
+  assert.throws(() => spellPlatform("a/b/c/d"), { message: '"a/b/c/d": cannot parse platform specifier: invalid argument' });
+});
 
 const folder = mkdtempSync("/tmp/wish-test-");
 writeFileSync(`${folder}/token`, "x");

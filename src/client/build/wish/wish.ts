@@ -1,11 +1,11 @@
 /** From the flags of a line to what is asked of the engine. What is on the disk is looked at, and nothing is read yet. */
 import { fail } from "#base/errors.ts";
-import { formatPlatform, parsePlatform } from "#spec/platform.ts";
 import { parseReference, withDefaultTag, canonical } from "#spec/reference.ts";
 import type { Cli } from "../../client.ts";
 import type { BuildOptions } from "../../commands/build/flags.ts";
 import { proxyVariables } from "../../connect/proxies.ts";
 import type { SolveWish } from "../build.ts";
+import { spellPlatform } from "../../request/platform.ts";
 import { newId } from "../id.ts";
 import { parseAnnotations } from "./annotations.ts";
 import { parseAttestations } from "./attestations.ts";
@@ -62,7 +62,7 @@ function attributesOf(cli: Cli, options: BuildOptions, { question, address }: As
   const platforms = options.platform.length > 0 ? options.platform : [cli.env["DOCKER_DEFAULT_PLATFORM"] ?? ""];
   const values: Record<string, string | undefined> = {
     target: options.target,
-    platform: platforms.flatMap((text) => text.split(",")).filter((text) => text !== "").map((text) => formatPlatform(parsePlatform(text.trim()))).join(","),
+    platform: platforms.flatMap((text) => text.split(",")).filter((text) => text !== "").map((text) => spellPlatform(text.trim())).join(","),
     "image-resolve-mode": options.pull ? "pull" : "local",
     "no-cache": options["no-cache"] ? undefined : options["no-cache-filter"].join(","),
     "cgroup-parent": options["cgroup-parent"],
