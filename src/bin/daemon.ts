@@ -31,13 +31,16 @@ async function main([verb = "", ...rest]: string[]): Promise<void> {
 }
 
 async function start(argv: string[]): Promise<void> {
+  if (told(await loadConfig(argv))) return;
   const { pid, config, started } = await startInBackground(argv);
   const where = config.hosts.map(formatHost).join(", ");
   process.stdout.write(`${started ? "The engine runs" : "The engine was running already"} (pid ${pid}), listening on ${where}\n`);
 }
 
 async function stop(argv: string[]): Promise<void> {
-  const { config } = await loadConfig(argv);
+  const loaded = await loadConfig(argv);
+  if (told(loaded)) return;
+  const { config } = loaded;
   const pid = holderOf(config);
   if (pid === undefined) {
     process.stdout.write(`No engine runs on ${config.dataRoot}\n`);
@@ -58,7 +61,9 @@ function refuseOther(config: Config): void {
 }
 
 async function status(argv: string[]): Promise<void> {
-  const { config } = await loadConfig(argv);
+  const loaded = await loadConfig(argv);
+  if (told(loaded)) return;
+  const { config } = loaded;
   const pid = holderOf(config);
   if (pid !== undefined) return await printStatus(config, pid);
   process.stdout.write(`No engine runs on ${config.dataRoot}\n`);
@@ -71,10 +76,15 @@ async function foreground(argv: string[]): Promise<void> {
     mustBeRoot();
     throw error;
   });
-  if (loaded.action === "run") return await run(loaded, argv);
-  if (loaded.action === "help") process.stdout.write(`${helpText()}\n`);
-  else if (loaded.action === "version") process.stdout.write(`Gantry version ${packageJson.version}\n`);
-  else process.stderr.write("configuration OK\n");
+  if (!told(loaded)) await run(loaded, argv);
+}
+
+/** Whether only words were asked for, whatever else was: they are said then. */
+function told({ action }: Loaded): boolean {
+  if (action === "help") process.stdout.write(`${helpText()}\n`);
+  else if (action === "version") process.stdout.write(`Gantry version ${packageJson.version}\n`);
+  else if (action === "validate") process.stderr.write("configuration OK\n");
+  return action !== "run";
 }
 
 async function run({ config, file, given }: Loaded, argv: string[]): Promise<void> {

@@ -49,6 +49,14 @@ test("daemon status: what runs; 3 when nothing does", { skip }, async () => {
   assert.equal((await gantry("daemon", "status", "--data-root", join(place.folder, "none"))).code, 3);
 });
 
+test("daemon start, stop and status with --help do nothing but tell", { skip }, async () => {
+  for (const [verb, ask] of [["start", "--help"], ["stop", "-h"], ["status", "--help"]] as const) {
+    const { code, stdout } = await gantry("daemon", verb, ...flags, ask);
+    assert.deepEqual([code, /^\nUsage:  gantry daemon /.test(stdout)], [0, true], verb);
+  }
+  assert.equal((await gantry("daemon", "status", ...flags)).code, 0, "it still runs");
+});
+
 test("a second engine on the same root is refused, and the first goes on", { skip }, async () => {
   const second = await gantry("daemon", ...flags);
   assert.equal(second.code, 1);
