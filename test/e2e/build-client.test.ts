@@ -165,6 +165,8 @@ story("builds that were: listed, shown, their logs whole, forgotten; the cache i
   assert.deepEqual([ref.length, name, state], [25, "docker.io/library/client:past", "Completed"]);
   const logs = await cli.ok("build", "logs", ref.slice(0, 12));
   for (const number of [1, 1000, 2000]) assert.match(logs, new RegExp(`^#\\d+ \\d+\\.\\d+ ${number}$`, "m"));
+  assert.equal(await cli.ok("build", "logs"), logs, "the latest");
+  assert.match(await cli.ok("builder", "du"), /^Total: +[1-9]/m);
   assert.match(await cli.ok("build", "history", "inspect", ref), /^Status: +Completed$/m);
   assert.equal(await cli.ok("buildx", "history", "rm", ref), ref);
   await cli.fails(1, new RegExp(`no such build: ${ref}`), "build", "logs", ref);

@@ -6,6 +6,7 @@
  * A top-level command is one of a group's, under its short name. What docker has and Gantry has not yet is in
  * later.ts and says so.
  */
+import { existsSync } from "node:fs";
 import type { Entry, Group } from "../client.ts";
 import { later } from "./later.ts";
 
@@ -54,12 +55,13 @@ const HISTORY: Line[] = [
 
 const builder: Line[] = [
   BUILD,
+  ["du", "[OPTIONS]", "Show what the build cache holds", 0, 0, () => import("./build/du.ts"), undefined, ["builder du", "buildx du"]],
   ["prune", "[OPTIONS]", "Remove what the build cache holds", 0, 0, () => import("./build/prune.ts"), undefined, ["builder prune", "buildx prune"]],
   ...HISTORY,
 ];
 
 /** Behind `gantry build`: words that are no context. */
-const behindBuild: readonly Entry[] = [...HISTORY, ["logs", "[OPTIONS] BUILD", "Show what a build has written", 1, 1, () => import("./history/logs.ts"), undefined, []] satisfies Line].map((line) => entryOf("build", line));
+const behindBuild: readonly Entry[] = [...HISTORY, ["logs", "[OPTIONS] [BUILD]", "Show what a build has written", 0, 1, () => import("./history/logs.ts"), undefined, []] satisfies Line].map((line) => entryOf("build", line));
 
 const image: Line[] = [
   BUILD,
@@ -208,9 +210,10 @@ export function findEntry(words: readonly string[], self = "gantry"): Found {
   return { kind: "entry", entry: inside, path: `${path} ${inside.name}`, args: rest.slice(inside.name.split(" ").length) };
 }
 
-/** "history ls"; and "logs" with something behind it: alone it may be a folder. */
+/** "history ls"; and "logs": alone it is the folder, where there is one. */
 function twoWords(entries: readonly Entry[], [first = "", second]: readonly string[]): Entry | undefined {
-  return entries.find(({ name }) => second !== undefined && (name === `${first} ${second}` || (entries === behindBuild && name === first)));
+  if (second === undefined) return entries === behindBuild && !existsSync(first) ? entries.find(({ name }) => name === first) : undefined;
+  return entries.find(({ name }) => name === `${first} ${second}` || (entries === behindBuild && name === first));
 }
 
 function findInside(within: Group, word: string): Entry | undefined {

@@ -40,5 +40,6 @@ type Named = { readonly name: string; readonly short: string; readonly hidden?: 
 function renderEntries(entries: readonly Named[], sorted = true): string {
   const shown = entries.filter((entry) => !entry.hidden);
   if (sorted) shown.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return shown.map((entry) => `  ${entry.name.padEnd(11)} ${entry.short}\n`).join("");
+  const width = Math.max(11, ...shown.map(({ name }) => name.length));
+  return shown.map((entry) => `  ${entry.name.padEnd(width)} ${entry.short}\n`).join("");
 }
