@@ -3,10 +3,12 @@ import { statfs } from "node:fs/promises";
 import { nowNanos } from "#base/clock.ts";
 import { failpoint } from "#base/failpoint.ts";
 import type { Core } from "#core/core.ts";
+import { reach, sizeOf, without } from "#core/gc/graph.ts";
+import type { Node } from "#core/leases/leases.ts";
 import type { CacheUsage, Pruned, PruneOptions } from "./cache.ts";
 import { checkFilters, matches } from "./filters.ts";
 import type { CacheStatements, Stored } from "./records.ts";
-import { byUse, listUsage, type UsageParts } from "./usage.ts";
+import { byUse, imagesLeft, listUsage, type UsageParts } from "./usage.ts";
 
 export type PruneParts = Omit<UsageParts, "records" | "core" | "without"> & {
   readonly core: Pick<Core, "db" | "graph" | "images" | "root" | "collect">;
@@ -17,17 +19,32 @@ export type PruneParts = Omit<UsageParts, "records" | "core" | "without"> & {
 /** One after another, of what is there now: listing takes longer than anything else. */
 export async function prune(parts: PruneParts, wishes: readonly PruneOptions[]): Promise<Pruned> {
   for (const { filters = new Map() } of wishes) checkFilters(filters);
-  const without = new Set(wishes.flatMap((wish) => [...(wish.without ?? [])]));
-  let left = await listUsage({ ...parts, records: parts.records(), without });
+  const gone = new Set(wishes.flatMap((wish) => [...(wish.without ?? [])]));
+  const records = parts.records();
+  let left = await listUsage({ ...parts, records, without: gone });
   const removed: CacheUsage[] = [];
   for (const options of wishes) {
-    const gone = await pruneSome(parts, left, options);
-    const ids = new Set(gone.map(({ id }) => id));
+    const went = await pruneSome(parts, left, options);
+    const ids = new Set(went.map(({ id }) => id));
     left = left.filter(({ id }) => !ids.has(id));
-    removed.push(...gone);
+    removed.push(...went);
   }
+  const bytes = removed.length === 0 ? 0 : freedBytes(parts.core, { records, removed, without: gone });
   if (wishes.some(({ dryRun }) => dryRun !== true)) await parts.core.collect();
-  return { removed, bytes: removed.reduce((sum, { size, shared }) => sum + (shared ? 0 : size), 0) };
+  return { removed, bytes };
+}
+
+type Round = { readonly records: readonly Stored[]; readonly removed: readonly CacheUsage[]; readonly without: ReadonlySet<Node> };
+
+/** What nothing else holds: with a record also go layers below it of which neither an image nor a record is left. */
+function freedBytes(core: PruneParts["core"], { records, removed, without: gone }: Round): number {
+  const graph = without(core.graph(), gone);
+  const ids = new Set(removed.map(({ id }) => id));
+  const roots = [...imagesLeft(core, gone), ...graph.others, ...graph.waiting];
+  const heldBy = (some: readonly Stored[]) => sizeOf(graph, reach(graph, [...roots, ...some.flatMap(({ nodes }) => nodes)]));
+  const own = new Set(records.map(({ id }) => id));
+  const elsewhere = removed.reduce((sum, { id, size }) => sum + (own.has(id) ? 0 : size), 0);
+  return heldBy(records) - heldBy(records.filter(({ id }) => !ids.has(id))) + elsewhere;
 }
 
 async function pruneSome(parts: PruneParts, all: readonly CacheUsage[], options: PruneOptions): Promise<readonly CacheUsage[]> {

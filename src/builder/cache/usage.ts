@@ -51,6 +51,8 @@ const parentsOf = (parts: Readonly<Record<string, string>>, byIdentity: Readonly
 function sharedNodes(core: Pick<Core, "graph" | "images">, gone: ReadonlySet<Node>): ReadonlySet<Node> {
   const graph = without(core.graph(), gone);
   const active = graph.others.filter((node) => node.startsWith("snapshot/") && !node.startsWith("snapshot/sha256:"));
-  const images = core.images.list().map(({ target }): Node => `content/${target.digest}`);
-  return reach(graph, [...images.filter((image) => !gone.has(image)), ...active]);
+  return reach(graph, [...imagesLeft(core, gone), ...active]);
 }
+
+export const imagesLeft = (core: Pick<Core, "images">, gone: ReadonlySet<Node>): Node[] =>
+  core.images.list().map(({ target }): Node => `content/${target.digest}`).filter((image) => !gone.has(image));
