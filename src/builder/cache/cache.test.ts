@@ -80,6 +80,7 @@ test("prune takes what filters say; what images share stays unless all is said",
   assert.deepEqual(descriptions(await cache.usage(parseFilters(["shared,description~=shared"]))), ["RUN shared"]);
   assert.deepEqual(descriptions((await cache.prune({ all: true, filters: new Map([["id", [parent.id]]]) })).removed), [], "something lies on it");
   assert.deepEqual(descriptions((await cache.prune({ all: false, filters: new Map([["type", ["exec.cachemount"]]]) })).removed), []);
+  assert.deepEqual(descriptions((await cache.prune({ all: true, filters: new Map([["label", ["a=b"]]]) })).removed), [], "records have no labels");
   const held = () => sizeOf(core.graph(), core.graph().sizes.keys());
   const [before, foretold] = [held(), await cache.prune({ all: false, dryRun: true })];
   const pruned = await cache.prune({ all: false });

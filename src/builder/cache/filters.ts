@@ -19,6 +19,9 @@ const MATCHES: Readonly<Record<string, Match>> = {
   immutable: flag(({ mutable }) => !mutable),
   shared: flag(({ shared }) => shared),
   private: flag(({ shared }) => !shared),
+  // Records have none; `system prune --filter label=…` asks the cache, too.
+  label: () => false,
+  "label!": () => true,
 };
 
 export function matches(usage: CacheUsage, filters: CacheFilters): boolean {
