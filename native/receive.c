@@ -55,7 +55,7 @@ static int take_frame(struct body *b) {
     if (digit < 0) break;
     size = size << 4 | (uint64_t)digit;
   }
-  if (digits == 0 || !strchr("\r; \t", *p)) return -EPROTO;
+  if (digits == 0 || !*p || !strchr("\r; \t", *p)) return -EPROTO;
   while (size == 0 && !b->ended) { /* the trailer: lines up to an empty one */
     p = next;
     next = line_end(p, (size_t)(end - p));
