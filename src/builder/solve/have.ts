@@ -58,6 +58,7 @@ async function unpack(run: Run, index: number, op: ImageOp, known: Known): Promi
 async function bring(run: Run, index: number, { key, identity, tree, parts, created, from }: Known): Promise<Tree> {
   const { name } = stepOf(run, index);
   const { made, recorded } = await run.works.join(`${key} elsewhere`, waiterOf(run, index), {
+    lent: true,
     async perform(context) {
       const brought = await from!.fetch((tree as LayerTree).layers, context);
       if (identityOf(brought) !== identity) throw fail("invalid", `import the cache of ${name}: its layers are not what it says`);

@@ -33,3 +33,22 @@ test("a question whose client goes away before it answers is asked of the next o
   await second;
   assert.equal(answer, "from the second");
 });
+
+test("what was begun with one client's blobs goes on with another's when they fail, and other work is not done twice", async () => {
+  const works = openWorks(openLeases());
+  const waiter = (signal: AbortSignal): Waiter => ({ client: {} as BuildClient, run: NO_RUN, entitlements: [], signal, log: () => undefined, progress: () => undefined, keep: () => undefined });
+  const { signal } = new AbortController();
+  for (const lent of [true, false]) {
+    const closed = Promise.withResolvers<never>();
+    const performed: string[] = [];
+    const task = (name: string, result: Promise<{ tree: LayerTree; created: bigint }>) => ({ lent, perform: () => (performed.push(name), result) });
+    const builds = [
+      works.join("key", waiter(signal), task("first", closed.promise)),
+      works.join("key", waiter(signal), task("second", Promise.resolve({ tree: TREE, created: 2n }))),
+    ];
+    closed.reject(new Error("the session is closed"));
+    const ends = await Promise.allSettled(builds);
+    assert.deepEqual(performed, lent ? ["first", "second"] : ["first"]);
+    assert.deepEqual(ends.map(({ status }) => status), lent ? ["fulfilled", "fulfilled"] : ["rejected", "rejected"]);
+  }
+});

@@ -18,8 +18,12 @@ export type Waiter = Pick<StepContext, "client" | "log" | "progress" | "run" | "
 /** `created`: Unix nanoseconds; the same for all who waited. */
 export type Made = { readonly tree: Tree; readonly created: bigint };
 
-/** What is to be done; `record`: what makes it last, while those who wait go on already. */
+/**
+ * What is to be done; `record`: what makes it last, while those who wait go on already. `lent`: what it is done with is
+ * its own client's (blobs of a folder); when that fails, whoever else waits has his own way tried.
+ */
 export type Task = {
+  readonly lent?: boolean;
   perform(context: StepContext): Promise<Made>;
   record?(made: Made): Promise<void>;
 };
@@ -32,8 +36,11 @@ export type Works = {
   join(key: string | undefined, waiter: Waiter, task: Task): Promise<Result>;
 };
 
+/** In the order in which they came. */
+type Waiters = Map<Waiter, Task>;
+
 type Work = {
-  readonly waiters: Set<Waiter>;
+  readonly waiters: Waiters;
   readonly stop: AbortController;
   readonly told: Told;
   result: Promise<Made>;
@@ -48,7 +55,7 @@ export function openWorks(leases: Leases): Works {
       waiter.signal.throwIfAborted();
       const known = key === undefined ? undefined : works.get(key);
       const work = known ?? begin(key, waiter, task);
-      if (known !== undefined) welcome(work, waiter);
+      if (known !== undefined) welcome(work, waiter, task);
       const leave = waitFor(work, waiter);
       try {
         return { made: await leave.result, recorded: work.recorded };
@@ -61,11 +68,11 @@ export function openWorks(leases: Leases): Works {
   function begin(key: string | undefined, first: Waiter, task: Task): Work {
     const stop = new AbortController();
     const lease = leases.open();
-    const work: Work = { waiters: new Set([first]), stop, told: openTold(), result: undefined as never, recorded: undefined as never };
+    const work: Work = { waiters: new Map([[first, task]]), stop, told: openTold(), result: undefined as never, recorded: undefined as never };
     const forget = () => void (key !== undefined && works.get(key) === work && works.delete(key));
     stop.signal.addEventListener("abort", forget);
     if (key !== undefined) works.set(key, work);
-    work.result = perform(work, first, lease, task);
+    work.result = perform(work, first, lease);
     work.recorded = work.result
       .then((made) => task.record?.(made))
       .finally(() => {
@@ -77,31 +84,33 @@ export function openWorks(leases: Leases): Works {
   }
 }
 
-async function perform(work: Work, { run, entitlements, debugOnFail }: Waiter, lease: Lease, task: Task): Promise<Made> {
-  const made = await task.perform({
+async function perform(work: Work, { run, entitlements, debugOnFail }: Waiter, lease: Lease): Promise<Made> {
+  const { waiters, told, stop } = work;
+  const context: StepContext = {
     lease,
     run,
     entitlements,
     ...(debugOnFail !== undefined && { debugOnFail }),
-    client: clientOf(work.waiters),
-    signal: work.stop.signal,
+    client: clientOf(waiters),
+    signal: stop.signal,
     log: (stream, data) => {
-      work.told.log(stream, data);
-      const waits = [...work.waiters].flatMap((waiter) => waiter.log(stream, data) ?? []);
+      told.log(stream, data);
+      const waits = [...waiters.keys()].flatMap((waiter) => waiter.log(stream, data) ?? []);
       return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
     },
     progress: (status) => {
-      work.told.progress(status);
-      for (const waiter of work.waiters) waiter.progress(status);
+      told.progress(status);
+      for (const waiter of waiters.keys()) waiter.progress(status);
     },
-  });
-  for (const waiter of work.waiters) waiter.keep(made);
+  };
+  const made = await inTurn(waiters, ([, task]) => task.lent === true, ([, task]) => task.perform(context));
+  for (const waiter of waiters.keys()) waiter.keep(made);
   return made;
 }
 
 /** One that came later: what was told so far, and what is there already. */
-function welcome(work: Work, waiter: Waiter): void {
-  work.waiters.add(waiter);
+function welcome(work: Work, waiter: Waiter, task: Task): void {
+  work.waiters.set(waiter, task);
   work.told.replay(waiter);
   // Done, and being recorded: nobody will tell this one.
   void work.result.then((made) => work.waiters.has(waiter) && waiter.keep(made)).catch(() => undefined);
@@ -128,30 +137,40 @@ function waitFor(work: Work, waiter: Waiter): Disposable & { readonly result: Pr
   };
 }
 
-/** Answers are one client's of those who wait: when it goes away before it has answered, another one is asked. */
-function clientOf(waiters: ReadonlySet<Waiter>): BuildClient {
-  const one = (): Waiter => {
-    const [first] = waiters;
-    if (first === undefined) throw fail("cancelled", "nobody waits for this step any more");
-    return first;
+/** Answers are one client's of those who wait: when it cannot answer, as when it goes away, another one is asked. */
+function clientOf(waiters: Waiters): BuildClient {
+  const one = (): BuildClient => {
+    const [first] = waiters.keys();
+    if (first === undefined) throw nobody();
+    return first.client;
   };
-  const ask = async <T>(question: (client: BuildClient) => Promise<T>): Promise<T> => {
-    for (;;) {
-      const first = one();
-      try {
-        return await question(first.client);
-      } catch (error) {
-        if (waiters.has(first)) throw error;
-      }
-    }
-  };
+  const ask = <T>(question: (client: BuildClient) => Promise<T>): Promise<T> => inTurn(waiters, () => true, ([{ client }]) => question(client));
   return {
     files: (...args) => ask((client) => client.files(...args)),
     secret: (...args) => ask((client) => client.secret(...args)),
     ssh: (...args) => ask((client) => client.ssh(...args)),
     credentials: (...args) => ask((client) => client.credentials(...args)),
     // Streams, which are there once.
-    receive: async (...args) => await one().client.receive(...args),
-    debug: async (shell) => await one().client.debug?.(shell),
+    receive: async (...args) => await one().receive(...args),
+    debug: async (shell) => await one().debug?.(shell),
   };
+}
+
+const nobody = () => fail("cancelled", "nobody waits for this step any more");
+
+/** The first who waits; where `others` may, one after another until one has done it. That a client is gone is often told by a failure first. */
+async function inTurn<T>(waiters: Waiters, others: (one: [Waiter, Task]) => boolean, work: (one: [Waiter, Task]) => Promise<T>): Promise<T> {
+  const asked = new Set<Waiter>();
+  let failure: unknown;
+  for (;;) {
+    const next = [...waiters].find(([waiter]) => !asked.has(waiter));
+    if (next === undefined) throw failure ?? nobody();
+    asked.add(next[0]);
+    try {
+      return await work(next);
+    } catch (error) {
+      if (!others(next)) throw error;
+      failure = error;
+    }
+  }
 }
