@@ -28,20 +28,23 @@ export type MadeTree = TreePart & { readonly files: Files };
 /** What each file is, by its path. */
 export type Files = ReadonlyMap<string, string>;
 
+type Making = { readonly folder: string; readonly older: MadeTree | undefined; readonly signal: AbortSignal };
+
 /** `entries`: the first is the part itself, a directory comes before what is in it. */
-export async function makeTree(kernel: Kernel, pool: FilePool, entries: readonly SourceEntry[], { folder, older }: { folder: string; older: MadeTree | undefined }): Promise<MadeTree> {
+export async function makeTree(kernel: Kernel, pool: FilePool, entries: readonly SourceEntry[], { folder, older, signal }: Making): Promise<MadeTree> {
   const type = entries[0]!.type === "directory" ? "directory" : "file";
   const named = entries.map((entry) => ({ ...entry, path: entry.path || (type === "directory" ? "." : ONLY) }));
   const files = describe(named);
   const made: MadeTree = { from: { kind: "folder", path: folder }, subpath: type === "directory" ? "" : ONLY, type, files };
   const same = older === undefined ? [] : [...files].filter(([path, what]) => older.files.get(path) === what).map(([path]) => path);
   try {
-    await write(kernel, pool, named, { folder, ...(older === undefined || same.length === 0 ? {} : { links: { from: older.from.path, paths: same } }) });
+    await write(kernel, pool, named, { folder, signal, ...(older === undefined || same.length === 0 ? {} : { links: { from: older.from.path, paths: same } }) });
   } catch (error) {
+    if (signal.aborted) throw signal.reason;
     if (same.length === 0) throw error;
     // Not every file can have so many names.
     await kernel.perform(removeFolderProgram(dirname(folder), basename(folder)));
-    await write(kernel, pool, named, { folder });
+    await write(kernel, pool, named, { folder, signal });
   }
   return made;
 }
@@ -56,11 +59,11 @@ function describe(entries: readonly SourceEntry[]): Files {
 
 type Links = { readonly from: string; readonly paths: readonly string[] };
 
-async function write(kernel: Kernel, pool: FilePool, entries: readonly SourceEntry[], { folder, links }: { folder: string; links?: Links }): Promise<void> {
+async function write(kernel: Kernel, pool: FilePool, entries: readonly SourceEntry[], { folder, links, signal }: { folder: string; links?: Links; signal: AbortSignal }): Promise<void> {
   const linked = new Set(links?.paths);
   const slots = poolSlots(pool, entries.filter(({ path }) => !linked.has(path)));
   await kernel.perform([{ op: "mkdirAll", slot: 0, path: folder, mode: 0o755 }]);
-  await using program = await kernel.stream({ long: true });
+  await using program = await kernel.stream({ long: true, signal });
   // Before the program has mounts of its own: names are given within one.
   const both = links === undefined ? [] : [openFolder(OLD, links.from), openFolder(OWN, folder)];
   await program.push([...both, ...[...slots].map(([path, slot]) => openFolder(slot, path)), ...enterFolder(folder)]);

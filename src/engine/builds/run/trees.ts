@@ -26,7 +26,17 @@ type TreesParts = { readonly kernel: Kernel; readonly pool: FilePool; readonly h
 const KEPT = 4;
 const KEPT_MS = 300_000;
 
-type Part = { readonly key: string; readonly folder: string; readonly source: string; readonly made: Promise<MadeTree>; done: MadeTree | undefined; users: number; forget: NodeJS.Timeout | undefined };
+type Part = {
+  readonly key: string;
+  readonly folder: string;
+  readonly source: string;
+  readonly made: Promise<MadeTree>;
+  /** Ends the making. */
+  readonly stop: AbortController;
+  done: MadeTree | undefined;
+  users: number;
+  forget: NodeJS.Timeout | undefined;
+};
 
 export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
   /** Those used last come last. */
@@ -36,9 +46,10 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
   const swept = removeTree(kernel, folder).then(() => mkdir(`${folder}/empty`, { recursive: true, mode: 0o755 }));
   swept.catch(() => {});
 
-  /** Not given up when who asked first goes away: others may wait for it. */
-  async function make(tree: FileTree, source: string, to: string): Promise<MadeTree> {
+  /** Not given up when who asked first goes away, but when nobody waits any more. */
+  async function make(tree: FileTree, source: string, { to, signal }: { to: string; signal: AbortSignal }): Promise<MadeTree> {
     await swept;
+    signal.throwIfAborted();
     using _ = hold(tree);
     const files = fileSource({ pool }, tree);
     const found = await files.find(source);
@@ -48,7 +59,7 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
     const older = [...parts.values()].findLast((part) => part.source === source && part.done !== undefined);
     if (older !== undefined) older.users += 1;
     try {
-      return await makeTree(kernel, pool, entries, { folder: to, older: older?.done });
+      return await makeTree(kernel, pool, entries, { folder: to, older: older?.done, signal });
     } finally {
       if (older !== undefined) release(older);
     }
@@ -57,14 +68,17 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
   function begin(tree: FileTree, source: string, key: string): Part {
     // A name is used once: what is being removed is not what is being made.
     const to = `${folder}/${++count}`;
-    const part: Part = { key, folder: to, source, made: make(tree, source, to), done: undefined, users: 0, forget: undefined };
-    part.made.then((made) => (part.done = made), () => {});
+    const stop = new AbortController();
+    const made = make(tree, source, { to, signal: stop.signal });
+    const part: Part = { key, folder: to, source, made, stop, done: undefined, users: 0, forget: undefined };
+    part.made.then((made) => (part.done = made), () => parts.get(key) === part && parts.delete(key));
     return part;
   }
 
   async function drop(part: Part): Promise<void> {
     if (parts.get(part.key) === part) parts.delete(part.key);
     clearTimeout(part.forget);
+    part.stop.abort(fail("cancelled", "nobody waits for this context any more"));
     await part.made.catch(() => {});
     await removeTree(kernel, part.folder).catch(() => {});
   }
@@ -72,6 +86,7 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
   function release(part: Part): void {
     part.users -= 1;
     if (part.users > 0) return;
+    if (part.done === undefined) return void drop(part);
     clearTimeout(part.forget);
     part.forget = setTimeout(() => void drop(part), KEPT_MS).unref();
     const unused = [...parts.values()].filter(({ users }) => users === 0);
@@ -87,12 +102,10 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
       part.users += 1;
       clearTimeout(part.forget);
       try {
-        const made = await part.made;
-        signal.throwIfAborted();
+        const made = await unless(signal, part.made);
         return { from: made.from, subpath: made.subpath, type: made.type, [Symbol.dispose]: () => release(part) };
       } catch (error) {
         release(part);
-        if (!signal.aborted) void drop(part);
         throw error;
       }
     },
@@ -101,6 +114,19 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
       return `${folder}/empty`;
     },
   };
+}
+
+/** What it resolves to, or the signal's reason as soon as that fires. */
+async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 function removeTree(kernel: Kernel, path: string): Promise<unknown> {
