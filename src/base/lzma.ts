@@ -66,8 +66,8 @@ export function openLzma(dictionarySize: number): LzmaDecoder {
   function decode(packed: Uint8Array, count: number): boolean {
     if (packed.length < 5 || packed[0] !== 0) return false;
     input = packed;
-    range = 0xffffffff;
-    code = ((packed[1]! << 24) | (packed[2]! << 16) | (packed[3]! << 8) | packed[4]!) >>> 0;
+    range = -1;
+    code = (packed[1]! << 24) | (packed[2]! << 16) | (packed[3]! << 8) | packed[4]!;
     at = 5;
     let left = count;
     while (left > 0) {
@@ -88,28 +88,29 @@ export function openLzma(dictionarySize: number): LzmaDecoder {
       }
       left -= length;
     }
-    if (range < TOP) normalize();
+    if (range >>> 0 < TOP) normalize();
     return code === 0 && at === input.length;
   }
 
   function normalize(): void {
-    range = (range << 8) >>> 0;
-    code = ((code << 8) | (input[at++] ?? 0)) >>> 0;
+    range <<= 8;
+    code = (code << 8) | input[at++]!;
   }
 
+  /** `range` and `code` are unsigned numbers of 32 bits, kept as signed ones: those are no objects to V8. */
   function bit(place: number): number {
     const probability = probs[place]!;
-    const bound = (range >>> 11) * probability;
-    if (code < bound) {
+    const bound = Math.imul(range >>> 11, probability);
+    if (code >>> 0 < bound >>> 0) {
       range = bound;
       probs[place] = probability + ((2048 - probability) >>> 5);
-      if (range < TOP) normalize();
+      if (range >>> 0 < TOP) normalize();
       return 0;
     }
-    range -= bound;
-    code -= bound;
+    range = (range - bound) | 0;
+    code = (code - bound) | 0;
     probs[place] = probability - (probability >>> 5);
-    if (range < TOP) normalize();
+    if (range >>> 0 < TOP) normalize();
     return 1;
   }
 
@@ -117,8 +118,8 @@ export function openLzma(dictionarySize: number): LzmaDecoder {
     let value = 0;
     for (let one = 0; one < count; one++) {
       range >>>= 1;
-      const set = code >= range ? 1 : 0;
-      if (set === 1) code -= range;
+      const set = code >>> 0 >= range ? 1 : 0;
+      if (set === 1) code = (code - range) | 0;
       value = (value << 1) | set;
       if (range < TOP) normalize();
     }
@@ -126,9 +127,33 @@ export function openLzma(dictionarySize: number): LzmaDecoder {
   }
 
   function tree(place: number, bits: number): number {
-    let symbol = 1;
-    for (let one = 0; one < bits; one++) symbol = (symbol << 1) | bit(place + symbol);
-    return symbol - (1 << bits);
+    return descend(place, 1, 1 << bits) - (1 << bits);
+  }
+
+  /** As many times `bit` as it takes, which is most of the work there is: with what it needs at hand. */
+  function descend(place: number, from: number, end: number): number {
+    let [symbol, r, c] = [from, range, code];
+    const table = probs;
+    while (symbol < end) {
+      const probability = table[place + symbol]!;
+      const bound = Math.imul(r >>> 11, probability);
+      if (c >>> 0 < bound >>> 0) {
+        r = bound;
+        table[place + symbol] = probability + ((2048 - probability) >>> 5);
+        symbol <<= 1;
+      } else {
+        r = (r - bound) | 0;
+        c = (c - bound) | 0;
+        table[place + symbol] = probability - (probability >>> 5);
+        symbol = (symbol << 1) | 1;
+      }
+      if (r >>> 0 >= TOP) continue;
+      r <<= 8;
+      c = (c << 8) | input[at++]!;
+    }
+    range = r;
+    code = c;
+    return symbol;
   }
 
   function reverseTree(place: number, bits: number): number {
@@ -157,8 +182,7 @@ export function openLzma(dictionarySize: number): LzmaDecoder {
         if (expected !== set) break;
       } while (symbol < 0x100);
     }
-    while (symbol < 0x100) symbol = (symbol << 1) | bit(place + symbol);
-    return symbol & 0xff;
+    return descend(place, symbol, 0x100) & 0xff;
   }
 
   /** Its length; where it is, is rep0. -1: none that is possible. */

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { constants, gzipSync, zstdCompressSync } from "node:zlib";
-import { Failure } from "./errors.ts";
+import { bzip2, xz } from "../../test/fixtures/compressed.ts";
+import { Failure, fail } from "./errors.ts";
 import { release } from "./memory.ts";
 import { atMost, collect, CHUNK, decompress, detectCompression, gather, peek, tap } from "./streams.ts";
 
@@ -102,11 +105,31 @@ test("what is not compressed passes", async () => {
   assert.equal((await inflate(Buffer.alloc(0))).length, 0);
 });
 
-for (const [name, head] of [["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]], ["bzip2", [0x42, 0x5a, 0x68, 0x39]]] as const) {
-  test(`${name} is refused by name`, async () => {
-    await assert.rejects(decompress([Buffer.from([...head, ...Buffer.alloc(50)])], { what: "it", limit: 100 }), refused(new RegExp(`compressed with ${name}`)));
+for (const [name, packed] of [["xz", xz], ["bzip2", bzip2]] as const) {
+  test(`${name}: read, bounded, refused when damaged`, async () => {
+    assert.equal((await inflate(packed)).toString(), "x\n");
+    await assert.rejects(inflate(packed.subarray(0, -6)), refused(new RegExp(`read it: it is no valid ${name} stream`)));
+    const beyond = await decompress([packed], { what: "it", limit: 1 });
+    await assert.rejects(Array.fromAsync(beyond.stream), refused(/more than the limit/));
+    const many = Array.from({ length: 20 }, () => inflate(packed));
+    assert.deepEqual((await Promise.all(many)).map(String), many.map(() => "x\n"));
   });
 }
+
+test("xz is decoded on another thread: this one goes on meanwhile", { skip: spawnSync("xz", ["--version"]).status === 0 ? false : "there is no xz" }, async () => {
+  const packed = execFileSync("xz", ["-1", "-c"], { input: Buffer.concat(Array.from({ length: 8 }, (_, at) => randomBytes(2 ** 18).fill(at, 0, 2 ** 17))), maxBuffer: 2 ** 24 });
+  const used = process.cpuUsage();
+  const threads = process.threadCpuUsage();
+  assert.equal((await inflate(packed)).length, 2 ** 21);
+  const [all, own] = [process.cpuUsage(used), process.threadCpuUsage(threads)];
+  assert.ok(own.user < all.user / 2, `${own.user} of ${all.user}`);
+  const broken = async function* () {
+    yield packed.subarray(0, 2 ** 19);
+    throw fail("unavailable", "the source broke");
+  };
+  const { stream } = await decompress(broken(), { what: "it", limit: LIMIT });
+  await assert.rejects(Array.fromAsync(stream), { kind: "unavailable", message: "the source broke" });
+});
 
 test("compression is told even when the first bytes come one by one", async () => {
   assert.equal((await decompress(pieces(formats.gzip, 1), { what: "it", limit: LIMIT })).compression, "gzip");

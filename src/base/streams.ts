@@ -72,16 +72,12 @@ export function detectCompression(head: Uint8Array): Compression {
 const isSkippableFrame = (head: Uint8Array): boolean =>
   head.length >= 8 && (head[0]! & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
 
-/**
- * The first chunk of a stream (of at least 8 bytes, if it has them), and the stream with that chunk still in it. Whoever
- * does not read the stream must `end` it.
- */
-export async function peek(source: ByteSource): Promise<{ head: Buffer; stream: AsyncIterable<Uint8Array>; end(): Promise<unknown> }> {
+/** The first chunk of a stream (of at least 8 bytes, if it has them), and the stream with that chunk still in it. */
+export async function peek(source: ByteSource): Promise<{ head: Buffer; stream: AsyncIterable<Uint8Array> }> {
   const chunks = gather(source, CHUNK / 4);
   const first = await chunks.next();
   const head = first.done === true ? Buffer.alloc(0) : first.value;
-  // A generator that was never begun does not end its source; this one was.
-  return { head, stream: prepend(head, chunks), end: () => chunks.return(undefined) };
+  return { head, stream: prepend(head, chunks) };
 }
 
 async function* prepend(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
@@ -99,20 +95,21 @@ export type Decompressed = { readonly compression: Compression; readonly stream:
 export type DecompressOptions = { readonly what: string; readonly limit: number; readonly consume?: boolean };
 
 /**
- * Decompresses gzip and zstd, and passes on what is neither. Decompression happens on other threads, in chunks of 1 MiB.
- * The stream must be read from at once: until then nobody ends the source.
- * @throws invalid for xz and bzip2, which Gantry does not read; and from the stream, for what is corrupt, cut short,
- *   followed by anything but zero bytes, or longer than `limit` when decompressed.
+ * Decompresses gzip, zstd, xz and bzip2, and passes on what is none of them. Decompression happens on other threads, in
+ * chunks of 1 MiB or two. The stream must be read from at once: until then nobody ends the source.
+ * @throws invalid, from the stream, for what is corrupt, cut short, followed by anything but zero bytes, or longer than
+ *   `limit` when decompressed.
  */
 export async function decompress(source: ByteSource, options: DecompressOptions): Promise<Decompressed> {
-  const { head, stream, end } = await peek(source);
+  const { head, stream } = await peek(source);
   const compression = detectCompression(head);
-  if (compression === "xz" || compression === "bzip2") {
-    await end();
-    throw fail("invalid", `read ${options.what}: it is compressed with ${compression}; only gzip, zstd and none are read`);
-  }
-  const plain = compression === "none" ? stream : inflate(stream, compression, options);
-  return { compression, stream: tap(plain, atMost(options.limit, options.what)) };
+  return { compression, stream: tap(await plainOf(stream, compression, options), atMost(options.limit, options.what)) };
+}
+
+async function plainOf(stream: AsyncIterable<Uint8Array>, compression: Compression, options: DecompressOptions): Promise<AsyncIterable<Uint8Array>> {
+  if (compression === "none") return stream;
+  if (compression === "gzip" || compression === "zstd") return inflate(stream, compression, options);
+  return (await import("./decoder.ts")).decode(compression, stream, options.what);
 }
 
 function inflater(compression: Inflate): Transform & { bytesWritten: number } {

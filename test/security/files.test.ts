@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { bzip2, xz } from "../fixtures/compressed.ts";
+import { bzip2Archive, xzArchive } from "../fixtures/compressed.ts";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { root } from "../e2e/harness/engine.ts";
 import { tar, type Entry } from "../fixtures/tar.ts";
@@ -84,12 +84,11 @@ attack("CP-04 what is compressed is not given to programs of the container", asy
   const image = await evil(programs.flatMap((name) => ["usr/local/sbin", "usr/bin", "sbin"].map((folder): Entry => ({ path: `${folder}/${name}`, data: trojan, mode: 0o755 }))));
   const id = await started(scene, image, "sh", "-c", "touch /ready; exec sleep 100000");
   const plain = tar([{ path: "arrived", data: "x" }]);
-  for (const [name, body, status] of [["gzip", gzipSync(plain), 200], ["zstd", zstdCompressSync(plain), 200], ["bzip2", bzip2, 400], ["xz", xz, 400]] as const) {
+  for (const [name, body, status] of [["gzip", gzipSync(plain), 200], ["zstd", zstdCompressSync(plain), 200], ["bzip2", bzip2Archive, 200], ["xz", xzArchive, 200]] as const) {
     const answer = await call(engine, "PUT", archive(id, "/tmp"), { body });
     assert.equal(answer.status, status, `${name}: ${answer.body}`);
-    if (status === 400) assert.match(String(answer.body), new RegExp(`it is compressed with ${name}; only gzip, zstd and none are read`));
   }
-  assert.equal((await call(engine, "GET", archive(id, "/tmp/arrived"))).status, 200);
+  for (const name of ["arrived", "packed"]) assert.equal((await call(engine, "GET", archive(id, `/tmp/${name}`))).status, 200, name);
   assert.equal((await call(engine, "HEAD", archive(id, "/owned"))).status, 404);
 });
 

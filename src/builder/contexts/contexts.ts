@@ -7,7 +7,6 @@
  */
 import type { Kernel } from "#linux/linux.ts";
 import type { Digest } from "#spec/digest.ts";
-import type { Expand } from "../sandbox/expand.ts";
 import type { FileEntry, FilePool, FileTree } from "../tree.ts";
 
 export { openContexts } from "./open-contexts.ts";
@@ -58,8 +57,6 @@ export type ContextsParts = {
   /** Bytes that the pool may have; what is held may be more. */
   readonly limit?: number;
   readonly kernel: Pick<Kernel, "perform">;
-  /** What reads xz and bzip2; without it they are refused. */
-  readonly expand?: Expand;
   /** Of this start of the machine: the kernel's boot id, unless a test says otherwise. */
   readonly boot?: string;
 };

@@ -19,7 +19,7 @@ const IN_MEMORY = 300_000;
 const ROOM = 0.8;
 const MORE = 0.1;
 
-export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }: ContextsParts): Promise<Contexts> {
+export async function openContexts({ root, kernel, limit = LIMIT, boot }: ContextsParts): Promise<Contexts> {
   await mkdir(root, { recursive: true, mode: 0o710 });
   const sync = async () => void (await kernel.perform([{ op: "open", slot: 1, path: root }, { op: "syncfs", slot: 1 }], { long: true }));
   const pool = await openPool({ folder: `${root}/pool`, sync, boot: boot ?? (await bootId()) });
@@ -45,8 +45,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot, expand }
     pool,
     async fromArchive(archive, options) {
       await using writer = pool.writer();
-      const bytes = expand?.(archive, { what: "the context", signal: options.signal }) ?? archive;
-      return handOut(await takeArchive(writer, bytes, { ...options, large }));
+      return handOut(await takeArchive(writer, archive, { ...options, large }));
     },
     async fromFile(name, bytes, { signal, mode = 0o600, mtime = nowNanos() }) {
       checkPath(name);

@@ -111,7 +111,7 @@ async function copyMatches(acting: Acting, action: CopyAction, { source, from, m
   let plan = emptyPlan();
   let ground = groundOf(acting);
   for (const match of matches) {
-    const archive = action.unpack ? await findArchive(acting.parts, source, match, acting.signal) : undefined;
+    const archive = action.unpack ? await findArchive(source, match) : undefined;
     if (archive === undefined) {
       const target = await prepareDestination(plan, ground, action.destination, rules);
       await planMatch(plan, ground, match, target, rules);

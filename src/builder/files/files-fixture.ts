@@ -13,7 +13,6 @@ import { viewRoot } from "#runtime/rootfs.ts";
 import { openContexts } from "../contexts/open-contexts.ts";
 import type { Contexts } from "../contexts/contexts.ts";
 import type { CopyAction, FileAction } from "../graph.ts";
-import { openExpand } from "../sandbox/expand.ts";
 import type { StepContext } from "../solve/solve.ts";
 import type { FileTree, LayerTree, Tree } from "../tree.ts";
 import { type Files, openFiles } from "./files.ts";
@@ -47,7 +46,7 @@ export async function openWorld(t: TestContext, driver: "overlay" | "vfs" = "ove
   const place = { host: await readHostFacts(), staging: core.root };
   const tasks = { openRoot: (root: Parameters<typeof viewRoot>[0], slot: number) => viewRoot(root, slot, place), enterView: (view: Parameters<typeof enterView>[0]) => enterView(view, place) };
   const contexts = await openContexts({ root: `${core.root}/build`, kernel });
-  const files = openFiles({ kernel, core, tasks, pool: contexts.pool, expand: openExpand() });
+  const files = openFiles({ kernel, core, tasks, pool: contexts.pool });
   const lease = cleanup(t).use(core.leases.open());
   const { signal } = new AbortController();
   const context = { lease, signal } as StepContext;

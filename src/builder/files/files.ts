@@ -17,7 +17,6 @@ import type { Lease } from "#core/leases/leases.ts";
 import type { Mounts } from "#core/snapshots/snapshots.ts";
 import type { Tasks } from "#core/tasks/tasks.ts";
 import type { Kernel } from "#linux/linux.ts";
-import type { Expand } from "../sandbox/expand.ts";
 import type { Performers } from "../solve/solve.ts";
 import type { FilePool, LayerTree } from "../tree.ts";
 
@@ -47,8 +46,6 @@ export type FilesParts = {
   readonly core: Pick<Core, "root" | "content" | "snapshots" | "layers">;
   readonly tasks: Pick<Tasks, "openRoot" | "enterView">;
   readonly pool: FilePool;
-  /** What reads xz and bzip2, where ADD unpacks. */
-  readonly expand?: Expand;
 };
 
 export { openDrafts } from "./drafts.ts";

@@ -12,12 +12,11 @@ import type { Match } from "./select.ts";
 import type { Source, SourceEntry } from "./source.ts";
 
 /** The file that is to be unpacked: it is one, and begins as an archive does, compressed or not. */
-export async function findArchive({ expand }: FilesParts, source: Source, { entries }: Match, signal: AbortSignal): Promise<SourceEntry | undefined> {
+export async function findArchive(source: Source, { entries }: Match): Promise<SourceEntry | undefined> {
   // A download is a tree of one file.
   const file = entries.length === 2 && entries[0]!.type === "directory" && source.kind === "files" ? entries[1]! : entries[0];
   if (file?.type !== "file" || file.size === 0) return undefined;
-  const bytes = expand?.(source.read(file), { what: file.path, signal }) ?? source.read(file);
-  return (await isArchive(bytes)) ? file : undefined;
+  return (await isArchive(source.read(file))) ? file : undefined;
 }
 
 async function isArchive(bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
@@ -41,8 +40,8 @@ export type Unpacking = {
   readonly signal: AbortSignal;
 };
 
-export async function unpack({ kernel, tasks, expand }: FilesParts, bytes: AsyncIterable<Uint8Array>, { mounts, destination, owner, what, signal }: Unpacking): Promise<void> {
+export async function unpack({ kernel, tasks }: FilesParts, bytes: AsyncIterable<Uint8Array>, { mounts, destination, owner, what, signal }: Unpacking): Promise<void> {
   const view = tasks.enterView({ root: { kind: "snapshot", mounts }, mounts: [] });
   const enter = destination === "" ? view : [...view, ...enterFolder(`/${destination}`)];
-  await fillTree(kernel, expand?.(bytes, { what, signal }) ?? bytes, { enter, what, signal, plan: { root: true, ...(owner !== undefined && { owner }) } });
+  await fillTree(kernel, bytes, { enter, what, signal, plan: { root: true, ...(owner !== undefined && { owner }) } });
 }

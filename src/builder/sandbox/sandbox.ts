@@ -1,5 +1,5 @@
 /**
- * Runs a program of the host (git, ssh, xz) on behalf of a build: as nobody, in pid, ipc and mount namespaces of its own, with
+ * Runs a program of the host (git, ssh) on behalf of a build: as nobody, in pid, ipc and mount namespaces of its own, with
  * no capabilities and the default seccomp filter; it sees the host's tree read-only and the host's network, and writes only
  * below /tmp, which is a folder of the data root. None of the engine's environment, none of its descriptors.
  *
@@ -45,10 +45,6 @@ export type SandboxCommand = {
   readonly signal: AbortSignal;
   /** Told of what it says while it runs. */
   readonly log?: (bytes: Uint8Array) => void;
-  /** Its standard input; none without. */
-  readonly stdin?: AsyncIterable<Uint8Array>;
-  /** Takes its output instead of `stdout`; the bytes are good until it resolves. It waits meanwhile. */
-  readonly take?: (bytes: Buffer) => Promise<void>;
 };
 
 export type SandboxResult = { readonly code: number; readonly stdout: Buffer; readonly stderr: Buffer };
@@ -93,7 +89,7 @@ async function runTask(tasks: SandboxParts["tasks"], folder: string, command: Sa
   signal.throwIfAborted();
   const id = randomBytes(32).toString("hex");
   const spec = specOf(id, `${folder}/tmp`, await realpath(RESOLV_CONF).catch(() => RESOLV_CONF), command);
-  const program = await tasks.plan({ id, spec, root: { type: "bind", source: "/", readOnly: true }, stdin: { open: command.stdin !== undefined, once: command.stdin !== undefined }, folder: { path: folder, files: {} }, tied: true });
+  const program = await tasks.plan({ id, spec, root: { type: "bind", source: "/", readOnly: true }, stdin: { open: false, once: false }, folder: { path: folder, files: {} }, tied: true });
   const { promise: ended, resolve, reject } = Promise.withResolvers<number>();
   ended.catch(() => undefined);
   const task = await tasks.create(id, program, (event: ShimEvent) => {
@@ -102,7 +98,7 @@ async function runTask(tasks: SandboxParts["tasks"], folder: string, command: Sa
   });
   let started = false;
   try {
-    const { stream } = await task.shim.attach(CONTAINER, { stdin: command.stdin !== undefined, stdout: true, stderr: true });
+    const { stream } = await task.shim.attach(CONTAINER, { stdin: false, stdout: true, stderr: true });
     const output = gatherOutput(stream, command);
     output.catch(() => undefined);
     await task.shim.start();
@@ -110,13 +106,10 @@ async function runTask(tasks: SandboxParts["tasks"], folder: string, command: Sa
     const kill = () => void task.shim.signal(CONTAINER, SIGKILL).catch(() => undefined);
     signal.addEventListener("abort", kill, { once: true });
     if (signal.aborted) kill();
-    const fed = feed(stream, command.stdin).then(() => undefined, (error: unknown) => (kill(), error));
     try {
       const code = await ended;
       const said = await output;
       stream.destroy();
-      const problem = await fed;
-      if (problem !== undefined) throw problem;
       signal.throwIfAborted();
       return { code, ...said };
     } finally {
@@ -172,39 +165,13 @@ function specOf(id: string, tmp: string, names: string, { script, args, env }: S
   };
 }
 
-/** Ends early, without a failure, when the program reads no more. */
-async function feed(stream: Duplex, source: AsyncIterable<Uint8Array> | undefined): Promise<void> {
-  if (source === undefined) return;
-  stream.on("error", () => undefined);
-  for await (const chunk of source) {
-    if (stream.destroyed || !stream.writable) return;
-    if (!stream.write(chunk)) await roomOrEnd(stream);
-  }
-  stream.end();
-}
-
-function roomOrEnd(stream: Duplex): Promise<void> {
-  const events = ["drain", "close", "error"] as const;
-  return new Promise((resolve) => {
-    const done = () => {
-      for (const event of events) stream.off(event, done);
-      resolve();
-    };
-    for (const event of events) stream.on(event, done);
-  });
-}
-
-async function gatherOutput(stream: Duplex, { log, take }: SandboxCommand): Promise<{ stdout: Buffer; stderr: Buffer }> {
+async function gatherOutput(stream: Duplex, { log }: SandboxCommand): Promise<{ stdout: Buffer; stderr: Buffer }> {
   const kept = { 1: [] as Buffer[], 2: [] as Buffer[] };
   const length = { 1: 0, 2: 0 };
   const framesOf = frames();
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     for (const { which, bytes } of framesOf(chunk)) {
       if (which === 2) log?.(bytes);
-      if (which === 1 && take !== undefined) {
-        await take(bytes);
-        continue;
-      }
       if (length[which] + bytes.length > MAX_OUTPUT) continue;
       length[which] += bytes.length;
       kept[which].push(Buffer.from(bytes));

@@ -221,8 +221,8 @@ test("GZ-03 other formats and corrupt ones end at once", async (t) => {
   const zstd = zstdCompressSync(Buffer.from(randomText(400_000)));
   const looping = Buffer.concat([Buffer.from("fd377a585a000004e6d6b446", "hex"), Buffer.alloc(64, 0xff)]);
   const cases: [string, Buffer, RegExp][] = [
-    ["xz", looping, /compressed with xz; only gzip, zstd and none/],
-    ["bzip2", Buffer.from("BZh91AY&SY corrupt"), /compressed with bzip2/],
+    ["xz", looping, /no valid xz stream/],
+    ["bzip2", Buffer.from("BZh91AY&SY corrupt"), /no valid bzip2 stream/],
     ["a zstd stream with a damaged block", Buffer.from(zstd).fill(0xff, 1000, 1100), /zstd|damaged|checksum/],
     ["a zstd stream of skippable frames", Buffer.concat(Array.from({ length: 1000 }, () => Buffer.from("502a4d1800000000", "hex"))), /diff ID|zstd|cut short/],
     ["a skippable frame that claims 4 GiB", Buffer.from("502a4d18ffffffff00000000", "hex"), /damaged|cut short|zstd/],

@@ -1,7 +1,7 @@
 /** `docker import`: the archive of a root file system becomes an image of one layer, kept as it came. */
 import { formatTime, nowNanos } from "#base/clock.ts";
 import { hasher } from "#base/digest.ts";
-import { type Compression, decompress, detectCompression, gather, tap } from "#base/streams.ts";
+import { type Compression, decompress, detectCompression, gather, peek, tap } from "#base/streams.ts";
 import type { Core } from "#core/core.ts";
 import { type Ahead, LAYER_LIMITS } from "#core/layers/layers.ts";
 import type { Lease } from "#core/leases/leases.ts";
@@ -18,7 +18,6 @@ import { imageEvent, nameImage, parseTarget } from "./names.ts";
 
 type ImportOptions = Parameters<Images["import"]>[1];
 
-const HEAD = 16;
 const ARCHIVE = { what: "the archive", limit: LAYER_LIMITS.bytes };
 const MEDIA_TYPES: Partial<Record<Compression, string>> = { none: MEDIA.ociLayer, gzip: MEDIA.ociLayerGzip, zstd: MEDIA.ociLayerZstd };
 
@@ -48,23 +47,21 @@ export async function importImage(parts: ImageParts & { documents: Documents }, 
 
 type Taken = { readonly descriptor: Descriptor; readonly diffId: Digest };
 
-/** Stores the bytes as they come, and unpacks them on the way, which tells what they are when decompressed. */
+/** Stores the bytes as they come (decompressed where no layer may be so compressed), and unpacks them on the way, which tells what they are when decompressed. */
 async function takeLayer(core: Core, lease: Lease, ahead: Ahead, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Taken> {
   const writer = await core.content.writer(lease);
   const layer = ahead.begin();
-  let head = Buffer.alloc(0);
   try {
-    for await (const chunk of gather(source)) {
+    const { head, stream } = await peek(source);
+    const mediaType = MEDIA_TYPES[detectCompression(head)];
+    for await (const chunk of gather(mediaType === undefined ? (await decompress(stream, ARCHIVE)).stream : stream)) {
       signal.throwIfAborted();
-      // Refuses what nobody will decompress before all of it came.
-      if (head.length === 0) await decompress([chunk], ARCHIVE);
-      if (head.length < HEAD) head = Buffer.concat([head, chunk.subarray(0, HEAD)]);
       await layer?.write(chunk);
       await writer.write(chunk);
     }
     const { digest, size } = await writer.commit();
     const diffId = (await layer?.end(digest)) ?? (await readDiffId(core, digest, signal));
-    return { descriptor: { mediaType: MEDIA_TYPES[detectCompression(head)] ?? MEDIA.ociLayer, digest, size }, diffId };
+    return { descriptor: { mediaType: mediaType ?? MEDIA.ociLayer, digest, size }, diffId };
   } catch (error) {
     layer?.abort();
     await writer.abort();
