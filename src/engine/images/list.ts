@@ -28,10 +28,13 @@ export async function listImages(parts: Parts, { filters, sharedSize, manifests 
   const all = await allRecords(parts);
   const test = compileFilters(parts, filters, all);
   const found = all.filter(test).toSorted((a, b) => compare(createdOf(b), createdOf(a)) || (a.id < b.id ? -1 : 1));
+  const named = compileNames(filters);
   const shared = sharedSize ? sharedSizes(parts.core.graph(), all) : undefined;
   const users = manifests ? parts.users.usedManifests() : undefined;
   return await Promise.all(found.map(async (record) => ({
     ...record,
+    repoTags: record.repoTags.filter(named),
+    repoDigests: record.repoDigests.filter(named),
     ...(shared && { sharedSize: shared[all.indexOf(record)]! }),
     ...(users && { manifests: await manifestsOf(parts, targetOf(parts.core, record), users) }),
   })));
@@ -78,17 +81,21 @@ function compileFilters({ core }: Parts, filters: Filters, all: readonly ImageRe
     const time = createdWhen(ref);
     tests.push((record) => createdOf(record) > time);
   }
-  const patterns = (filters.get("reference") ?? []).map(compilePattern);
-  return (record) => tests.every((test) => test(record)) && (patterns.length === 0 || patterns.some((pattern) => matchesReference(pattern, record)));
+  if (filters.get("reference")?.length) {
+    const named = compileNames(filters);
+    tests.push((record) => record.repoTags.some(named) || record.repoDigests.some(named));
+  }
+  return (record) => tests.every((test) => test(record));
 }
 
-/** A pattern is compared with the name people write, with and without its tag or digest. */
-function matchesReference(pattern: RegExp, record: ImageRecord): boolean {
-  return [...record.repoTags, ...record.repoDigests].some((name) => {
+/** A pattern is compared with the name people write, with and without its tag or digest. Of an image, names that match none are not told. */
+function compileNames(filters: Filters): (name: string) => boolean {
+  const patterns = (filters.get("reference") ?? []).map(compilePattern);
+  if (patterns.length === 0) return () => true;
+  return (name) => {
     const reference = tryReference(name);
-    if (reference === undefined) return false;
-    return pattern.test(familiar(reference)) || pattern.test(familiarRepository(reference));
-  });
+    return reference !== undefined && patterns.some((pattern) => pattern.test(familiar(reference)) || pattern.test(familiarRepository(reference)));
+  };
 }
 
 export const isUnnamed = (record: ImageRecord): boolean => record.repoTags.length === 0 && record.repoDigests.length === 0;
