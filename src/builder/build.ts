@@ -101,7 +101,8 @@ async function build(job: Job): Promise<BuildResult> {
   const planned = await plan();
   report(instructionsEvent(planned));
   for (const warning of planned.warnings) report({ kind: "warning", vertex: sha256(`${request.ref}\0${loading(request)}`), warning });
-  const violation = lintFailure(dockerfile, planned.warnings);
+  const check = request.buildArgs["BUILDKIT_DOCKERFILE_CHECK"];
+  const violation = lintFailure(dockerfile, planned.warnings, check === undefined ? {} : { check });
   if (violation !== undefined) throw violation;
   const { run, entitlements, debugOnFail = false } = request;
   const imports = (await parts.imports?.(request, { client, lease, signal, report })) ?? [];

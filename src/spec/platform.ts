@@ -8,19 +8,23 @@ export type Platform = {
   readonly "os.version"?: string;
 };
 
-/** "linux/arm64/v8", "linux/amd64", "arm64" (of Linux), "linux" (of this machine's architecture). @throws invalid */
+/** "linux/arm64/v8", "linux/amd64", "arm64" (of Linux), "linux" (of this machine's architecture). One word alone must be one we know. @throws invalid */
 export function parsePlatform(text: string, host: Platform = hostPlatform()): Platform {
   const parts = text.split("/");
-  if (parts.length > 3 || parts.some((part) => !/^[A-Za-z0-9_.-]+$/.test(part))) {
-    throw fail("invalid", `"${text}": invalid platform: expected os/architecture[/variant]`);
-  }
+  if (parts.some((part) => !/^[A-Za-z0-9_.-]+$/.test(part))) throw fail("invalid", `"${text}": invalid platform: expected os/architecture[/variant]`);
+  if (parts.length > 3) throw fail("invalid", `"${text}": cannot parse platform specifier: invalid argument`);
   const [first = "", second, third] = parts;
   if (second !== undefined) return normalizePlatform({ os: first, architecture: second, ...(third && { variant: third }) });
-  if (SYSTEMS.has(first.toLowerCase())) return normalizePlatform({ ...host, os: first });
+  const word = first.toLowerCase();
+  if (SYSTEMS.has(word)) return normalizePlatform({ ...host, os: first });
+  if (!MACHINES.has(word)) throw fail("invalid", `"${text}": unknown operating system or architecture: invalid argument`);
   return normalizePlatform({ os: "linux", architecture: first });
 }
 
-const SYSTEMS = new Set(["linux", "windows", "darwin", "macos", "freebsd"]);
+const SYSTEMS = new Set("aix android darwin dragonfly freebsd illumos ios js linux macos netbsd openbsd plan9 solaris wasip1 windows zos".split(" "));
+const MACHINES = new Set(
+  "386 aarch64 amd64 arm arm64 armbe armel armhf i386 i686 loong64 mips mips64 mips64le mipsle ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm x86-64 x86_64".split(" "),
+);
 
 /** One spelling for each machine: x86_64 is amd64, aarch64 is arm64, arm64/v8 is arm64, arm is arm/v7. */
 export function normalizePlatform(platform: Platform): Platform {

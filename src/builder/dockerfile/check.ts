@@ -2,8 +2,10 @@
 import { fail } from "#base/errors.ts";
 import { argsOf, pairsOf, transferOf, wordsOf } from "./arguments.ts";
 import type { Instruction } from "./dockerfile.ts";
-import { checkFlags, flagOf } from "./flags.ts";
+import { parseDevice } from "./devices.ts";
+import { checkFlags, flagOf, flagsOf } from "./flags.ts";
 import { healthcheckOf, healthcheckWords } from "./healthcheck.ts";
+import { mountSource } from "./mount-fields.ts";
 import { didYouMean } from "./suggest.ts";
 
 const checks: Readonly<Record<string, (instruction: Instruction) => void>> = {
@@ -89,6 +91,8 @@ function transfer(instruction: Instruction): void {
 
 function run(instruction: Instruction): void {
   checkFlags(instruction);
+  for (const mount of flagsOf(instruction, "mount")) mountSource(mount);
+  for (const device of flagsOf(instruction, "device")) parseDevice(device);
   const network = flagOf(instruction, "network") ?? "default";
   if (!["default", "none", "host"].includes(network)) throw fail("invalid", `invalid network mode ${JSON.stringify(network)}`);
   const security = flagOf(instruction, "security") ?? "sandbox";

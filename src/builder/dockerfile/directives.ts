@@ -8,6 +8,8 @@ const known: ReadonlySet<string> = new Set(["syntax", "escape", "check"]);
 export type Directives = {
   /** Reads a line, without its end; false: it is none, and none can follow. @throws invalid when it is there twice or wrong */
   read(line: string): boolean;
+  /** The first line was "#!…": what follows can still say syntax and check, but not escape. */
+  skipShebang(): void;
   readonly values: Readonly<Record<string, string>>;
   readonly escape: Escape;
 };
@@ -16,11 +18,14 @@ export function openDirectives(): Directives {
   const values: Record<string, string> = {};
   let escape: Escape = "\\";
   let done = false;
+  let hadShebang = false;
   return {
+    skipShebang: () => void (hadShebang = true),
     read: (line) => {
       if (done) return false;
       const found = parseDirective(line);
       if (found === undefined) return !(done = true);
+      if (hadShebang && (found.name === "escape" || Object.hasOwn(values, found.name))) return true;
       if (Object.hasOwn(values, found.name)) throw fail("invalid", `only one ${found.name} parser directive can be used`);
       if (found.name === "syntax") checkSyntax(found.value);
       if (found.name === "escape") escape = escapeOf(found.value);

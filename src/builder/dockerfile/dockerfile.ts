@@ -67,8 +67,9 @@ export type Heredoc = {
   readonly name: string;
   /** Not to be expanded: the word was quoted. */
   readonly quoted: boolean;
-  /** <<- : leading tabs are gone. */
+  /** <<- : tabs at the beginning of its lines do not count. */
   readonly stripTabs: boolean;
+  /** As it is written; textOf (heredocs.ts) is what it says. */
   readonly content: string;
   /** Descriptor number before <<, 0 if none. */
   readonly descriptor: number;

@@ -61,6 +61,7 @@ function parseDuration(text: string): number {
     total += Number(number) * units[unit!]!;
     rest = rest.slice(whole.length);
   }
+  if (total > 2 ** 63 - 1024) throw fail("invalid", `time: invalid duration ${JSON.stringify(text)}`);
   return sign * Math.round(total);
 }
 

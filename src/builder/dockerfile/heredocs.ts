@@ -1,6 +1,7 @@
 /** Which heredocs an instruction's line opens, and their words. */
 import type { Heredoc } from "./dockerfile.ts";
 import { splitWords } from "./expand.ts";
+import { withoutTabs } from "./lines.ts";
 
 export type HeredocWord = Omit<Heredoc, "content">;
 
@@ -10,6 +11,11 @@ const unset = (): undefined => undefined;
 export function heredocWords(line: string): HeredocWord[] {
   if (!line.includes("<<")) return [];
   return words(line, true).flatMap((word) => heredocWord(word) ?? []);
+}
+
+/** Without the tabs that do not count. */
+export function textOf({ content, stripTabs }: Pick<Heredoc, "content" | "stripTabs">): string {
+  return stripTabs ? content.split("\n").map(withoutTabs).join("\n") : content;
 }
 
 /** "3<<-EOF" as what it says; undefined for what is no heredoc, like "<<<x". */

@@ -40,7 +40,10 @@ export function openLines(source: string): Lines {
   const next = (): LogicalLine | undefined => {
     for (let raw = physical(); raw !== undefined; raw = physical()) {
       const line = raw === "" ? raw : withoutReturn(raw).trimStart();
-      if (number === 1 && line.startsWith("#!")) continue;
+      if (number === 1 && line.startsWith("#!")) {
+        directives.skipShebang();
+        continue;
+      }
       const isDirective = directives.read(line);
       if (line === "" || isDirective) continue;
       if (line.startsWith("#")) {
@@ -82,7 +85,7 @@ export function openLines(source: string): Lines {
     let end = offset;
     for (let raw = physical(); raw !== undefined; raw = physical()) {
       const line = withoutReturn(raw);
-      if ((stripTabs ? withoutTabs(line) : line) === terminator) return stripped(source.slice(begin, end), stripTabs);
+      if ((stripTabs ? withoutTabs(line) : line) === terminator) return source.slice(begin, end);
       end = offset;
     }
     throw fail("invalid", "unterminated heredoc");
@@ -124,12 +127,8 @@ function withoutReturn(line: string): string {
   return end === line.length ? line : line.slice(0, end);
 }
 
-function withoutTabs(line: string): string {
+export function withoutTabs(line: string): string {
   let start = 0;
   while (line[start] === "\t") start += 1;
   return start === 0 ? line : line.slice(start);
-}
-
-function stripped(content: string, stripTabs: boolean): string {
-  return stripTabs ? content.split("\n").map(withoutTabs).join("\n") : content;
 }

@@ -7,7 +7,7 @@ import type { Say } from "./lint.ts";
 const reserved: ReadonlySet<string> = new Set(["context", "scratch"]);
 
 export function lintLanguage(dockerfile: Dockerfile, say: Say): void {
-  for (const line of dockerfile.emptyContinuations) say("NoEmptyContinuation", "Empty continuation line", { comments: [], lines: [line, line] });
+  for (const line of dockerfile.emptyContinuations) say("NoEmptyContinuation", "Empty continuation line", { lines: [line, line] });
   for (const instruction of [...dockerfile.meta, ...dockerfile.stages.flatMap(({ from, instructions }) => [from, ...instructions])]) lintWriting(instruction, say);
   lintNames(dockerfile, say);
   lintCasing(dockerfile, say);

@@ -1,6 +1,5 @@
-/** "# check=skip=RuleA,RuleB;error=true": which rules count, in a whole file or above one instruction. */
+/** "# check=skip=RuleA,RuleB;error=true": which rules count. */
 import { fail } from "#base/errors.ts";
-import { parseDirective } from "./directives.ts";
 import { rules } from "./rules.ts";
 import type { Rule, RuleName } from "./rules.ts";
 
@@ -18,7 +17,7 @@ const truths: Readonly<Record<string, boolean>> = { "1": true, t: true, T: true,
 export function parseLintOptions(text: string): LintOptions {
   let options = nothing;
   if (text.trim() === "") return options;
-  for (const part of text.trim().split(";")) {
+  for (const part of splitAtMost(text.trim(), ";", 3)) {
     const equals = part.indexOf("=");
     if (equals === -1) throw fail("invalid", `invalid check option ${JSON.stringify(part)}`);
     const name = part.slice(0, equals).trim();
@@ -31,26 +30,13 @@ export function parseLintOptions(text: string): LintOptions {
   return options;
 }
 
-/** With what a comment "# check=…" above an instruction says; one that cannot be read says nothing. */
-export function withComments(options: LintOptions, comments: readonly string[]): LintOptions {
-  for (const comment of comments) {
-    const found = parseDirective(`#${comment}`);
-    if (found?.name !== "check") continue;
-    try {
-      const own = parseLintOptions(found.value.split(" ")[0]!);
-      return { ...options, skip: union(options.skip, own.skip), experimental: union(options.experimental, own.experimental) };
-    } catch {
-      return options;
-    }
-  }
-  return options;
-}
-
 export function counts(name: RuleName, { skip, experimental }: LintOptions): boolean {
   const rule: Rule = rules[name];
   return rule.experimental === true ? experimental === "all" || experimental.has(name) : skip !== "all" && !skip.has(name);
 }
 
-function union(a: LintOptions["skip"], b: LintOptions["skip"]): LintOptions["skip"] {
-  return a === "all" || b === "all" ? "all" : a.union(b);
+/** The last part has the separators that are too many. */
+function splitAtMost(text: string, separator: string, limit: number): string[] {
+  const parts = text.split(separator);
+  return parts.length <= limit ? parts : [...parts.slice(0, limit - 1), parts.slice(limit - 1).join(separator)];
 }

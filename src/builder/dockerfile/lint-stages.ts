@@ -1,10 +1,11 @@
 /** Lint of what a Dockerfile means: variables, base images, paths. Goes through the stages as a build would. */
 import { parsePlatform } from "#spec/platform.ts";
-import type { Platform } from "#spec/platform.ts";
 import { argsOf, pairsOf, transferOf, wordsOf } from "./arguments.ts";
 import type { Dockerfile, Instruction, Stage } from "./dockerfile.ts";
-import { expandWord } from "./expand.ts";
+import { expandWord, splitWords } from "./expand.ts";
 import { flagOf, flagsOf } from "./flags.ts";
+import { posix } from "node:path";
+import { quote } from "#spec/go-template-quote.ts";
 import { compilePatterns } from "#spec/path-patterns.ts";
 import type { PatternMatcher } from "#spec/path-patterns.ts";
 import { isBaseName } from "./lint-language.ts";
@@ -55,12 +56,13 @@ export function lintStages(dockerfile: Dockerfile, input: LintInput, say: Say): 
     if (stage.name !== "") scopes.set(stage.name, scope);
     if (input.stages?.has(index) === false) continue;
     const last = new Map<string, Instruction>();
-    for (const instruction of stage.instructions) lintInstruction({ ...visit, scope, instruction, last });
+    for (const instruction of [...(input.triggers?.get(index) ?? []), ...stage.instructions]) lintInstruction({ ...visit, scope, instruction, last });
   }
 }
 
 function lintDefault({ dockerfile, input, say }: Visit, from: Instruction, base: string): void {
-  const name = tryExpand(base, dockerfile, (variable) => input.defaults.get(variable));
+  const { defaults } = input;
+  const name = defaults && tryExpand(base, dockerfile, (variable) => defaults.get(variable));
   if (name !== undefined && !isBaseName(name)) say("InvalidDefaultArgInFrom", `Default value for ARG ${base} results in empty or invalid base image name`, from);
 }
 
@@ -87,7 +89,7 @@ function lintFrom(visit: Visit, { from, base, platform, name }: Stage): string {
   if (used.size === 1 && unset.size === 0 && used.has("TARGETPLATFORM") && text === input.args.get("TARGETPLATFORM")) {
     say("RedundantTargetPlatform", `Setting platform to predefined ${platform} in FROM is redundant as this is the default behavior`, from);
   }
-  const constant = used.size + unset.size === 0 && text !== undefined ? tryPlatform(text) : undefined;
+  const constant = used.size + unset.size === 0 && text !== undefined ? trying(() => parsePlatform(text)) : undefined;
   if (constant !== undefined && !name.includes(constant.os) && !name.includes(constant.architecture)) {
     say("FromPlatformFlagConstDisallowed", `FROM --platform flag should not use constant value ${JSON.stringify(text)}`, from);
   }
@@ -96,8 +98,9 @@ function lintFrom(visit: Visit, { from, base, platform, name }: Stage): string {
 
 function scopeOf(visit: Visit, parent: Scope | undefined, base: string): Scope {
   if (parent !== undefined && mayDo(visit, parent.variables.size + parent.declared.size)) return { ...parent, variables: new Map(parent.variables), declared: new Set(parent.declared) };
-  const names = base === "scratch" ? ["PATH"] : parent !== undefined ? undefined : visit.input.variables(base);
-  return { variables: new Map((names ?? []).map((name) => [name, undefined])), declared: new Set(), isOpen: names === undefined, hasWorkdir: false, hasShell: false };
+  const image = parent !== undefined ? undefined : visit.input.base(base);
+  const isOpen = image === undefined && base !== "scratch";
+  return { variables: new Map([["PATH", ""], ...(image?.variables ?? [])]), declared: new Set(), isOpen, hasWorkdir: false, hasShell: image?.hasShell ?? false };
 }
 
 function lintInstruction(here: Here): void {
@@ -177,22 +180,21 @@ function legacyFormat({ instruction, say }: Here): void {
 
 function secret({ instruction, say }: Here, key: string): void {
   const parts = key.toLowerCase().split("_");
-  const has = (words: readonly string[]): boolean => parts.some((part) => words.includes(part));
-  if (!has(secretWords) || has(harmlessWords)) return;
+  if (!parts.some((part) => secretWords.includes(part)) || parts.includes("public")) return;
   say("SecretsUsedInArgOrEnv", `Do not use ARG or ENV instructions for sensitive data (${instruction.keyword} ${JSON.stringify(key)})`, instruction);
 }
 
 const secretWords = ["apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token"];
-const harmlessWords = ["public", "file", "version"];
 
 function expose(here: Here): void {
   const { instruction, say } = here;
-  for (const word of [...wordsOf(instruction)].toSorted()) {
-    const port = tryExpand(word, here.dockerfile, (name) => here.scope.variables.get(name));
-    if (port === undefined || port === "") continue;
-    const [address, protocol = ""] = port.split("/");
+  const words = [...wordsOf(instruction)].toSorted();
+  const ports = trying(() => words.flatMap((word) => splitWords(word, { lookup: (name) => here.scope.variables.get(name), escape: here.dockerfile.escape })));
+  for (const port of ports ?? []) {
+    const parts = port.split(":");
+    const [, protocol = ""] = parts.pop()!.split("/");
     if (protocol !== protocol.toLowerCase()) say("ExposeProtoCasing", `Defined protocol '${port}' in EXPOSE instruction should be lowercase`, instruction);
-    if (address!.includes(":")) say("ExposeInvalidFormat", `EXPOSE instruction should not define an IP address or host-port mapping, found '${port}'`, instruction);
+    if (parts.some((part) => part !== "")) say("ExposeInvalidFormat", `EXPOSE instruction should not define an IP address or host-port mapping, found '${port}'`, instruction);
   }
 }
 
@@ -205,17 +207,17 @@ function transfer(here: Here): void {
   expanded(here, destination);
   for (const source of sources) {
     const path = expanded(here, source);
-    if (path !== undefined && flagOf(instruction, "from") === undefined) ignoredSource(here, path);
+    if (path !== undefined && (flagOf(instruction, "from") ?? "") === "") ignoredSource(here, path);
   }
 }
 
-/** Whether exceptions take something out again is only known from the files, so nothing is said then. */
+/** As it is written: of "./a/b" only what "a" is counts, and "./a" is not looked at, as in BuildKit. */
 function ignoredSource(here: Here, source: string): void {
   const { instruction, ignored, say } = here;
-  if (ignored.patterns.length === 0 || !mayDo(here, ignored.patterns.length) || ignored.patterns.some(({ isException }) => isException) || /^[a-z]+:\/\/|^git@/.test(source)) return;
-  const path = source.split("/").filter((part) => part !== "" && part !== ".").join("/") || ".";
-  const isMatch = path === "." ? ignored.patterns.some(({ text }) => ["*", "**", "**/*"].includes(text)) : ignored.matches(path);
-  if (isMatch) say("CopyIgnoredFile", `Attempting to ${instruction.keyword === "ADD" ? "Add" : "Copy"} file ${JSON.stringify(path)} that is excluded by .dockerignore`, instruction);
+  if (ignored.patterns.length === 0 || !mayDo(here, ignored.patterns.length) || /^[a-z]+:\/\/|^git@/.test(source)) return;
+  const parent = posix.normalize(posix.dirname(source));
+  const isMatch = posix.normalize(source) === source ? ignored.matches(source) : parent !== "." && ignored.matches(parent);
+  if (isMatch) say("CopyIgnoredFile", `Attempting to ${instruction.keyword === "ADD" ? "Add" : "Copy"} file ${quote(source)} that is excluded by .dockerignore`, instruction);
 }
 
 /** The word, and something said of each variable in it that is not there. Undefined: it cannot be known. */
@@ -239,17 +241,12 @@ function expanded(here: Here, word: string, raw = false): string | undefined {
 }
 
 /** Undefined for what cannot be expanded: the build says so itself. */
-function tryExpand(word: string, { escape }: Dockerfile, lookup: (name: string) => string | undefined, raw = false): string | undefined {
-  try {
-    return expandWord(word, raw ? { lookup, escape: "\\", quotes: "ignore" } : { lookup, escape });
-  } catch {
-    return undefined;
-  }
-}
+const tryExpand = (word: string, { escape }: Dockerfile, lookup: (name: string) => string | undefined, raw = false): string | undefined =>
+  trying(() => expandWord(word, raw ? { lookup, escape: "\\", quotes: "ignore" } : { lookup, escape }));
 
-function tryPlatform(text: string): Platform | undefined {
+function trying<T>(work: () => T): T | undefined {
   try {
-    return parsePlatform(text);
+    return work();
   } catch {
     return undefined;
   }

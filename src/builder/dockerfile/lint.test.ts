@@ -10,8 +10,8 @@ function lint(text: string, { ignore = [], args = {} }: { readonly ignore?: read
   const dockerfile = parseDockerfile(text);
   const defaults = new Map(Object.entries(platform));
   for (const { text: pair } of dockerfile.meta) if (pair.includes("=")) defaults.set(pair.split("=")[0]!, pair.split("=")[1]!);
-  const variables = (base: string): readonly string[] | undefined => (base === "unknown" ? undefined : ["PATH"]);
-  return lintDockerfile(dockerfile, { file: "Dockerfile", args: new Map([...defaults, ...Object.entries(args)]), defaults, buildArgs: args, ignore, variables });
+  const base = (name: string) => (name === "unknown" ? undefined : { variables: new Map([["PATH", "/bin"]]), hasShell: name === "shelled" });
+  return lintDockerfile(dockerfile, { file: "Dockerfile", args: new Map([...defaults, ...Object.entries(args)]), defaults, buildArgs: args, ignore, base });
 }
 
 const cases: readonly (readonly [text: string, said: readonly (readonly [rule: string, line: number, detail: string])[]])[] = [
@@ -45,13 +45,16 @@ const cases: readonly (readonly [text: string, said: readonly (readonly [rule: s
   ["FROM a AS b\nENV own=1\nFROM b\nLABEL x=$own y=$other", [["UndefinedVar", 4, "Usage of undefined variable '$other'"]]],
   ['FROM a\nCMD ["a"]\nCMD ["b"]', [["MultipleInstructionsDisallowed", 2, "Multiple CMD instructions should not be used in the same stage because only the last one will be used"]]],
   ["FROM a\nENV a b\nLABEL c d", [["LegacyKeyValueFormat", 2, '"ENV key=value" should be used instead of legacy "ENV key value" format'], ["LegacyKeyValueFormat", 3, '"LABEL key=value" should be used instead of legacy "LABEL key value" format']]],
-  ["FROM a\nARG API_KEY\nENV db_password=1 PUBLIC_KEY=x TOKEN_FILE=y", [["SecretsUsedInArgOrEnv", 2, 'Do not use ARG or ENV instructions for sensitive data (ARG "API_KEY")'], ["SecretsUsedInArgOrEnv", 3, 'Do not use ARG or ENV instructions for sensitive data (ENV "db_password")']]],
+  ["FROM a\nARG API_KEY\nENV db_password=1 PUBLIC_KEY=x TOKEN_FILE=y", [["SecretsUsedInArgOrEnv", 2, 'Do not use ARG or ENV instructions for sensitive data (ARG "API_KEY")'], ["SecretsUsedInArgOrEnv", 3, 'Do not use ARG or ENV instructions for sensitive data (ENV "db_password")'], ["SecretsUsedInArgOrEnv", 3, 'Do not use ARG or ENV instructions for sensitive data (ENV "TOKEN_FILE")']]],
   ["FROM a\nEXPOSE 80/TCP 127.0.0.1:80:80", [["ExposeInvalidFormat", 2, "EXPOSE instruction should not define an IP address or host-port mapping, found '127.0.0.1:80:80'"], ["ExposeProtoCasing", 2, "Defined protocol '80/TCP' in EXPOSE instruction should be lowercase"]]],
   ["# experimental is off\n# something else\nFROM a AS b", []],
   ["# check=experimental=all\n# something else\nFROM a AS b", [["InvalidDefinitionDescription", 3, "Comment for FROM should follow the format: `# b <description>`"]]],
   ["# check=skip=MaintainerDeprecated,StageNameCasing\nFROM a AS B\nMAINTAINER x\nCMD x", [["JSONArgsRecommended", 4, "JSON arguments recommended for CMD to prevent unintended behavior related to OS signals"]]],
   ["# check=skip=all\nFROM a AS B\nMAINTAINER x", []],
-  ["FROM a\n# check=skip=JSONArgsRecommended\nCMD x", []],
+  ["FROM a\n# check=skip=JSONArgsRecommended\nCMD x", [["JSONArgsRecommended", 3, "JSON arguments recommended for CMD to prevent unintended behavior related to OS signals"]]],
+  ["FROM shelled\nCMD x", []],
+  ["FROM a\nEXPOSE :80 $p:81", []],
+  ["FROM a\nARG p='1:80 81/UDP'\nEXPOSE $p", [["ExposeInvalidFormat", 3, "EXPOSE instruction should not define an IP address or host-port mapping, found '1:80'"], ["ExposeProtoCasing", 3, "Defined protocol '81/UDP' in EXPOSE instruction should be lowercase"]]],
 ];
 
 for (const [text, said] of cases) {
@@ -61,12 +64,16 @@ for (const [text, said] of cases) {
 }
 
 test("a file that .dockerignore takes out of the context cannot be copied", () => {
-  const text = "FROM a\nARG dir=secret\nCOPY $dir/x ok /\nCOPY --from=b secret /\nADD ./secret /";
+  const text = "FROM a\nARG dir=secret\nCOPY $dir/x ok ./secret /\nCOPY --from=b secret /\nADD ./secret/y secret/ /";
   assert.deepEqual(lint(text, { ignore: ["secret"] }).map(({ rule, ranges, detail }) => [rule, ranges[0]!.start, detail]), [
     ["CopyIgnoredFile", 3, 'Attempting to Copy file "secret/x" that is excluded by .dockerignore'],
-    ["CopyIgnoredFile", 5, 'Attempting to Add file "secret" that is excluded by .dockerignore'],
+    ["CopyIgnoredFile", 5, 'Attempting to Add file "./secret/y" that is excluded by .dockerignore'],
+    ["CopyIgnoredFile", 5, 'Attempting to Add file "secret/" that is excluded by .dockerignore'],
   ]);
-  assert.deepEqual(lint(text, { ignore: ["secret", "!secret/x"] }), []);
+  assert.deepEqual(lint(text, { ignore: ["secret", "!secret/x", "!secret/y"] }).map(({ ranges, detail }) => [ranges[0]!.start, detail]), [
+    [5, 'Attempting to Add file "./secret/y" that is excluded by .dockerignore'],
+    [5, 'Attempting to Add file "secret/" that is excluded by .dockerignore'],
+  ]);
 });
 
 test("a warning has its rule's words and address", () => {

@@ -5,6 +5,7 @@ import { Failure } from "#base/errors.ts";
 import { argsOf, commandOf, isOnlyHeredoc, pairsOf, transferOf, wordsOf } from "./arguments.ts";
 import { flagOf, flagsOf, isSet } from "./flags.ts";
 import { healthcheckOf } from "./healthcheck.ts";
+import { textOf } from "./heredocs.ts";
 import { parseDockerfile, parseTrigger, triggerText } from "./parse.ts";
 import { showError } from "./show-lines.ts";
 import type { Instruction } from "./dockerfile.ts";
@@ -21,6 +22,7 @@ const read: readonly (readonly [text: string, of: (instruction: Instruction) => 
   ['RUN ["a", "b\\n"]', commandOf, { args: ["a", "b\n"], shell: false }],
   ["RUN ['a']", commandOf, { args: ["['a']"], shell: true }],
   ['RUN [ "a" ] | b', commandOf, { args: ['[ "a" ] | b'], shell: true }],
+  ['RUN ["\\ud800"]', commandOf, { args: ["\ufffd"], shell: false }],
   ["CMD []", commandOf, { args: [], shell: false }],
   ["RUN --mount=type=cache,target=/a --mount=type=bind --network=none make", (run) => [flagsOf(run, "mount"), flagOf(run, "network"), run.text], [["type=cache,target=/a", "type=bind"], "none", "make"]],
   ['RUN --mount="type=secret,id=a b" x', (run) => flagsOf(run, "mount"), ["type=secret,id=a b"]],
@@ -38,7 +40,7 @@ const read: readonly (readonly [text: string, of: (instruction: Instruction) => 
   ['HEALTHCHECK --start-period=5s --start-interval=100ms cmd ["a"]', healthcheckOf, { Test: ["CMD", "a"], StartPeriod: 5e9, StartInterval: 100e6 }],
   ["RUN <<EOF\na\n  b\nEOF", ({ heredocs, lines }) => [heredocs, lines], [[{ name: "EOF", quoted: false, stripTabs: false, descriptor: 0, content: "a\n  b\n" }], [2, 5]]],
   ["RUN <<'EOF'\n$a\nEOF", ({ heredocs }) => heredocs.map(({ quoted, content }) => [quoted, content]), [[true, "$a\n"]]],
-  ["RUN <<-EOF\n\ta\n\t\tb\n\tEOF", ({ heredocs }) => heredocs[0]?.content, "a\nb\n"],
+  ["RUN <<-EOF\n\ta\n\t\tb\n\tEOF", ({ heredocs }) => heredocs.map((heredoc) => [heredoc.content, textOf(heredoc)]), [["\ta\n\t\tb\n", "a\nb\n"]]],
   ["RUN cat <<A 3<<B > /x\n1\nA\n2\nB", ({ heredocs }) => heredocs.map(({ name, content, descriptor }) => [name, content, descriptor]), [["A", "1\n", 0], ["B", "2\n", 3]]],
   ["RUN <<EOF\nEOF", isOnlyHeredoc, true],
   ["RUN sh <<EOF\nEOF", isOnlyHeredoc, false],
@@ -64,6 +66,11 @@ test("stages, what stands before them, and directives", () => {
   assert.deepEqual(file.stages.map(({ name, base, platform, instructions }) => [name, base, platform, instructions.map(({ text }) => text)]), [["build", "a:$v", "$BUILDPLATFORM", ["a  b"]], ["", "b", undefined, []]]);
 });
 
+test("a script's first line leaves the other directives, and no escape; an empty platform is none", () => {
+  const file = parseDockerfile("#!/bin/x\n# check=skip=all\n# escape=`\nFROM --platform= a\nRUN x`");
+  assert.deepEqual([file.directives, file.escape, file.stages[0]!.platform], [{ check: "skip=all" }, "\\", undefined]);
+});
+
 test("every version of the language is this one", () => {
   const versions = ["docker/dockerfile", "docker/dockerfile:1", "docker/dockerfile:1.7-labs", "docker.io/docker/dockerfile:1.20", "docker/dockerfile:1@sha256:0000", "docker/dockerfile-upstream:master"];
   for (const syntax of versions) assert.equal(parseDockerfile(`# syntax=${syntax}\nFROM a`).directives["syntax"], syntax);
@@ -75,7 +82,9 @@ test("an empty line within an instruction is left out and remembered", () => {
 
 /** A text, its message, and the lines it is about. */
 const wrong: readonly (readonly [string, string, readonly [number, number] | undefined])[] = [
-  ["", "the Dockerfile (Dockerfile) cannot be empty", undefined],
+  ["", "the Dockerfile cannot be empty", undefined],
+  ["\ufeff", "file with no instructions", [1, 1]],
+  ["#!/bin/x\n# escape=`\nFROM a\nRUN b`\nc", "dockerfile parse error on line 5: unknown instruction: c (did you mean cmd?)", [5, 5]],
   ["# only a comment\n", "file with no instructions", [1, 1]],
   ["FRM a", "dockerfile parse error on line 1: unknown instruction: FRM (did you mean FROM?)", [1, 1]],
   ["FROM a\nrunn x", "dockerfile parse error on line 2: unknown instruction: runn (did you mean run?)", [2, 2]],
@@ -93,6 +102,10 @@ const wrong: readonly (readonly [string, string, readonly [number, number] | und
   ["FROM a\nCOPY x <<EOF\nEOF", "dockerfile parse error on line 2: COPY cannot accept a heredoc as a destination", [2, 3]],
   ["FROM a\nRUN --network=lan x", 'dockerfile parse error on line 2: invalid network mode "lan"', [2, 2]],
   ["FROM a\nRUN --security=off x", 'dockerfile parse error on line 2: security "off" is not valid', [2, 2]],
+  ["FROM a\nRUN --device= x", "dockerfile parse error on line 2: failed to parse csv devices: EOF", [2, 2]],
+  ["FROM a\nRUN --device=a,b x", "dockerfile parse error on line 2: invalid field 'b' must be a key=value pair", [2, 2]],
+  ["FROM a\nRUN --device=name=a,name=b x", "dockerfile parse error on line 2: device name already set to a", [2, 2]],
+  ["FROM a\nRUN --mount= x", "dockerfile parse error on line 2: failed to parse csv mounts: EOF", [2, 2]],
   ["FROM a\nENV a", "ENV must have two arguments", [2, 2]],
   ["FROM a\nENV a=1 b", 'Syntax error - can\'t find = in "b". Must be of the form: name=value', [2, 2]],
   ["FROM a\nENV =x", "dockerfile parse error on line 2: ENV names can not be blank", [2, 2]],
@@ -105,6 +118,7 @@ const wrong: readonly (readonly [string, string, readonly [number, number] | und
   ["FROM a\nHEALTHCHECK CMD", "dockerfile parse error on line 2: Missing command after HEALTHCHECK CMD", [2, 2]],
   ["FROM a\nHEALTHCHECK ASK x", 'dockerfile parse error on line 2: Unknown type "ASK" in HEALTHCHECK (try CMD)', [2, 2]],
   ["FROM a\nHEALTHCHECK --interval=soon CMD x", 'dockerfile parse error on line 2: time: invalid duration "soon"', [2, 2]],
+  ["FROM a\nHEALTHCHECK --interval=9999999h CMD x", 'dockerfile parse error on line 2: time: invalid duration "9999999h"', [2, 2]],
   ["FROM a\nHEALTHCHECK --interval=1us CMD x", 'dockerfile parse error on line 2: Interval "interval" cannot be less than 1ms', [2, 2]],
   ["FROM a\nONBUILD ONBUILD RUN x", "dockerfile parse error on line 2: Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed", [2, 2]],
   ["FROM a\nONBUILD FROM x", "dockerfile parse error on line 2: FROM isn't allowed as an ONBUILD trigger", [2, 2]],

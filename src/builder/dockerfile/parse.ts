@@ -16,20 +16,24 @@ const jsonKeywords: ReadonlySet<string> = new Set(["ADD", "CMD", "COPY", "ENTRYP
 
 /** `name`: what the file is called in errors about the whole of it. @throws invalid */
 export function parseDockerfile(bytes: Uint8Array | string, { name = "Dockerfile" }: { readonly name?: string } = {}): Dockerfile {
+  if (bytes.length === 0) throw fail("invalid", "the Dockerfile cannot be empty", { facts: { phase: "syntax", classic: `the Dockerfile (${name}) cannot be empty` } });
   const source = textOf(bytes, name);
-  if (source === "") throw fail("invalid", `the Dockerfile (${name}) cannot be empty`, { facts: { phase: "syntax" } });
   const lines = openLines(source);
   const instructions = readInstructions(lines);
   const { meta, stages } = inStages(instructions);
   return { directives: lines.directives.values, escape: lines.directives.escape, meta, stages, source, emptyContinuations: lines.emptyContinuations };
 }
 
-/** The instruction that an ONBUILD keeps for later. @throws invalid */
+/** The instruction that an ONBUILD keeps for later. @throws invalid, without lines: they are those of whoever has the trigger */
 export function parseTrigger(text: string): Instruction {
-  const [instruction, ...more] = readInstructions(openLines(text));
-  if (instruction === undefined || more.length > 0) throw fail("invalid", "onbuild trigger should be a single expression");
-  checkOne(instruction);
-  return instruction;
+  try {
+    const [instruction, ...more] = readInstructions(openLines(text));
+    if (instruction === undefined || more.length > 0) throw fail("invalid", "onbuild trigger should be a single expression");
+    checkInstruction(instruction);
+    return instruction;
+  } catch (error) {
+    throw fail("invalid", messageOf(error), { cause: error });
+  }
 }
 
 /** What an ONBUILD's trigger is kept as: its text, and its heredocs after it. */
@@ -97,7 +101,7 @@ function jsonForm(text: string): string[] | undefined {
     return undefined;
   }
   if (!Array.isArray(value) || value.some((item) => typeof item !== "string")) throw fail("invalid", "when using JSON array syntax, arrays must be comprised of strings only");
-  return value as string[];
+  return value.map((item: string) => item.toWellFormed());
 }
 
 function mayHaveHeredocs({ keyword, text, json }: Parts): boolean {
@@ -121,7 +125,7 @@ function inStages(instructions: readonly Instruction[]): Pick<Dockerfile, "meta"
     checkOne(instruction);
     if (instruction.keyword === "FROM") {
       if (stages.length === MAX_STAGES) throw located(fail("invalid", `a Dockerfile has at most ${MAX_STAGES} stages`), { lines: instruction.lines, phase: "instructions" });
-      stages.push({ from: instruction, name: stageNameOf(instruction), base: wordsOf(instruction)[0]!, platform: flagOf(instruction, "platform"), instructions: [] });
+      stages.push({ from: instruction, name: stageNameOf(instruction), base: wordsOf(instruction)[0]!, platform: flagOf(instruction, "platform") || undefined, instructions: [] });
     } else if (stages.length > 0) stages.at(-1)!.instructions.push(instruction);
     else if (instruction.keyword === "ARG") meta.push(instruction);
     else throw located(fail("invalid", "no build stage in current context"), { lines: instruction.lines, phase: "instructions" });

@@ -104,15 +104,15 @@ export function withShell({ config, platform }: ImageState, text: string): strin
 
 function expose(scene: Scene): void {
   const words = [...wordsOf(scene.instruction)].toSorted((a, b) => (a < b ? -1 : 1));
-  const ports = new Set<string>();
+  const ports: string[] = [];
   for (const word of words.flatMap(split(scene))) {
     const some = exposedPorts(word);
     // A range is a short word for many.
     scene.scope.steps.spend(some.length * PORT);
-    for (const port of some) ports.add(port);
+    for (const port of some) ports.push(port);
   }
-  putInto(scene.state, "ExposedPorts", Array.from(ports, (port) => [port, {}]));
-  tell(scene, `EXPOSE map${goList([...ports].toSorted().map((port) => `${port}:{}`))}`);
+  putInto(scene.state, "ExposedPorts", ports.map((port) => [port, {}]));
+  tell(scene, `EXPOSE ${goList(ports)}`);
 }
 
 /** Bytes of a port's entry. */
@@ -167,7 +167,7 @@ const goList = (items: readonly string[]): string => `[${items.join(" ")}]`;
 
 /** As Go quotes a number: '\x03'. */
 function goRune(value: number): string {
-  const text = quote(String.fromCodePoint(value > 0x10ffff ? 0xfffd : value)).slice(1, -1);
+  const text = quote(String.fromCodePoint(value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff) ? 0xfffd : value)).slice(1, -1);
   return text === '\\"' ? `'"'` : text === "'" ? "'\\''" : `'${text}'`;
 }
 
@@ -178,5 +178,5 @@ function goDuration(nanos: number): string {
   const seconds = nanos / 1e9;
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor(seconds / 60) % 60;
-  return `${hours > 0 ? `${hours}h` : ""}${hours > 0 || minutes > 0 ? `${minutes}m` : ""}${Number((seconds % 60).toFixed(9))}s`;
+  return `${hours > 0 ? `${hours}h` : ""}${hours > 0 || minutes > 0 ? `${minutes}m` : ""}${(seconds % 60).toFixed(9).replace(/\.?0+$/, "")}s`;
 }

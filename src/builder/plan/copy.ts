@@ -4,6 +4,7 @@ import { fail } from "#base/errors.ts";
 import { transferOf } from "../dockerfile/arguments.ts";
 import type { Heredoc } from "../dockerfile/dockerfile.ts";
 import { expandWord } from "../dockerfile/expand.ts";
+import { textOf } from "../dockerfile/heredocs.ts";
 import { flagOf, flagsOf, isSet } from "../dockerfile/flags.ts";
 import type { CopyAction, FileAction, FileOp, HttpOp } from "../graph.ts";
 import { parseGitSource } from "../git-source.ts";
@@ -12,11 +13,13 @@ import { note } from "./image-state.ts";
 import { addStep, advance, expand, lookup, redacted, type Scene, stepName } from "./scene.ts";
 import { contextPath, mainContext, sourceState } from "./sources.ts";
 
+type File = Pick<Heredoc, "name" | "content">;
+
 type Transfer = {
   readonly scene: Scene;
   readonly add: boolean;
   readonly sources: readonly string[];
-  readonly heredocs: readonly Heredoc[];
+  readonly heredocs: readonly File[];
   readonly destination: string;
   readonly owner: string;
   readonly mode: number | string | undefined;
@@ -49,7 +52,7 @@ function readTransfer(scene: Scene): Transfer {
     scene,
     add: instruction.keyword === "ADD",
     sources: sources.map(word),
-    heredocs: heredocs.map((heredoc) => (heredoc.quoted ? heredoc : { ...heredoc, content: expandWord(heredoc.content, { lookup: lookup(scene), escape: "\\", quotes: "ignore" }) })),
+    heredocs: heredocs.map((heredoc) => ({ name: heredoc.name, content: heredoc.quoted ? textOf(heredoc) : expandWord(textOf(heredoc), { lookup: lookup(scene), escape: "\\", quotes: "ignore" }) })),
     destination: destinationPath(word(destination), (state.config["WorkingDir"] as string | undefined) ?? "/"),
     owner: flag("chown"),
     mode: parseMode(flag("chmod")),
@@ -171,8 +174,8 @@ function action({ destination, exclude, owner, mode, parents }: Transfer, wish: 
   return { action: "copy", ...wish, destination, exclude, parents, ...(owner !== "" && { owner }), ...(mode !== undefined && { mode }), allowEmpty: true };
 }
 
-function fileAction({ destination, owner, mode }: Transfer, { name, content }: Heredoc): FileAction {
-  return { action: "mkfile", path: destination, name, data: content, mode: mode ?? 0o644, ...(owner !== "" && { owner }) };
+function fileAction({ destination, owner, mode }: Transfer, { name, content }: File): FileAction {
+  return { action: "mkfile", path: destination, name: contextPath(posix.join("/", name)), data: content, mode: mode ?? 0o644, ...(owner !== "" && { owner }) };
 }
 
 /** With --link the files are a layer of their own, whatever lies below: it is put on top of that. */

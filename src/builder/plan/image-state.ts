@@ -18,6 +18,8 @@ export type ImageState = {
   history: PlannedHistory[];
   base: { readonly name: string; readonly digest: BaseImage["digest"] } | undefined;
   platform: Platform;
+  /** What its base says that it is for, whatever was asked for. */
+  readonly madeFor: Platform;
   /** The step of the graph that the next one goes on from. */
   step: number;
 };
@@ -32,17 +34,17 @@ const FIELDS = [
 const SORTED: ReadonlySet<string> = new Set(["ExposedPorts", "Volumes", "Labels"]);
 
 export function scratchState(platform: Platform, step: number): ImageState {
-  return openState({ WorkingDir: "/", Env: [`PATH=${PATH}`] }, { platform, step, author: "", baseHistory: [], base: undefined });
+  return openState({ WorkingDir: "/", Env: [`PATH=${PATH}`] }, { platform, madeFor: platform, step, author: "", baseHistory: [], base: undefined });
 }
 
 export function baseState(image: BaseImage, platform: Platform, step: number): ImageState {
   const { document, reference, digest } = image;
   const author = typeof document["author"] === "string" ? document["author"] : "";
   const baseHistory = Array.isArray(document["history"]) ? (document["history"] as Json[]) : [];
-  return openState((document["config"] ?? {}) as Json, { platform, step, author, baseHistory, base: { name: reference, digest } });
+  return openState((document["config"] ?? {}) as Json, { platform, madeFor: image.platform, step, author, baseHistory, base: { name: reference, digest } });
 }
 
-type Rest = Pick<ImageState, "platform" | "step" | "author" | "baseHistory" | "base">;
+type Rest = Pick<ImageState, "platform" | "madeFor" | "step" | "author" | "baseHistory" | "base">;
 
 function openState(config: Json, rest: Rest): ImageState {
   const copy = structuredClone(pick(config)) as Record<string, unknown>;
@@ -53,11 +55,13 @@ function openState(config: Json, rest: Rest): ImageState {
   return { config: copy, places, variables: new Map(env.map(splitPair)), args: new Map(), history: [], ...rest };
 }
 
-/** A stage's own, made of the one it is based on. Triggers do not go further than one stage. */
+/** A stage's own, made of the one it is based on. Triggers do not go further than one stage; and what ENV said counts again, whatever ARG made of it. */
 export function childState(state: ImageState): ImageState {
   const config = structuredClone(state.config);
   delete config["OnBuild"];
-  return { ...state, config, places: new Map(state.places), variables: new Map(state.variables), args: new Map(state.args), history: [...state.history] };
+  const child = { ...state, config, places: new Map(state.places), variables: new Map(state.variables), args: new Map(state.args), history: [...state.history] };
+  for (const item of config["Env"] as string[]) setVariable(child, ...splitPair(item));
+  return child;
 }
 
 /** How much a copy of it has: entries of all kinds. */
@@ -105,7 +109,7 @@ function isEmpty(value: unknown): boolean {
 
 const sorted = (map: Json): Json => Object.fromEntries(Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 
-function splitPair(item: string): [key: string, value: string] {
+export function splitPair(item: string): [key: string, value: string] {
   const at = item.indexOf("=");
   return at < 0 ? [item, ""] : [item.slice(0, at), item.slice(at + 1)];
 }

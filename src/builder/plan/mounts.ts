@@ -1,6 +1,7 @@
 /** RUN --mount=…: what it says, with Docker's defaults and words. Pure. */
 import { posix } from "node:path";
 import { fail } from "#base/errors.ts";
+import { mountFields } from "../dockerfile/mount-fields.ts";
 import { didYouMean } from "../dockerfile/suggest.ts";
 
 export type Mount = {
@@ -29,17 +30,6 @@ const SHARINGS = ["shared", "private", "locked"] as const;
 const OF_FILES: ReadonlySet<MountType> = new Set(["secret", "ssh", "cache"]);
 
 type Draft = { -readonly [K in keyof Mount]: Mount[K] } & { said: boolean };
-
-/** Which image, stage or context it is from; "": none. It is not expanded. @throws invalid */
-export function mountSource(text: string): string {
-  let from = "";
-  for (const { key, value } of mountFields(text)) {
-    if (key !== "from" || value === undefined) continue;
-    if (/\$./.test(value)) throw fail("invalid", `'from' doesn't support variable expansion, define alias stage instead`);
-    from = value;
-  }
-  return from;
-}
 
 /** @throws invalid */
 export function parseMount(text: string, expand: (word: string) => string): Mount {
@@ -151,27 +141,6 @@ const raise = (message: string): never => {
   throw fail("invalid", message);
 };
 const unexpected = (mount: Draft, key: string) => fail("invalid", `unexpected key '${key}' for mount type '${mount.type}'`);
-
-export type Field = { readonly key: string; readonly value: string | undefined; readonly field: string };
-
-export function mountFields(text: string): Field[] {
-  return csvFields(text).map((field) => {
-    const equals = field.indexOf("=");
-    return { field, key: (equals < 0 ? field : field.slice(0, equals)).toLowerCase(), value: equals < 0 ? undefined : field.slice(equals + 1) };
-  });
-}
-
-/** One line of CSV. @throws invalid for a quote that does not end */
-export function csvFields(text: string): string[] {
-  const fields: string[] = [];
-  const pattern = /(?:"((?:[^"]|"")*)"|([^,"]*))(,|$)/y;
-  for (;;) {
-    const match = pattern.exec(text);
-    if (match === null) throw fail("invalid", `failed to parse csv mounts: ${JSON.stringify(text.slice(0, 200))}: a quote is not where it belongs`);
-    fields.push(match[1] === undefined ? match[2]! : match[1].replaceAll('""', '"'));
-    if (match[3] === "") return fields;
-  }
-}
 
 /** Where it is mounted: relative to WORKDIR unless absolute. @throws invalid for the root itself */
 export function mountTarget(target: string, directory: string): string {

@@ -67,9 +67,13 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
     warnings.push(...platformWarning(scope, stage, bases.get(stage)));
   }
   const images = new Map([...bases].flatMap(([stage, base]) => (base.kind === "image" ? [[stage.base, base.image] as const] : [])));
-  warnings.unshift(...lintPlan(input, { images, stages: new Set(needed.flatMap(({ index }) => index ?? [])) }));
+  const triggers = new Map(needed.flatMap((stage) => (stage.index === undefined ? [] : [[stage.index, triggersIn(stage)] as const])));
+  warnings.unshift(...lintPlan(input, { images, triggers, stages: new Set(triggers.keys()) }));
   return { image: plannedImage(scope, rooted(scope, scope.finished.get(last)!)), warnings, told };
 }
+
+/** As they are told: where the FROM is that brings them. */
+const triggersIn = ({ commands, from: { lines } }: StageNode): Instruction[] => commands.filter(({ trigger }) => trigger).map(({ instruction }) => ({ ...instruction, lines }));
 
 function epochOf(text: string | undefined): number | undefined {
   if (text === undefined || text === "") return undefined;
@@ -117,7 +121,7 @@ function plannedImage({ input, epoch, target }: PlanScope, state: ImageState): P
   const { platforms, labels } = input.request;
   const config = { ...state.config, Labels: { ...(state.config["Labels"] as object | undefined), ...labels } };
   return {
-    platform: normalizePlatform(platforms.length === 0 ? state.platform : target),
+    platform: normalizePlatform(platforms.length === 0 ? state.madeFor : target),
     step: state.step,
     config: finishConfig(config),
     author: state.author,

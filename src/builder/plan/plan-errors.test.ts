@@ -12,6 +12,7 @@ const mount = (text: string, message: string): Case => ({ text: `${FROM}RUN --mo
 const CASES: readonly Case[] = [
   { text: FROM, wish: { target: "nope" }, message: 'target stage "nope" could not be found' },
   { text: "FROM busybox AS build\nFROM build", wish: { target: "buidl" }, message: 'target stage "buidl" could not be found (did you mean build?)' },
+  { text: "FROM busybox AS a", wish: { target: "b" }, message: 'target stage "b" could not be found (did you mean a?)' },
   { text: "FROM busybox AS a\nCOPY --from=b /x /x\nFROM busybox AS b\nCOPY --from=a /x /x\n", message: "circular dependency detected on stage: a", lines: [4, 4] },
   { text: "FROM busybox AS a\nCOPY --from=a /x /x", message: "circular dependency detected on stage: a", lines: [2, 2] },
   { text: "FROM busybox AS a\nCOPY --from=b /x /x\nFROM busybox AS b\nFROM a", message: 'cannot copy from stage "b", it needs to be defined before current stage "a"', lines: [2, 2] },
@@ -21,6 +22,9 @@ const CASES: readonly Case[] = [
   { text: "FROM $X", message: "base name ($X) should not be blank", lines: [1, 1] },
   { text: "FROM a:b:c", message: /^failed to parse stage name "a:b:c": invalid reference format/, lines: [1, 1] },
   { text: "FROM --platform=$X busybox", message: "empty platform value from expression $X", lines: [1, 1] },
+  { text: "FROM --platform=what busybox", message: 'failed to parse platform what: "what": unknown operating system or architecture: invalid argument', lines: [1, 1] },
+  { text: "FROM busybox AS a\nONBUILD COPY a\nFROM a", message: "COPY requires at least two arguments, but only one was provided. Destination could not be determined", lines: [3, 3] },
+  { text: "FROM busybox", wish: { buildArgs: { BUILDKIT_DOCKERFILE_CHECK: "what" } }, message: 'failed to parse build-arg:BUILDKIT_DOCKERFILE_CHECK: invalid check option "what"' },
   { text: "FROM --platform=a/b/c/d busybox", message: /^failed to parse platform a\/b\/c\/d: /, lines: [1, 1] },
   { text: `${FROM}EXPOSE 99999`, message: "invalid containerPort: 99999", lines: [2, 2] },
   { text: `${FROM}EXPOSE 80/icmp`, message: 'invalid port: "80/icmp": invalid proto: icmp', lines: [2, 2] },

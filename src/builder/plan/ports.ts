@@ -23,7 +23,7 @@ function checkHost(host: string, ports: string, length: number): void {
 }
 
 function portRange(text: string): [first: number, last: number] | undefined {
-  const [, low = "", high = low] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
+  const [, low = "", high = low] = /^\+?(\d{1,9})(?:-\+?(\d{1,9}))?$/.exec(text) ?? [];
   const [first, last] = [Number(low), Number(high)];
   return low === "" || last < first || last > 65_535 ? undefined : [first, last];
 }

@@ -2,12 +2,14 @@
 import { posix } from "node:path";
 import { fail } from "#base/errors.ts";
 import { commandOf, isOnlyHeredoc } from "../dockerfile/arguments.ts";
+import { textOf } from "../dockerfile/heredocs.ts";
 import { flagOf, flagsOf } from "../dockerfile/flags.ts";
+import { parseDevice } from "../dockerfile/devices.ts";
 import type { Instruction } from "../dockerfile/dockerfile.ts";
 import type { ExecMount, ExecOp } from "../graph.ts";
 import { withShell } from "./config-instructions.ts";
 import { note } from "./image-state.ts";
-import { csvFields, type Mount, mountTarget, parseMount } from "./mounts.ts";
+import { type Mount, mountTarget, parseMount } from "./mounts.ts";
 import { advance, expand, type Scene, stepName } from "./scene.ts";
 import { contextPath, mainContext, sourceState } from "./sources.ts";
 
@@ -24,7 +26,7 @@ export function run(scene: Scene): void {
     args,
     env: [...state.variables].map(([key, value]) => `${key}=${value}`).concat(env),
     proxies: scope.proxies,
-    cwd: (state.config["WorkingDir"] as string | undefined) ?? "/",
+    cwd: workdir(scene),
     user: (state.config["User"] as string | undefined) ?? "",
     hostname: buildArgs["BUILDKIT_SANDBOX_HOSTNAME"] ?? "buildkitsandbox",
     network: network(instruction, defaults.network),
@@ -41,7 +43,7 @@ export function run(scene: Scene): void {
 
 type Command = { readonly args: readonly string[]; readonly files: Readonly<Record<string, string>> };
 
-/** A heredoc alone is the script: a file that is executed if it begins with #!, else the shell's text. */
+/** A heredoc alone is the script: a file that is executed if it begins with #! (behind no tab), else the shell's text. */
 function command({ state, instruction }: Scene): Command {
   const { args, shell } = commandOf(instruction);
   if (!shell) return { args: nonempty(args), files: {} };
@@ -51,9 +53,9 @@ function command({ state, instruction }: Scene): Command {
     const text = instruction.heredocs.map(({ name, content }) => `\n${content}${name}`).join("");
     return { args: withShell(state, args.join(" ") + text), files: {} };
   }
-  if (!first.content.startsWith("#!")) return { args: withShell(state, first.content), files: {} };
+  if (!first.content.startsWith("#!")) return { args: withShell(state, textOf(first)), files: {} };
   const path = `${HEREDOCS}/${first.name}`;
-  return { args: withShell(state, path), files: { [path]: first.content } };
+  return { args: withShell(state, path), files: { [path]: textOf(first) } };
 }
 
 function nonempty(args: readonly string[]): readonly string[] {
@@ -84,20 +86,6 @@ function security(instruction: Instruction): ExecOp["security"] {
   const mode = flagOf(instruction, "security") ?? "sandbox";
   if (mode !== "sandbox" && mode !== "insecure") throw fail("invalid", `security ${JSON.stringify(mode)} is not valid`);
   return mode;
-}
-
-/** "vendor.com/class=name,required". @throws invalid */
-function parseDevice(text: string): ExecOp["devices"][number] {
-  let name = "";
-  let required = false;
-  for (const field of csvFields(text)) {
-    const [, key = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(field) ?? [];
-    if (key.toLowerCase() === "required" && (value === undefined || /^(true|1|false|0)$/i.test(value))) required = value === undefined || /^(true|1)$/i.test(value);
-    else if (key.toLowerCase() === "required") throw fail("invalid", `invalid value for required: ${value}`);
-    else if (name !== "") throw fail("invalid", key.toLowerCase() === "name" ? `device name already set to ${name}` : `unexpected key '${key}' in '${field}'`);
-    else name = key.toLowerCase() === "name" && value !== undefined ? value : field;
-  }
-  return { name, required };
 }
 
 type Mounts = { readonly mounts: ExecMount[]; readonly inputs: number[]; readonly env: string[]; readonly masked: ReadonlySet<string> };
@@ -187,5 +175,5 @@ function ssh({ scene, mount, agents }: Planning): ExecMount {
   return { type: "ssh", target, id: mount.id || "default", required: mount.required, mode: mount.mode ?? 0o600, uid: mount.uid ?? 0, gid: mount.gid ?? 0 };
 }
 
-const workdir = ({ state }: Scene): string => (state.config["WorkingDir"] as string | undefined) ?? "/";
+const workdir = ({ state }: Scene): string => posix.resolve("/", (state.config["WorkingDir"] as string | undefined) ?? "/");
 const targetOf = (scene: Scene, mount: Mount): string => mountTarget(mount.target, workdir(scene));

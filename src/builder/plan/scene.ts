@@ -41,7 +41,7 @@ export type Scene = {
 };
 
 /** What is counted while a stage is worked off. */
-export type StageProgress = { index: number; readonly total: number; commandSet: boolean };
+export type StageProgress = { index: number; total: number; commandSet: boolean };
 
 export const lookup = ({ state }: Scene) => (name: string): string | undefined => state.variables.get(name);
 
@@ -69,12 +69,13 @@ function platformText(platform: Platform, target: Platform): string {
 export function stepName(scene: Scene, suffix = "", masked: ReadonlySet<string> = new Set()): string {
   const { scope, stage, progress, state, instruction, trigger } = scene;
   const known = (name: string): string | undefined => (masked.has(name) ? "****" : state.variables.get(name));
-  return prefixOf(scope, stage, progress, state.platform, trigger) + readable(instruction, known) + suffix;
+  return prefixOf(scope, stage, progress, state.platform, trigger) + readable(instruction, suffix, known);
 }
 
-function readable(instruction: Instruction, known: (name: string) => string | undefined): string {
-  const how = { lookup: known, escape: instruction.escape, quotes: "keep", keepUnset: true } as const;
-  const text = instruction.original.trim();
+/** Of a RUN the shell's quotes are kept, and the variables that are its own. */
+function readable(instruction: Instruction, suffix: string, known: (name: string) => string | undefined): string {
+  const how = { lookup: known, escape: instruction.escape, ...(instruction.keyword === "RUN" && ({ quotes: "keep", keepUnset: true } as const)) };
+  const text = instruction.original.trim() + suffix;
   let shown = text;
   try {
     shown = expandWord(text, how);

@@ -14,9 +14,9 @@ const INSTRUCTIONS: Readonly<Record<string, (scene: Scene) => void>> = { ...CONF
 
 const STEPS: ReadonlySet<string> = new Set(["ADD", "COPY", "RUN", "WORKDIR"]);
 
-/** How many of its steps are counted in the names: "2/5". A FROM is one, if it is an image. */
+/** How many of its steps are counted in the names: "2/5". A FROM is one, if it is an image; it does not know of its triggers. */
 export function openProgress(stage: StageNode): StageProgress {
-  const own = stage.commands.filter(({ instruction, trigger }) => trigger || STEPS.has(instruction.keyword)).length;
+  const own = stage.commands.filter(({ instruction, trigger }) => !trigger && STEPS.has(instruction.keyword)).length;
   const base = stage.index !== undefined && stage.parent === undefined && stage.base !== "scratch" ? 1 : 0;
   return { index: 0, total: stage.index === undefined ? 0 : own + base, commandSet: false };
 }
@@ -25,6 +25,7 @@ export function openProgress(stage: StageNode): StageProgress {
 export function performStage(scope: PlanScope, stage: StageNode, base: ImageState, progress: StageProgress): { state: ImageState; told: PlannedInstruction[] } {
   scope.steps.spend(entriesOf(base) * ENTRY);
   const state = childState(base);
+  progress.total += stage.commands.filter(({ trigger }) => trigger).length;
   const tell = ({ original, lines }: StageNode["from"], onBuild: boolean): PlannedInstruction => ({ text: original, stage: stage.title, lines, onBuild, step: state.step });
   const told = stage.index === undefined ? [] : [tell(stage.from, false)];
   for (const command of stage.commands) {

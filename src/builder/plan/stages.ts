@@ -7,9 +7,9 @@ import { parsePlatform, type Platform } from "#spec/platform.ts";
 import type { Dockerfile, Instruction, Stage } from "../dockerfile/dockerfile.ts";
 import { expandWord } from "../dockerfile/expand.ts";
 import { flagOf, flagsOf } from "../dockerfile/flags.ts";
+import { mountSource } from "../dockerfile/mount-fields.ts";
 import { didYouMean } from "../dockerfile/suggest.ts";
 import { at, invalid } from "./failures.ts";
-import { mountSource } from "./mounts.ts";
 
 export type StageNode = {
   /** In the Dockerfile, from 0; an image or context that is only copied from has none. */
@@ -79,7 +79,8 @@ export function openStages(dockerfile: Dockerfile, options: StageOptions): Stage
     if (node.context === undefined) node.commands = dockerfile.stages[index]!.instructions.map((instruction) => command(instruction, false));
   }
   refuseCycles(list);
-  if (list.length === 1 && images.size === 0) list[0]!.title = "";
+  // A mount of nothing in particular counts as one from somewhere, as in BuildKit.
+  if (list.length === 1 && images.size === 0 && !list[0]!.commands.some(({ sources }) => sources.includes(undefined))) list[0]!.title = "";
   return {
     list,
     target: (name) => findTarget(list, byName, name),
@@ -151,7 +152,7 @@ function sourcesOf(instruction: Instruction, find: (name: string, instruction: I
 function findTarget(list: readonly StageNode[], byName: ReadonlyMap<string, StageNode>, name: string): StageNode {
   if (name === "") return list.at(-1) ?? raise("dockerfile contains no stages to build");
   const number = /^\d+$/.test(name) ? list[Number(name)] : undefined;
-  return byName.get(name.toLowerCase()) ?? number ?? raise(`target stage ${JSON.stringify(name)} could not be found${didYouMean(name, list.map(({ title }) => title).filter(Boolean), { exactCase: true })}`);
+  return byName.get(name.toLowerCase()) ?? number ?? raise(`target stage ${JSON.stringify(name)} could not be found${didYouMean(name, list.map((stage) => stage.name || `stage-${stage.index}`), { exactCase: true })}`);
 }
 
 /** Depth first without recursion: there may be ten thousand stages in a row. */

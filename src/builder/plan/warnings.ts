@@ -1,9 +1,11 @@
 /** What lint has to say of a Dockerfile that is planned, or only checked. */
 import { normalizePlatform } from "#spec/platform.ts";
 import { canonical, tryReference, withDefaultTag } from "#spec/reference.ts";
-import { lintDockerfile } from "../dockerfile/lint.ts";
+import type { Instruction } from "../dockerfile/dockerfile.ts";
+import { lintDockerfile, type LintBase } from "../dockerfile/lint.ts";
 import type { BuildWarning } from "../events.ts";
 import { globalArgs } from "./global-args.ts";
+import { splitPair } from "./image-state.ts";
 import type { BaseImage, PlanInput } from "./plan.ts";
 import { findContext } from "./sources.ts";
 import { openStages } from "./stages.ts";
@@ -13,22 +15,33 @@ export type Known = {
   readonly images: ReadonlyMap<string, BaseImage>;
   /** Indexes of the stages that the target needs; undefined: all are looked at. */
   readonly stages?: ReadonlySet<number>;
+  readonly triggers?: ReadonlyMap<number, readonly Instruction[]>;
 };
 
 /** Of one platform: with several, the others would say the same. */
-export function lintPlan({ dockerfile, request, ignore, host }: PlanInput, { images, stages }: Known): BuildWarning[] {
+export function lintPlan({ dockerfile, request, ignore, host }: PlanInput, { images, stages, triggers }: Known): BuildWarning[] {
   const machines = { host: normalizePlatform(host), target: normalizePlatform(request.platforms[0] ?? host), stage: request.target || dockerfile.stages.at(-1)?.name || "" };
   const check = request.buildArgs["BUILDKIT_DOCKERFILE_CHECK"];
   return lintDockerfile(dockerfile, {
     file: request.dockerfile.path,
     ...(check !== undefined && { check }),
     args: globalArgs(dockerfile, request.buildArgs, machines),
-    defaults: globalArgs(dockerfile, {}, machines),
+    defaults: defaultsOf(() => globalArgs(dockerfile, {}, machines)),
     buildArgs: request.buildArgs,
     ignore,
-    variables: (base) => variablesOf(images.get(base)),
+    base: (name) => lintBase(images.get(name)),
     ...(stages !== undefined && { stages }),
+    ...(triggers !== undefined && { triggers }),
   });
+}
+
+/** "${X:?}" of an argument that only --build-arg gives is no default, and no failure of this build. */
+function defaultsOf(read: () => ReadonlyMap<string, string>): ReadonlyMap<string, string> | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 /** `--check`: nothing is planned. A base image that cannot be had is no reason to say nothing. @throws invalid, as a build would */
@@ -49,8 +62,8 @@ export async function checkPlan(input: PlanInput): Promise<BuildWarning[]> {
   return lintPlan(input, { images, ...(needed !== undefined && { stages: new Set(needed.flatMap(({ index }) => index ?? [])) }) });
 }
 
-function variablesOf(image: BaseImage | undefined): string[] | undefined {
+function lintBase(image: BaseImage | undefined): LintBase | undefined {
   if (image === undefined) return undefined;
-  const { Env = [] } = (image.document["config"] ?? {}) as { readonly Env?: readonly string[] | null };
-  return ["PATH", ...(Env ?? []).map((pair) => pair.split("=")[0]!)];
+  const { Env, Shell } = (image.document["config"] ?? {}) as { readonly Env?: readonly string[] | null; readonly Shell?: readonly string[] | null };
+  return { variables: new Map((Env ?? []).map(splitPair)), hasShell: (Shell ?? []).length > 0 };
 }

@@ -6,9 +6,12 @@ import { advance, expand, type Scene, stepName } from "./scene.ts";
 
 export function workdir(scene: Scene): void {
   const { state, scope, instruction } = scene;
-  const path = posix.resolve("/", (state.config["WorkingDir"] as string | undefined) ?? "/", expand(scene)(instruction.text));
-  state.config["WorkingDir"] = path;
-  const createdBy = `WORKDIR ${path}`;
+  const text = expand(scene)(instruction.text);
+  const path = posix.resolve("/", (state.config["WorkingDir"] as string | undefined) ?? "/", text);
+  // What is absolute is told as it is written: "/app/".
+  const told = text.startsWith("/") ? text : path;
+  state.config["WorkingDir"] = told;
+  const createdBy = `WORKDIR ${told}`;
   scope.steps.spend(createdBy.length);
   if (path === "/") return note(state, createdBy, { instruction: instruction.original });
   const owner = (state.config["User"] as string | undefined) ?? "";
