@@ -30,7 +30,7 @@ for (const [text, expected] of CASES) {
 }
 
 test("what a query cannot say", () => {
-  for (const [query, message] of [["ref=a#b", /ref conflicts: "b" vs "a"/], ["what=1", /unexpected query "what"/], ["tag=", /query "tag" has no value/], ["ref=a&ref=b", /multiple values/], ["submodules=maybe", /invalid submodules value/]] as const) {
+  for (const [query, message] of [["tag=a&branch=b", /branch conflicts with tag/], ["ref=a#b", /ref conflicts: "b" vs "a"/], ["what=1", /unexpected query "what"/], ["tag=", /query "tag" has no value/], ["ref=a&ref=b", /multiple values/], ["submodules=maybe", /invalid submodules value/]] as const) {
     assert.throws(() => parseGitSource(`https://h/r.git?${query}`), message);
   }
 });

@@ -38,6 +38,7 @@ function isRepository(url: string): boolean {
 
 function withQuery(source: GitSource, query: URLSearchParams): GitSource {
   let result = source;
+  if (query.get("tag") && query.get("branch")) throw fail("invalid", "branch conflicts with tag");
   for (const key of new Set(query.keys())) {
     const [value = "", ...more] = query.getAll(key);
     if (more.length > 0) throw fail("invalid", `query ${JSON.stringify(key)} has multiple values`);

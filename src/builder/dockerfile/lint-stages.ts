@@ -202,7 +202,6 @@ function transfer(here: Here): void {
   const { instruction } = here;
   const { sources, destination, heredocs } = transferOf(instruction);
   for (const name of ["chown", "chmod", "checksum"]) expanded(here, flagOf(instruction, name) ?? "");
-  for (const pattern of flagsOf(instruction, "exclude")) expanded(here, pattern);
   for (const { quoted, content } of heredocs) if (!quoted) expanded(here, content, true);
   expanded(here, destination);
   for (const source of sources) {

@@ -64,16 +64,17 @@ for (const [text, said] of cases) {
 }
 
 test("a file that .dockerignore takes out of the context cannot be copied", () => {
-  const text = "FROM a\nARG dir=secret\nCOPY $dir/x ok ./secret /\nCOPY --from=b secret /\nADD ./secret/y secret/ /";
+  const text = "# check=experimental=CopyIgnoredFile\nFROM a\nARG dir=secret\nCOPY $dir/x ok ./secret /\nCOPY --from=b secret /\nADD ./secret/y secret/ /";
   assert.deepEqual(lint(text, { ignore: ["secret"] }).map(({ rule, ranges, detail }) => [rule, ranges[0]!.start, detail]), [
-    ["CopyIgnoredFile", 3, 'Attempting to Copy file "secret/x" that is excluded by .dockerignore'],
-    ["CopyIgnoredFile", 5, 'Attempting to Add file "./secret/y" that is excluded by .dockerignore'],
-    ["CopyIgnoredFile", 5, 'Attempting to Add file "secret/" that is excluded by .dockerignore'],
+    ["CopyIgnoredFile", 4, 'Attempting to Copy file "secret/x" that is excluded by .dockerignore'],
+    ["CopyIgnoredFile", 6, 'Attempting to Add file "./secret/y" that is excluded by .dockerignore'],
+    ["CopyIgnoredFile", 6, 'Attempting to Add file "secret/" that is excluded by .dockerignore'],
   ]);
   assert.deepEqual(lint(text, { ignore: ["secret", "!secret/x", "!secret/y"] }).map(({ ranges, detail }) => [ranges[0]!.start, detail]), [
-    [5, 'Attempting to Add file "./secret/y" that is excluded by .dockerignore'],
-    [5, 'Attempting to Add file "secret/" that is excluded by .dockerignore'],
+    [6, 'Attempting to Add file "./secret/y" that is excluded by .dockerignore'],
+    [6, 'Attempting to Add file "secret/" that is excluded by .dockerignore'],
   ]);
+  assert.deepEqual(lint(text.replace(/.*\n/, ""), { ignore: ["secret"] }), []);
 });
 
 test("a warning has its rule's words and address", () => {

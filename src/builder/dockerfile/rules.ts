@@ -21,7 +21,7 @@ export const rules = {
   SecretsUsedInArgOrEnv: { description: "Sensitive data should not be used in the ARG or ENV commands", page: "secrets-used-in-arg-or-env" },
   InvalidDefaultArgInFrom: { description: "Default value for global ARG results in an empty or invalid base image name", page: "invalid-default-arg-in-from" },
   FromPlatformFlagConstDisallowed: { description: "FROM --platform flag should not use a constant value", page: "from-platform-flag-const-disallowed" },
-  CopyIgnoredFile: { description: "Attempting to Copy file that is excluded by .dockerignore", page: "copy-ignored-file" },
+  CopyIgnoredFile: { description: "Attempting to Copy file that is excluded by .dockerignore", page: "copy-ignored-file", experimental: true },
   InvalidDefinitionDescription: {
     description:
       "Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment.",

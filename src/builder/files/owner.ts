@@ -1,4 +1,4 @@
-/** --chown: ids, or names that the base's passwd and group files have. */
+/** --chown: ids, or names that the base's passwd and group files have. On either side of a colon nothing means 0. */
 import { fail } from "#base/errors.ts";
 import type { Kernel } from "#linux/linux.ts";
 import type { Program } from "#linux/ops.ts";
@@ -13,13 +13,13 @@ const LARGEST = 2 ** 32 - 2;
 
 /** `open`: ops that put the tree, to be read, into a slot. The files are read only if a name has to be looked up. @throws invalid */
 export async function resolveOwner(text: string, kernel: Kernel, open: (slot: number) => Program): Promise<Owner> {
-  const [user = "", group, ...more] = text.split(":");
-  if (more.length > 0 || user === "") throw fail("invalid", `invalid user or group in --chown=${text}`);
-  const needsFiles = idOf(user) === undefined || (group !== undefined && group !== "" && idOf(group) === undefined);
+  const [user, group, ...more] = text.split(":").map((part) => (part === "" ? "0" : part)) as [string, ...string[]];
+  if (more.length > 0 || text === "") throw fail("invalid", `invalid user or group in --chown=${text}`);
+  const needsFiles = idOf(user) === undefined || (group !== undefined && idOf(group) === undefined);
   const files = needsFiles ? await readFiles(kernel, open) : { passwd: "", group: "" };
   const account = idOf(user) === undefined ? find(files.passwd, user) : { uid: idOf(user)!, gid: idOf(user)! };
   if (account === undefined) throw unknown("user", user);
-  if (group === undefined || group === "") return account;
+  if (group === undefined) return account;
   const gid = idOf(group) ?? findGroup(files.group, group);
   if (gid === undefined) throw unknown("group", group);
   return { uid: account.uid, gid };

@@ -34,7 +34,8 @@ type Transfer = {
 export function copy(scene: Scene): void {
   const transfer = readTransfer(scene);
   checkTransfer(transfer);
-  const link = isSet(scene.instruction, "link") === true;
+  // With another mode it is a plain copy, as in BuildKit.
+  const link = isSet(scene.instruction, "link") === true && transfer.mode === undefined;
   const copies = joined(transfer.sources.map((source) => sourceAction(transfer, source, link)));
   const actions = [...copies, ...transfer.heredocs.map((heredoc) => fileAction(transfer, heredoc))];
   const step = perform(transfer, { kind: "file", base: 0, actions }, link);
@@ -105,20 +106,33 @@ const isHttp = (source: string): boolean => /^https?:\/\//.test(source) && parse
 function httpAction(transfer: Transfer, url: string, link: boolean): CopyAction {
   if (!transfer.add) throw fail("invalid", "source can't be a URL for COPY");
   const { checksum } = transfer;
-  if (checksum !== "" && !/^sha(256:[a-f0-9]{64}|384:[a-f0-9]{96}|512:[a-f0-9]{128})$/.test(checksum)) throw fail("invalid", "invalid checksum digest format");
+  if (checksum !== "") checkDigest(checksum);
   const filename = fileOf(url);
   const op: HttpOp = { kind: "http", url, filename, ...(checksum !== "" && { checksum }) };
   const from = place(transfer, addStep(transfer.scene, op, [], transfer.name));
   return action(transfer, { from, sources: [filename], unpack: isSet(transfer.scene.instruction, "unpack") ?? false, link });
 }
 
+/** @throws invalid, in Docker's words */
+function checkDigest(text: string): void {
+  const [, algorithm = "", value = ""] = /^([a-z0-9]+(?:[.+_-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)$/.exec(text) ?? raise("invalid checksum digest format");
+  const length = DIGESTS[algorithm] ?? raise("unsupported digest algorithm");
+  if (value.length !== length) raise("invalid checksum digest length");
+  if (!/^[a-f0-9]+$/.test(value)) raise("invalid checksum digest format");
+}
+
+const DIGESTS: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
+
+const raise = (message: string): never => {
+  throw fail("invalid", message);
+};
+
 function fileOf(url: string): string {
   const path = URL.canParse(url) ? new URL(url).pathname : "";
-  const base = posix.basename(path);
   try {
-    return base === "" ? "__unnamed__" : decodeURIComponent(base).replaceAll("/", "_");
+    return posix.basename(decodeURIComponent(path)) || "__unnamed__";
   } catch {
-    return base;
+    return posix.basename(path);
   }
 }
 
@@ -147,7 +161,10 @@ function localSource(transfer: Transfer, source: string): number {
     return place(transfer, context.step);
   }
   const other = sourceState(scope, from);
-  if (other !== undefined) return place(transfer, other.step);
+  if (other !== undefined) {
+    scope.steps.want(other.step, source.replace("/./", "/"));
+    return place(transfer, other.step);
+  }
   throw fail("invalid", `cannot copy from stage ${JSON.stringify(flagOf(instruction, "from"))}, it needs to be defined before current stage ${JSON.stringify(stage.title)}`);
 }
 

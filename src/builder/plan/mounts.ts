@@ -133,7 +133,7 @@ const POWERS = ["", "k", "m", "g", "t", "p"];
 
 /** "64m", "1.5GiB", "100": bytes. */
 function parseSize(text: string): number | undefined {
-  const [, digits = "", unit = ""] = /^(\d{1,15}(?:\.\d{1,9})?) ?([kmgtp]?)i?b?$/i.exec(text) ?? [];
+  const [, digits = "", unit = ""] = /^((?:\d{1,15}(?:\.\d{0,9})?|\.\d{1,9})(?:e\d)?) ?([kmgtp]?)i?b?$/i.exec(text) ?? [];
   return digits === "" ? undefined : Math.trunc(Number(digits) * 1024 ** POWERS.indexOf(unit.toLowerCase()));
 }
 

@@ -127,7 +127,7 @@ test("steps are named as BuildKit names them", async () => {
   assert.deepEqual(names(await plan("FROM trigger")), ["[1/1] FROM docker.io/library/trigger:latest", "[internal] load build context", "[2/3] ONBUILD COPY package.json /app/", "[3/3] ONBUILD RUN npm ci"]);
   assert.deepEqual(names(await plan(`${FROM}RUN --mount=type=secret,id=t,env=T curl $T`)).at(-1), "[stage-0 2/2] RUN --mount=type=secret,id=t,env=T curl ****");
   assert.deepEqual(names(await plan(`${FROM}RUN --mount=type=tmpfs,target=/x x`)), ["[stage-0 1/2] FROM docker.io/library/busybox:latest", "[stage-0 2/2] RUN --mount=type=tmpfs,target=/x x"]);
-  assert.deepEqual(names(await plan(`${FROM}COPY "a b" $X 'c d'\nRUN <<E\na \\ b\n"c"\nE`)).slice(2), ["[2/3] COPY a b  c d", "[3/3] RUN <<E (a  b...)"]);
+  assert.deepEqual(names(await plan(`${FROM}COPY "a" $X 'c' d/\nRUN <<E\na \\ b\n"c"\nE`)).slice(2), ["[2/3] COPY a  c d/", "[3/3] RUN <<E (a  b...)"]);
 });
 
 test("what is equal is one step", async () => {
@@ -162,9 +162,9 @@ test("named contexts stand in for stages, images and --from", async () => {
   const contexts = { dep: "docker-image://app:1", bare: "docker-image://busybox", files: "local:files" };
   const planned = await plan(text, { contexts, ignoreOf: async () => ["*.o"] });
   assert.deepEqual(stepsOf(planned, "image").map(({ op, name }) => [op.reference, name.split("@")[0]]), [
-    ["docker.io/library/app:1", "[context dep] docker.io/library/app:1"], ["docker.io/library/busybox:latest", "[context bare] docker.io/library/busybox:latest"],
+    ["docker.io/library/app:1", "[context dep] app:1"], ["docker.io/library/busybox:latest", "[context bare] busybox"],
   ]);
-  assert.deepEqual(stepsOf(planned, "local").map(({ op }) => op), [{ kind: "local", name: "files", include: [], exclude: ["*.o"] }]);
+  assert.deepEqual(stepsOf(planned, "local").map(({ op }) => op), [{ kind: "local", name: "files", include: ["b"], exclude: ["*.o"] }]);
   assert.deepEqual(stepsOf(planned, "exec"), []);
 });
 
@@ -178,7 +178,7 @@ test("a context of files is a root file system only where a stage goes on from i
 
 test("contexts by URL; a password in one is not shown", async () => {
   const planned = await plan("FROM scratch\nCOPY --from=g / /g\nCOPY --from=h / /h", { contexts: { g: "https://u:pw@h/r.git#main", h: "https://h/x.txt" }, buildArgs: { BUILDKIT_CONTEXT_KEEP_GIT_DIR: "1" } });
-  assert.deepEqual(stepsOf(planned, "git").map(({ op: { ref, keepGitDir }, name }) => ({ ref, keepGitDir, name })), [{ ref: "main", keepGitDir: true, name: "[context g] https://xxxxx:xxxxx@h/r.git#main" }]);
+  assert.deepEqual(stepsOf(planned, "git").map(({ op: { ref, keepGitDir }, name }) => ({ ref, keepGitDir, name })), [{ ref: "main", keepGitDir: true, name: "[internal] load git source https://xxxxx:xxxxx@h/r.git#main" }]);
   assert.deepEqual(stepsOf(planned, "http").map(({ op }) => op.filename), ["context"]);
 });
 

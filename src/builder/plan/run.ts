@@ -28,7 +28,7 @@ export function run(scene: Scene): void {
     proxies: scope.proxies,
     cwd: workdir(scene),
     user: (state.config["User"] as string | undefined) ?? "",
-    hostname: buildArgs["BUILDKIT_SANDBOX_HOSTNAME"] ?? "buildkitsandbox",
+    hostname: buildArgs["BUILDKIT_SANDBOX_HOSTNAME"] || "buildkitsandbox",
     network: network(instruction, defaults.network),
     security: security(instruction),
     mounts,
@@ -116,7 +116,7 @@ function planMount(planning: Planning): ExecMount {
 
 function bind({ scene, mount, index, place }: Planning): ExecMount {
   const target = targetOf(scene, mount);
-  const source = posix.join("/", mount.source);
+  const source = posix.resolve("/", mount.source);
   if (mount.from !== "") return { type: "bind", target, from: place(sourceOf(scene, mount, index)), source, rw: !mount.readOnly };
   const context = mainContext(scene.scope, scene.state.platform);
   context.want(contextPath(source));
@@ -129,6 +129,7 @@ function sourceOf({ scope, stage, sources }: Scene, mount: Mount, index: number)
   if (state === undefined) {
     throw fail("invalid", `cannot mount from stage ${JSON.stringify(mount.from)} to ${JSON.stringify(mount.target)}, stage needs to be defined before current command`, { facts: { stage: stage.title } });
   }
+  scope.steps.want(state.step, contextPath(posix.join("/", mount.source)));
   return state.step;
 }
 
@@ -141,10 +142,10 @@ function cache({ scene, mount, index, place }: Planning): ExecMount {
     target: targetOf(scene, mount),
     id: space === "" ? id : `${space}/${id}`,
     ...(mount.from !== "" && mount.from !== "scratch" && { from: place(sourceOf(scene, mount, index)) }),
-    source: posix.join("/", mount.source),
+    source: posix.resolve("/", mount.source),
     readOnly: mount.readOnly,
     sharing: mount.sharing ?? "shared",
-    mode: mount.mode ?? 0o755,
+    mode: (mount.mode ?? 0o755) & 0o777,
     uid: mount.uid ?? 0,
     gid: mount.gid ?? 0,
   };
@@ -152,13 +153,14 @@ function cache({ scene, mount, index, place }: Planning): ExecMount {
 
 const tmpfs = ({ scene, mount }: Planning): ExecMount => ({ type: "tmpfs", target: targetOf(scene, mount), size: mount.size });
 
-function secret({ scene, mount }: Planning): ExecMount {
+/** Neither a secret nor an agent knows of WORKDIR. */
+function secret({ mount }: Planning): ExecMount {
   const id = mount.source || mount.id || posix.basename(mount.target);
   if (id === "") throw fail("invalid", "one of source, target required");
   const target = mount.target !== "" ? mount.target : mount.env === undefined ? `/run/secrets/${posix.basename(id)}` : "";
   return {
     type: "secret",
-    target: target === "" ? "" : mountTarget(target, workdir(scene)),
+    target: target === "" ? "" : mountTarget(target, "/"),
     id,
     required: mount.required,
     mode: mount.mode ?? 0o400,
@@ -168,9 +170,9 @@ function secret({ scene, mount }: Planning): ExecMount {
   };
 }
 
-function ssh({ scene, mount, agents }: Planning): ExecMount {
+function ssh({ mount, agents }: Planning): ExecMount {
   if (mount.source !== "") throw fail("invalid", "ssh does not support source");
-  const target = mount.target === "" ? `/run/buildkit/ssh_agent.${agents.length}` : mountTarget(mount.target, workdir(scene));
+  const target = mount.target === "" ? `/run/buildkit/ssh_agent.${agents.length}` : mountTarget(mount.target, "/");
   agents.push(target);
   return { type: "ssh", target, id: mount.id || "default", required: mount.required, mode: mount.mode ?? 0o600, uid: mount.uid ?? 0, gid: mount.gid ?? 0 };
 }

@@ -2,6 +2,7 @@
 import { fail, Failure } from "#base/errors.ts";
 import type { GitOp, HttpOp } from "../graph.ts";
 import { formatPlatform, normalizePlatform, type Platform } from "#spec/platform.ts";
+import { quote } from "#spec/go-template-quote.ts";
 import { canonical, familiar, parseReference, tryReference, withDefaultTag } from "#spec/reference.ts";
 import { didYouMean } from "../dockerfile/suggest.ts";
 import { gitStep } from "./git.ts";
@@ -37,34 +38,37 @@ export const sourceState = ({ finished }: PlanScope, stage: StageNode): ImageSta
 
 /** --build-context: of a name and platform, or of a name. "scratch" and "context" are no names. */
 export function findContext(contexts: PlanInput["request"]["contexts"], name: string, platform: Platform): string | undefined {
-  if (/^(scratch|context)$/i.test(name)) return undefined;
-  const reference = tryReference(name);
-  if (reference === undefined) return own(contexts, name);
-  const short = familiar(reference).replace(/:latest$/, "");
-  return own(contexts, `${short}::${formatPlatform(normalizePlatform(platform))}`) ?? own(contexts, short);
+  return contexts[contextName(contexts, name, platform) ?? ""];
 }
 
-const own = (contexts: PlanInput["request"]["contexts"], name: string): string | undefined => (Object.hasOwn(contexts, name) ? contexts[name] : undefined);
+/** Which of them it is. */
+function contextName(contexts: PlanInput["request"]["contexts"], name: string, platform: Platform): string | undefined {
+  if (/^(scratch|context)$/i.test(name)) return undefined;
+  const reference = tryReference(name);
+  const short = reference === undefined ? name : familiar(reference).replace(/:latest$/, "");
+  const names = reference === undefined ? [short] : [`${short}::${formatPlatform(normalizePlatform(platform))}`, short];
+  return names.find((one) => one !== "" && Object.hasOwn(contexts, one));
+}
 
 /** What a stage begins with that is based on no other one, looked up; nothing of it is in the graph yet. */
 export type Base =
   | { readonly kind: "scratch" }
-  | { readonly kind: "image"; readonly image: BaseImage; readonly label: (reference: string) => string | undefined }
+  | { readonly kind: "image"; readonly image: BaseImage; /** As a step; undefined: as a FROM. */ readonly label?: string }
   | { readonly kind: "folder"; readonly name: string; readonly label: string; readonly ignore: readonly string[] }
   | { readonly kind: "remote"; readonly op: GitOp | HttpOp; readonly label: string };
 
 export async function resolveBase(scope: PlanScope, stage: StageNode): Promise<Base> {
   const platform = stage.platform ?? scope.target;
-  if (stage.context !== undefined) return await resolveContext(scope, { name: stage.name, spec: stage.context, platform });
-  if (stage.base === SCRATCH) return { kind: "scratch" };
-  const spec = findContext(scope.input.request.contexts, stage.base, platform);
-  if (spec !== undefined) return await resolveContext(scope, { name: shortName(stage.base), spec, platform });
-  return { kind: "image", image: await resolveImage(scope, stage.base, platform), label: () => undefined };
+  const { contexts } = scope.input.request;
+  if (stage.context === undefined && stage.base === SCRATCH) return { kind: "scratch" };
+  const name = contextName(contexts, stage.context === undefined ? stage.base : stage.name, platform);
+  if (name !== undefined) return await resolveContext(scope, { name, spec: contexts[name]!, platform });
+  return { kind: "image", image: await resolveImage(scope, stage.base, platform) };
 }
 
 /** What is not found may be a stage whose name was misspelt, or an image everybody has. */
 async function resolveImage({ input, resolve }: PlanScope, base: string, platform: Platform): Promise<BaseImage> {
-  const name = imageName(base);
+  const name = stageImage(base);
   try {
     return await resolve(name, platform);
   } catch (error) {
@@ -77,21 +81,17 @@ async function resolveImage({ input, resolve }: PlanScope, base: string, platfor
 
 const COMMON = ["alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora"];
 
-const shortName = (name: string): string => {
-  const reference = tryReference(name);
-  return reference === undefined ? name : familiar(reference).replace(/:latest$/, "");
-};
-
 /** @throws invalid, with Docker's words */
-function imageName(base: string): string {
-  // An id, or the beginning of one: of an image that is here. A name that looks like one is looked for first.
-  if (/^(?:sha256:[a-f0-9]{12,64}|[a-f0-9]{12,64})$/.test(base)) return base;
+function stageImage(base: string): string {
   try {
-    return canonical(withDefaultTag(parseReference(base)));
+    return imageName(base);
   } catch (cause) {
-    throw fail("invalid", `failed to parse stage name ${JSON.stringify(base)}: ${(cause as Error).message}`, { cause });
+    throw fail("invalid", `failed to parse stage name ${quote(base)}: ${(cause as Error).message}`, { cause });
   }
 }
+
+/** An id, or the beginning of one, is of an image that is here; a name that looks like one is looked for first. @throws invalid */
+const imageName = (text: string): string => (/^(?:sha256:[a-f0-9]{12,64}|[a-f0-9]{12,64})$/.test(text) ? text : canonical(withDefaultTag(parseReference(text))));
 
 type Context = { readonly name: string; readonly spec: string; readonly platform: Platform };
 
@@ -101,12 +101,12 @@ async function resolveContext({ input, resolve }: PlanScope, { name, spec, platf
   if (scheme === "docker-image") {
     const reference = rest.replace(/^\/\//, "");
     if (reference === SCRATCH) return { kind: "scratch" };
-    return { kind: "image", image: await resolve(imageName(reference), platform), label: (text) => `[context ${name}] ${text}` };
+    return { kind: "image", image: await resolve(imageName(reference), platform), label: `[context ${name}] ${reference}` };
   }
-  if (scheme === "oci-layout") return { kind: "image", image: await resolve(spec, platform), label: () => `[context ${name}] OCI load from client` };
+  if (scheme === "oci-layout") return { kind: "image", image: await resolve(spec, platform), label: `[context ${name}] OCI load from client` };
   if (scheme === "local") return { kind: "folder", name: rest, label: `[context ${name}] load from client`, ignore: (await input.ignoreOf?.(rest)) ?? [] };
   const git = gitStep(spec, { keepGitDir: keepsGitDir(input) });
-  if (git !== undefined) return { kind: "remote", op: git, label };
+  if (git !== undefined) return { kind: "remote", op: git, label: `[internal] load git source ${redacted(spec)}` };
   if (scheme === "http" || scheme === "https") return { kind: "remote", op: { kind: "http", url: spec, filename: "context" }, label };
   throw fail("invalid", rest === "" ? `invalid context specifier ${spec} for ${name}` : `unsupported context source ${scheme} for ${name}`);
 }
@@ -124,7 +124,6 @@ export function emitBase(scope: PlanScope, stage: StageNode, base: Base, progres
     case "folder": {
       const folder = steps.folder({ ...common, name: base.label }, base.name);
       folder.exclude(base.ignore);
-      folder.want(".");
       return scratchState(platform, folder.index);
     }
     case "remote":
@@ -136,6 +135,7 @@ export function emitBase(scope: PlanScope, stage: StageNode, base: Base, progres
 export function rooted({ steps }: PlanScope, state: ImageState): ImageState {
   const { op, name } = steps.list[state.step]!;
   if (op.kind !== "local" && op.kind !== "git" && op.kind !== "http") return state;
+  steps.want(state.step, ".");
   const scratch = steps.add({ op: { kind: "scratch" }, inputs: [], name: "FROM scratch", platform: state.platform });
   const all = { action: "copy", from: 1, sources: ["."], destination: "/", exclude: [], parents: false, unpack: false, link: false } as const;
   return { ...state, step: steps.add({ op: { kind: "file", base: 0, actions: [all] }, inputs: [scratch, state.step], name: `${name} as a root file system`, platform: state.platform }) };
@@ -150,7 +150,7 @@ function emitImage(scope: PlanScope, stage: StageNode, { image, label }: Extract
   const step = scope.steps.add({
     op: { kind: "image", reference: image.reference, manifest: image.manifest, layers: image.layers, chain: image.chain },
     inputs: [],
-    name: label(reference) ?? `${prefixOf(scope, stage, progress, platform, false)}FROM ${reference}`,
+    name: label ?? `${prefixOf(scope, stage, progress, platform, false)}FROM ${reference}`,
     stage: stage.title,
     instruction: stage.from.original,
     lines: stage.from.lines,

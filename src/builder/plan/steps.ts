@@ -12,6 +12,8 @@ export type Steps = {
   spend(bytes: number): void;
   /** The step of a folder of the client, of which paths are asked for bit by bit. */
   folder(step: Omit<Step, "op" | "inputs">, name: string): Folder;
+  /** That a path of a step is needed; of a folder nothing else is sent. */
+  want(step: number, path: string): void;
   /** Every folder's step with all paths that were asked for. */
   finish(): Step[];
 };
@@ -50,6 +52,10 @@ export function openSteps(): Steps {
       const folder = folders.get(name) ?? { index: add({ ...step, op: { kind: "local", name, include: [], exclude: [] }, inputs: [] }), wanted: new Set<string>(), excluded: [] };
       folders.set(name, folder);
       return { index: folder.index, want: (path) => void folder.wanted.add(path), exclude: (patterns) => void (folder.excluded = patterns) };
+    },
+    want(step, path) {
+      const { op } = list[step]!;
+      if (op.kind === "local") folders.get(op.name)?.wanted.add(path);
     },
     finish() {
       const steps = [...list];
