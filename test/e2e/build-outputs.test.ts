@@ -1,5 +1,6 @@
 /** What a build is made into: images under names, in registries and archives; files; the same each time. */
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { join } from "node:path";
 import { after } from "node:test";
 import { tarReader } from "#base/tar.ts";
@@ -139,7 +140,7 @@ story("several platforms are an index; each one's files have a folder", async ({
 story("BLD-13: attestations stand beside the image, and hold no secret", async ({ engine, cli }) => {
   const dockerfile = "FROM busybox\nARG TOKEN\nRUN --mount=type=secret,id=s cat /run/secrets/s | wc -c\nCOPY <<E /var/lib/dpkg/status\nPackage: tool\nStatus: install ok installed\nVersion: 1:2\nArchitecture: all\nE\n";
   const attrs = { "attest:provenance": "mode=max", "attest:sbom": "", "build-arg:TOKEN": "sentinel-a", "build-arg:HTTP_PROXY": "http://u:sentinel-p@h" };
-  const { answer, received } = await build(engine, dockerfile, { exporters: [{ type: "image", attrs: { name: "attested" } }, { type: "oci", attrs: { name: "attested" } }], attrs, secrets: { s: "sentinel-s" } });
+  const { answer, received } = await build(engine, dockerfile, { exporters: [{ type: "image", attrs: { name: "attested" } }, { type: "oci", attrs: { name: "attested" } }, { type: "tar", attrs: {} }], attrs, secrets: { s: "sentinel-s" } });
   const { index, read } = documents(received.get("1")!);
   const { manifests } = read(index["manifests"][0].digest);
   assert.deepEqual(manifests[1].annotations, { "vnd.docker.reference.digest": manifests[0].digest, "vnd.docker.reference.type": "attestation-manifest" });
@@ -149,6 +150,13 @@ story("BLD-13: attestations stand beside the image, and hold no secret", async (
   assert.deepEqual(provenance.subject[0].digest, { sha256: manifests[0].digest.slice(7) });
   assert.deepEqual(sbom.predicate.packages.map(({ externalRefs }: { externalRefs: { referenceLocator: string }[] }) => externalRefs[0]!.referenceLocator), ["pkg:deb/debian/tool@1:2?arch=all"]);
   assert.doesNotMatch(JSON.stringify(statements), /sentinel/);
+  const files = filesIn(received.get("2")!);
+  const names = [...files.keys()];
+  assert.deepEqual(names.toSorted(), names, "a folder's files are told in their order");
+  const [told, bill] = ["provenance.json", "sbom.spdx.json"].map((name) => JSON.parse(files.get(name)!));
+  assert.deepEqual([told.predicate.materials, bill.predicate.packages], [provenance.predicate.materials, sbom.predicate.packages]);
+  const status = told.subject.find(({ name }: { name: string }) => name === "var/lib/dpkg/status");
+  assert.equal(status.digest.sha256, hash("sha256", Buffer.from(files.get("var/lib/dpkg/status")!, "latin1")));
   for (const [name, text] of filesIn(received.get("1")!)) assert.doesNotMatch(text.replaceAll("TOKEN=sentinel-a", ""), /sentinel/, name);
   assert.equal(index["manifests"][0].digest, answer["containerimage.digest"]);
   assert.equal(await cli.ok("run", "--rm", "attested", "echo", "runs"), "runs");
@@ -158,6 +166,7 @@ story("what an output cannot be is said before anything is made", async ({ engin
   for (const [type, attrs, message] of [
     ["image", { name: "BAD" }, /invalid reference format/],
     ["image", { push: "true" }, /tag is needed when pushing/],
+    ["moby", { name: "127.0.0.1:1/closed", push: "true" }, /failed to push 127\.0\.0\.1:1\/closed:latest: .*refused/],
     ["oci", { compression: "best" }, /unsupported layer compression type: best/],
     ["oci", { "annotation-index.a": "1" }, /index annotations not supported for single platform export/],
   ] as const) {

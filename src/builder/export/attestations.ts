@@ -18,13 +18,19 @@ const STATEMENT = "https://in-toto.io/Statement/v0.1";
 const LAYER = "application/vnd.in-toto+json";
 
 export async function attest(making: Making, images: readonly MadeImage[]): Promise<Attestation[]> {
-  const asked = wanted(making);
-  if (asked.length === 0) return [];
+  if (wanted(making).length === 0) return [];
   if (!making.options.oci) throw fail("invalid", 'cannot export attestations with "oci-mediatypes=false"');
   const made: Attestation[] = [];
-  for (const [index, image] of images.entries()) made.push(await attestImage(making, image, await Promise.all(asked.map((make) => make(index)))));
+  for (const [index, image] of images.entries()) made.push(await attestImage(making, image, await predicatesOf(making, index)));
   return made;
 }
+
+/** Of the image at this place among those that were planned. Empty: nothing was asked for. */
+export const predicatesOf = async (making: Making, index: number): Promise<Predicate[]> => await Promise.all(wanted(making).map((make) => make(index)));
+
+export type Subject = { readonly name: string; readonly digest: { readonly sha256: string } };
+
+export const statementOf = (subject: readonly Subject[], { type, value }: Predicate) => ({ _type: STATEMENT, predicateType: type, subject, predicate: value });
 
 type Make = (index: number) => Promise<Predicate>;
 
@@ -45,9 +51,9 @@ function wanted(making: Making): Make[] {
 async function attestImage(making: Making, image: MadeImage, predicates: readonly Predicate[]): Promise<Attestation> {
   const subject = subjects(making, image);
   const layers: Descriptor[] = [];
-  for (const { type, value } of predicates) {
-    const stored = await storeText(making, LAYER, JSON.stringify({ _type: STATEMENT, predicateType: type, subject, predicate: value }));
-    layers.push({ ...stored, annotations: { "in-toto.io/predicate-type": type } });
+  for (const predicate of predicates) {
+    const stored = await storeText(making, LAYER, JSON.stringify(statementOf(subject, predicate)));
+    layers.push({ ...stored, annotations: { "in-toto.io/predicate-type": predicate.type } });
   }
   const config = await storeText(making, MEDIA.ociConfig, JSON.stringify({
     architecture: "unknown", os: "unknown", config: {}, rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => digest) },
@@ -64,7 +70,7 @@ async function attestImage(making: Making, image: MadeImage, predicates: readonl
 }
 
 /** The image under each of its names, as package URLs. */
-function subjects({ options }: Making, { manifest, platform }: MadeImage): unknown[] {
+function subjects({ options }: Making, { manifest, platform }: MadeImage): Subject[] {
   const digest = { sha256: manifest.digest.slice("sha256:".length) };
   const names = options.names.map((name) => `${imageUrl(name)}?platform=${encodeURIComponent(formatPlatform(platform))}`);
   return (names.length === 0 ? ["_"] : names).map((name) => ({ name, digest }));
@@ -74,5 +80,5 @@ function subjects({ options }: Making, { manifest, platform }: MadeImage): unkno
 export function imageUrl(name: string): string {
   const reference = withDefaultTag(parseReference(name));
   const version = reference.tag === undefined ? "" : `@${reference.tag}`;
-  return `pkg:docker/${familiarRepository(reference)}${version}`;
+  return `pkg:docker/${familiarRepository(reference).split("/").map(encodeURIComponent).join("/")}${version}`;
 }

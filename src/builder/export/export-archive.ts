@@ -9,8 +9,8 @@ import type { ExportWish } from "../builder.ts";
 import { internalStep } from "../internal-step.ts";
 import { imageOptions } from "./attributes.ts";
 import { told } from "./export-files.ts";
-import { imageMetadata, said } from "./export-image.ts";
-import { type MadeImages, makeImages } from "./images.ts";
+import { imageMetadata, sayManifests } from "./export-image.ts";
+import { type MadeImages, makeImages, plainPlatform } from "./images.ts";
 import type { Exported, Parts } from "./open-exporter.ts";
 
 export async function exportArchive(parts: Parts, outcome: Outcome, wish: ExportWish, index: number): Promise<Exported> {
@@ -23,7 +23,7 @@ export async function exportArchive(parts: Parts, outcome: Outcome, wish: Export
     progress({ id: "exporting layers", current: 0, total: 0 });
     const made = await makeImages({ ...parts, lease, outcome: docker ? withoutAttestations(outcome) : outcome, options, inline: parts.inline?.(outcome) });
     progress({ id: "exporting layers", current: 0, total: 0, done: true });
-    said(progress, `exporting manifest ${made.target.digest}`);
+    sayManifests(progress, made);
     if (wish.attributes["tar"] === "false") await fillFolder(parts, outcome, made);
     else await client.receive(index, wish, told(writeFiles(parts, filesOf(made, names, docker), signal), "sending tarball", progress), signal);
     const config = made.images.length === 1 ? { "containerimage.config.digest": made.images[0]!.config.digest } : {};
@@ -49,7 +49,9 @@ const REF = "org.opencontainers.image.ref.name";
 function filesOf({ target, images, blobs }: MadeImages, names: readonly Reference[], docker: boolean): File[] {
   const path = (digest: Descriptor["digest"]): string => `blobs/sha256/${digits(digest)}`;
   const all = new Map(blobs.map(({ digest, size }) => [digest, { name: path(digest), size, content: digest }]));
-  const entries = names.length === 0 ? [target] : names.map((name) => ({ ...target, annotations: { ...target.annotations, [NAME]: canonical(name), ...(name.tag !== undefined && { [REF]: name.tag }) } }));
+  const platform = images.find(({ manifest }) => manifest.digest === target.digest)?.platform;
+  const listed = { ...target, ...(platform !== undefined && { platform: plainPlatform(platform) }) };
+  const entries = names.length === 0 ? [listed] : names.map((name) => ({ ...listed, annotations: { ...target.annotations, [NAME]: canonical(name), ...(name.tag !== undefined && { [REF]: name.tag }) } }));
   const index = text("index.json", { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: entries });
   const [image] = images;
   const manifest = docker && image !== undefined ? [text("manifest.json", [{ Config: path(image.config.digest), RepoTags: names.map(familiar), Layers: image.layers.map(({ descriptor }) => path(descriptor.digest)) }])] : [];

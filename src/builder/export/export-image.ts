@@ -7,7 +7,7 @@ import type { ExportWish } from "../builder.ts";
 import { internalStep, type Progress } from "../internal-step.ts";
 import { imageOptions, type ImageOptions, isOn } from "./attributes.ts";
 import type { ExporterParts } from "./export.ts";
-import { type MadeImage, makeImages } from "./images.ts";
+import { type MadeImage, type MadeImages, makeImages } from "./images.ts";
 import type { Exported, Parts } from "./open-exporter.ts";
 
 export async function exportImage(parts: Parts, outcome: Outcome, wish: ExportWish): Promise<Exported> {
@@ -53,6 +53,16 @@ async function push({ push }: ExporterParts, { lease, client, signal }: Outcome,
     progress: (id, status, current, total) => progress({ id: `${status} ${id}`, current, total, done: status === "pushed" || (total > 0 && current >= total) }),
   });
   said(progress, `pushing manifest for ${canonical(withDefaultTag(parseReference(name)))}@${target.digest}`);
+}
+
+/** In BuildKit's words. */
+export function sayManifests(progress: Progress, { images, target, attestations }: MadeImages): void {
+  for (const { manifest, config } of images) {
+    said(progress, `exporting manifest ${manifest.digest}`);
+    said(progress, `exporting config ${config.digest}`);
+  }
+  for (const { manifest } of attestations) said(progress, `exporting attestation manifest ${manifest.digest}`);
+  if (images.every(({ manifest }) => manifest.digest !== target.digest)) said(progress, `exporting manifest list ${target.digest}`);
 }
 
 export const said = (progress: Progress, id: string): void => progress({ id, current: 0, total: 0, done: true });

@@ -12,7 +12,7 @@ import { annotationsAt, type ImageOptions } from "./attributes.ts";
 import { configurationText, historyOf, type Made } from "./configuration.ts";
 import type { ExporterParts } from "./export.ts";
 import type { LayerTree } from "../tree.ts";
-import { attest } from "./attestations.ts";
+import { attest, type Attestation } from "./attestations.ts";
 import { finishLayers } from "./layers.ts";
 
 export type Making = Pick<ExporterParts, "core" | "kernel" | "tasks" | "version"> & {
@@ -38,6 +38,7 @@ export type MadeImages = {
   /** The manifest, or the index. */
   readonly target: Descriptor;
   readonly images: readonly MadeImage[];
+  readonly attestations: readonly Attestation[];
   /** Everything that the target leads to, itself last; each once. */
   readonly blobs: readonly Descriptor[];
 };
@@ -50,13 +51,13 @@ export async function makeImages(making: Making): Promise<MadeImages> {
   const attestations = await attest(making, images);
   if (!outcome.plan.multiPlatform && attestations.length === 0) {
     if (options.annotations.some(({ at }) => at.startsWith("index"))) throw fail("invalid", "index annotations not supported for single platform export");
-    return { target: images[0]!.manifest, images, blobs: blobsOf(images, [images[0]!.manifest]) };
+    return { target: images[0]!.manifest, images, attestations, blobs: blobsOf(images, [images[0]!.manifest]) };
   }
-  const manifests = [...images.map(({ manifest, platform }) => ({ ...manifest, platform: plain(platform) })), ...attestations.map(({ manifest }) => manifest)];
+  const manifests = [...images.map(({ manifest, platform }) => ({ ...manifest, platform: plainPlatform(platform) })), ...attestations.map(({ manifest }) => manifest)];
   const annotations = annotationsAt(options.annotations, "index");
   const target = await storeJson(making, options.oci ? MEDIA.ociIndex : MEDIA.dockerIndex, { manifests, ...(annotations && { annotations }) });
   const blobs = blobsOf(images, [...attestations.flatMap(({ parts, manifest }) => [...parts, manifest]), target]);
-  return { target: annotated(target, annotationsAt(options.annotations, "index-descriptor")), images, blobs };
+  return { target: annotated(target, annotationsAt(options.annotations, "index-descriptor")), images, attestations, blobs };
 }
 
 function blobsOf(images: readonly MadeImage[], others: readonly Descriptor[]): Descriptor[] {
@@ -119,7 +120,7 @@ function madeBy({ plan, solved }: Outcome): (step: number) => Made {
   };
 }
 
-const plain = (platform: Platform): Platform => ({ architecture: platform.architecture, os: platform.os, ...(platform.variant && { variant: platform.variant }), ...(platform["os.version"] && { "os.version": platform["os.version"] }) });
+export const plainPlatform = (platform: Platform): Platform => ({ architecture: platform.architecture, os: platform.os, ...(platform.variant && { variant: platform.variant }), ...(platform["os.version"] && { "os.version": platform["os.version"] }) });
 
 const annotated = (descriptor: Descriptor, annotations: Readonly<Record<string, string>> | undefined): Descriptor => (annotations === undefined ? descriptor : { ...descriptor, annotations });
 

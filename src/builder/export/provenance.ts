@@ -82,7 +82,8 @@ function configSource({ outcome: { request: { context, dockerfile } } }: Facts):
 }
 
 function parameters({ outcome: { request, plan }, full }: Facts): Record<string, unknown> {
-  const locals = [...new Set(plan.graph.steps.flatMap(({ op }) => (op.kind === "local" ? [op.name] : [])))];
+  // A Dockerfile of a client's folder is read from one, too.
+  const locals = [...new Set([...plan.graph.steps.flatMap(({ op }) => (op.kind === "local" ? [op.name] : [])), ...(request.context === "" ? ["context", "dockerfile"] : [])])].toSorted();
   const named = Object.keys(request.buildArgs).toSorted();
   return {
     frontend: "dockerfile.v0",

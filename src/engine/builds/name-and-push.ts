@@ -1,9 +1,9 @@
 /** What the builder's outputs do in the engine: an image gets its names, and goes to registries. */
-import { fail } from "#base/errors.ts";
+import { fail, kindOf, messageOf } from "#base/errors.ts";
 import type { ExporterParts } from "#builder/export/export.ts";
 import type { Core } from "#core/core.ts";
 import type { Descriptor } from "#spec/image.ts";
-import { parseReference, withDefaultTag } from "#spec/reference.ts";
+import { canonical, parseReference, type Reference, withDefaultTag } from "#spec/reference.ts";
 import type { Transfer } from "#transfer/transfer.ts";
 import type { Events } from "../engine.ts";
 import { completeTarget } from "../images/complete.ts";
@@ -20,6 +20,13 @@ export type OutputParts = {
 
 function isNamed({ images }: Core, { digest }: Descriptor, names: readonly string[]): boolean {
   return names.length === 0 ? images.byDigest(digest).length > 0 : names.every((name) => images.get(name)?.target.digest === digest);
+}
+
+/** In BuildKit's words, which say what it was that did not go. */
+function refused(reference: Reference, error: unknown): unknown {
+  const kind = kindOf(error);
+  if (kind === "cancelled") return error;
+  return fail(kind, `failed to push ${canonical(reference)}: ${messageOf(pushRefusal(reference, error))}`, { cause: error });
 }
 
 export function outputs({ core, documents, publish, transfer }: OutputParts): Pick<ExporterParts, "name" | "push"> {
@@ -51,7 +58,7 @@ export function outputs({ core, documents, publish, transfer }: OutputParts): Pi
           },
         });
       } catch (error) {
-        throw pushRefusal(reference, error);
+        throw refused(reference, error);
       }
     },
   };

@@ -12,5 +12,5 @@ export const LLB_CAPABILITIES = enabled([
   "source.image", "source.image.resolvemode", "source.local", "source.local.unique", "source.local.sessionid", "source.local.includepatterns", "source.local.followpaths", "source.local.excludepatterns", "source.local.sharedkeyhint",
   "source.git", "source.git.keepgitdir", "source.git.fullurl", "source.git.subdir", "source.http", "source.http.checksum", "source.ocilayout", "exec.meta.base", "exec.meta.network", "exec.meta.ulimit", "exec.meta.cgroup.parent",
   "exec.mount.cache", "exec.mount.cache.sharing", "exec.mount.secret", "exec.mount.ssh", "exec.mount.tmpfs", "exec.mount.tmpfs.size", "file.base", "constraints", "platform", "meta.ignorecache", "meta.description", "meta.exportcache",
-  "mergeop", "exporter.image.annotations", "exporter.image.attestations", "exporter.sourcedateepoch", "exporter.multiple",
+  "mergeop", "exporter.image.annotations", "exporter.image.attestations", "exporter.sourcedateepoch", "exporter.multiple", "gc.freespacefilter",
 ]);

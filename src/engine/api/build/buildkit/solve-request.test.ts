@@ -14,6 +14,7 @@ const cases: readonly (readonly [what: string, attributes: Record<string, string
   ["a Dockerfile of another name", { filename: "sub/F" }, { dockerfile: { path: "sub/F", separate: true } }],
   ["a remote context has its own Dockerfile", { context: "https://x/y.git#main:sub" }, { context: "https://x/y.git#main:sub", dockerfile: { path: "Dockerfile", separate: false } }],
   ["unless the client brings one", { context: "https://x/y.git", dockerfilekey: "dockerfile" }, { dockerfile: { path: "Dockerfile", separate: true } }],
+  ["a folder that has the Dockerfile in it", { dockerfilekey: "context" }, { dockerfile: { path: "Dockerfile", separate: false } }],
   ["arguments", { "build-arg:A": "1", "build-arg:B=C": "", "build-arg:__proto__": "x" }, { buildArgs: JSON.parse('{"A":"1","B=C":"","__proto__":"x"}') as Record<string, string> }],
   ["labels", { "label:a": "b", "label:a.b/c": "" }, { labels: { a: "b", "a.b/c": "" } }],
   ["a hostname", { hostname: "h" }, { buildArgs: { BUILDKIT_SANDBOX_HOSTNAME: "h" } }],
@@ -45,10 +46,10 @@ for (const [what, attributes, expected] of cases) {
   });
 }
 
-test("outputs: the client of a docker engine pushes by itself", () => {
+test("outputs: an image of the engine's own is pushed, too", () => {
   const exporters = [{ type: "moby", attrs: { name: "a", push: "true" } }, { type: "image", attrs: { name: "b", push: "true" } }, { type: "tar", attrs: {} }];
   assert.deepEqual(translate(solve({}, { exporters })).request.exports, [
-    { type: "image", attributes: { name: "a" } },
+    { type: "image", attributes: { name: "a", push: "true" } },
     { type: "image", attributes: { name: "b", push: "true" } },
     { type: "tar", attributes: {} },
   ]);

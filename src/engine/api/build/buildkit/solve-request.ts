@@ -114,9 +114,11 @@ function contextsOf(attributes: Attributes, inputs: Readonly<Record<string, stri
   return Object.fromEntries(resolved) as Record<string, string>;
 }
 
-/** The Dockerfile of a remote context is in it, unless the client says that it has one; of a local one it is always sent apart. */
+/** The Dockerfile of a remote context is in it, unless the client says that it has one; of a local one it is sent apart, unless the client says that they are one. */
 function isSeparate(attributes: Attributes, remote: string, upload: string | undefined): boolean {
-  return attributes["dockerfilekey"] !== undefined || (remote === "" && upload === undefined);
+  const { dockerfilekey: own, contextkey: context = "context" } = attributes;
+  if (remote !== "" || upload !== undefined) return own !== undefined;
+  return own !== context || attributes["context:context"] !== undefined;
 }
 
 function questionOf(question: string | undefined): BuildRequest["only"] {
@@ -186,9 +188,9 @@ function checkEntitlement(name: string): string {
 
 function exportOf({ type, attrs }: Typed): ExportWish {
   switch (type) {
-    // The client of a docker engine pushes by itself, by the engine's API.
+    // Of an engine that keeps images as registries have them, clients expect that it pushes; older ones ask for it once more by the engine's API, when all is there.
     case "moby":
-      return { type: "image", attributes: Object.fromEntries(Object.entries(attrs).filter(([key]) => key !== "push")) };
+      return { type: "image", attributes: { ...attrs } };
     case "image":
     case "local":
     case "tar":
@@ -226,7 +228,7 @@ const UNASKED = "mode=min,inline-only=true";
 function attestationsOf(attributes: Attributes): BuildRequest["attestations"] {
   const wanted = Object.entries(withPrefix(attributes, "attest:")).filter(([name, value]) => name !== "provenance" || value !== UNASKED);
   const enabled = wanted.map(([name, value]) => [name, parseFields(value)] as const).filter(([, fields]) => fields["disabled"] !== "true");
-  for (const [name] of enabled) if (name !== "sbom" && name !== "provenance") throw fail("invalid", `attestation type ${JSON.stringify(name)}: there are sbom and provenance`);
+  for (const [name] of enabled) if (name !== "sbom" && name !== "provenance") throw fail("invalid", `unknown attestation type ${JSON.stringify(name)}`);
   return Object.fromEntries(enabled);
 }
 

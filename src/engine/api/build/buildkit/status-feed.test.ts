@@ -73,5 +73,5 @@ test("warnings have BuildKit's form", async () => {
   feed.end();
   const [message] = await Array.fromAsync(feed.read(never));
   const { short, level, info, ranges } = message!.warnings![0]!;
-  assert.deepEqual([String(short), level, info?.filename, ranges], ["StageNameCasing: Stage name 'X' should be lowercase", 1, "Dockerfile", [{ start: { line: 1 }, end: { line: 2 } }]]);
+  assert.deepEqual([String(short), level, info?.filename, ranges], ["StageNameCasing: Stage name 'X' should be lowercase (line 1)", 1, "Dockerfile", [{ start: { line: 1 }, end: { line: 2 } }]]);
 });

@@ -193,10 +193,11 @@ function statusOf(event: BuildEvent & { kind: "status" }): In<typeof vertexStatu
 
 function warningOf(of: string, warning: BuildWarning): In<typeof vertexWarning> {
   const { rule, detail, description, url, file, ranges } = warning;
+  const line = ranges.length === 0 ? "" : ` (line ${ranges[0]!.start})`;
   return {
     vertex: of,
     level: 1,
-    short: Buffer.from(`${rule}: ${detail}`),
+    short: Buffer.from(`${rule}: ${detail}${line}`),
     detail: [Buffer.from(description)],
     url,
     info: { filename: file, language: "Dockerfile" },
