@@ -94,6 +94,8 @@ async function build(job: Job): Promise<BuildResult> {
   const { definition, ignore: own } = await define(job, remote);
   const dockerfile = within(definition, () => parseDockerfile(definition.text, { name: definition.name }));
   const ignore = own ?? (await contextIgnore(job));
+  // What came with the Dockerfile is shown as if it had been asked for.
+  if (own !== undefined && remote === undefined && !request.dockerfile.separate) await internalStep(report, request.ref, LOADING_IGNORE, async () => {});
   const input = planInput(job, { dockerfile, ignore, remote });
   const plan = () => planBuild(input).catch((error: unknown) => Promise.reject(withSource(error, definition, undefined)));
   if (request.only !== undefined) return { metadata: {}, text: await answerOnly(request.only, { request, definition, dockerfile, input, plan }) };
@@ -138,8 +140,10 @@ async function define({ parts: { pool }, request, client, signal, report }: Job,
   });
 }
 
+const LOADING_IGNORE = `[internal] load ${IGNORE_FILE}`;
+
 async function contextIgnore({ parts, request, client, signal, report }: Job): Promise<readonly string[]> {
-  return await internalStep(report, request.ref, `[internal] load ${IGNORE_FILE}`, async (progress) => {
+  return await internalStep(report, request.ref, LOADING_IGNORE, async (progress) => {
     const tree = await client.files("context", { include: [IGNORE_FILE], signal, told: transferring(progress, "context") }).catch((error: unknown) => (kindOf(error) === "not-found" ? undefined : Promise.reject(error)));
     return tree === undefined ? [] : ((await readIgnore(parts.pool, tree, IGNORE_FILE)) ?? []);
   });

@@ -14,7 +14,7 @@
  * `run` writes data to `cli.out` and chatter to `cli.err`. It throws a Failure to end with an error; `facts.status`
  * is the exit code when it is not 1.
  */
-import type { Api } from "./connect/connect.ts";
+import type { Api, Line } from "./connect/connect.ts";
 import type { Config } from "./connect/config.ts";
 import type { Flags, OptionsOf } from "./flags/flags.ts";
 
@@ -52,6 +52,8 @@ export type Cli = {
   config(): Config;
   /** The engine, connected to and negotiated with on first use. */
   api(): Promise<Api>;
+  /** The same without negotiation, which is a round trip. */
+  line(): Promise<Line>;
 };
 
 /** The loaded part of a command. The number that `run` returns is the exit code. */

@@ -96,9 +96,10 @@ async function makeCli(
   const env = process.env;
   let config: ReturnType<typeof readConfig> | undefined;
   let api: ReturnType<Cli["api"]> | undefined;
-  let opened: Awaited<ReturnType<Cli["api"]>> | undefined;
+  let line: ReturnType<Cli["api"]> | undefined;
+  const opened: Awaited<ReturnType<Cli["api"]>>[] = [];
   const readOnce = () => (config ??= readConfig(configFolder(globals.config, env), (text) => err.write(text)));
-  const open = async () => {
+  const open = async (negotiates?: false) => {
     const [{ resolveEndpoint }, { openApi }] = await Promise.all([import("./connect/endpoint.ts"), import("./connect/open.ts")]);
     let endpoint: ReturnType<typeof resolveEndpoint>;
     try {
@@ -110,13 +111,15 @@ async function makeCli(
     const startEngine = options.startEngine;
     // A shell that only asks what may follow must not bring an engine up.
     const mayStart = startEngine !== undefined && process.geteuid?.() === 0 && path !== COMPLETE;
-    opened = await openApi(endpoint, {
+    const one = await openApi(endpoint, {
       userAgent: `Gantry-Client/${VERSION} (${process.platform})`,
       headers: readOnce().headers,
       ...(env["DOCKER_API_VERSION"] ? { version: env["DOCKER_API_VERSION"] } : {}),
+      ...(negotiates === false && { negotiates }),
       ...(mayStart ? { startEngine: () => startEngine((text) => err.write(text)) } : {}),
     });
-    return opened;
+    opened.push(one);
+    return one;
   };
   return {
     globals,
@@ -126,7 +129,10 @@ async function makeCli(
     path,
     config: readOnce,
     api: () => (api ??= open()),
-    close: () => opened?.close(),
+    line: () => api ?? (line ??= open(false)),
+    close: () => {
+      for (const one of opened) one.close();
+    },
   };
 }
 

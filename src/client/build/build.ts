@@ -45,8 +45,11 @@ export type Offers = {
   readonly uploads: ReadonlyMap<string, AsyncIterable<Uint8Array>>;
 };
 
-/** A folder of this machine, or files that exist only in memory (a Dockerfile from standard input). */
-export type Folder = { readonly path: string } | { readonly files: ReadonlyMap<string, Uint8Array> };
+/**
+ * A folder of this machine, or files that exist only in memory (a Dockerfile from standard input). `isWanted`: all of it,
+ * as far as one can tell before the engine asks.
+ */
+export type Folder = { readonly path: string; readonly isWanted?: boolean } | { readonly files: ReadonlyMap<string, Uint8Array> };
 
 export type SecretSource = { readonly file: string } | { readonly env: string };
 

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { HEADROOM, frame } from "#base/grpc/frames.ts";
 import { healthResponse, METHODS, SERVING, SESSION } from "#spec/buildkit/session.ts";
 import type { Cli } from "../client.ts";
-import type { Api } from "../connect/connect.ts";
+import type { Line } from "../connect/connect.ts";
 import { contentMethods } from "./attach/content.ts";
 import { checkAgent, forwardAgent } from "./attach/agents.ts";
 import { serveCredentials } from "./attach/credentials.ts";
@@ -19,9 +19,9 @@ export type Session = { readonly id: string; readonly connection: Connection };
 
 export type SessionOptions = { readonly id: string; readonly sharedKey: string; readonly offers: Offers; readonly signal: AbortSignal; readonly more?: ReadonlyMap<string, Method> };
 
-export async function openSession(cli: Cli, api: Api, { id, sharedKey, offers, signal, more }: SessionOptions): Promise<Session> {
+export async function openSession(cli: Cli, line: Line, { id, sharedKey, offers, signal, more }: SessionOptions): Promise<Session> {
   const methods = new Map([...methodsOf(cli, offers), ...(more ?? [])]);
-  const socket: Duplex = await api.hijack("/session", {
+  const socket: Duplex = await line.hijack("/session", {
     signal,
     headers: { Upgrade: "h2c", [SESSION.id]: id, [SESSION.name]: "", [SESSION.sharedKey]: sharedKey },
     // A header that comes several times: one a method.

@@ -4,7 +4,7 @@ import { HEADROOM, frame } from "#base/grpc/frames.ts";
 import type { Of } from "#base/protobuf.ts";
 import { CONTROL, solveRequest, solveResponse, statusRequest, statusResponse } from "#spec/buildkit/control.ts";
 import type { Cli } from "../client.ts";
-import type { Api } from "../connect/connect.ts";
+import type { Line } from "../connect/connect.ts";
 import type { SolveResponse, SolveWish } from "./build.ts";
 import { type Connection, openConnection } from "./h2/connection.ts";
 import { ask, openCall } from "./rpc/call.ts";
@@ -27,8 +27,8 @@ export type SolveOptions = {
 /** @throws the build's failure, with facts `grpcDetails`; cancelled when the signal is aborted */
 export async function solve(cli: Cli, wish: SolveWish, options: SolveOptions): Promise<SolveResponse> {
   const { signal } = options;
-  const api = await cli.api();
-  const [control, session] = await Promise.all([openControl(api, signal), openSession(cli, api, { ...options, id: newId(), offers: wish.session })]);
+  const line = await cli.line();
+  const [control, session] = await Promise.all([openControl(line, signal), openSession(cli, line, { ...options, id: newId(), offers: wish.session })]);
   const stop = new AbortController();
   try {
     const told = listen(control, wish.ref, { signal: stop.signal, onStatus: options.onStatus });
@@ -49,8 +49,8 @@ export async function solve(cli: Cli, wish: SolveWish, options: SolveOptions): P
 }
 
 /** A connection on which we are the one who asks. */
-export async function openControl(api: Api, signal: AbortSignal): Promise<Connection> {
-  return openConnection(await api.hijack("/grpc", { signal, headers: { Upgrade: "h2c" } }), { role: "client" });
+export async function openControl(line: Line, signal: AbortSignal): Promise<Connection> {
+  return openConnection(await line.hijack("/grpc", { signal, headers: { Upgrade: "h2c" } }), { role: "client" });
 }
 
 /** After the end of a build its last words come at once; who has none is not waited for for long. */

@@ -34,6 +34,9 @@ export type Answer = {
   readonly body: AsyncIterable<Buffer>;
 };
 
+/** An engine that was not asked what it is: for protocols that have versions of their own. */
+export type Line = Pick<Api, "hijack" | "address">;
+
 export type Api = {
   /** The version in use, "1.56", and what the engine said of itself. */
   readonly version: string;

@@ -18,6 +18,8 @@ export type OpenOptions = {
   readonly headers: Readonly<Record<string, string>>;
   /** DOCKER_API_VERSION: no negotiation. */
   readonly version?: string;
+  /** False: nothing is asked of the engine first, and paths go without a version. For what has versions of its own. */
+  readonly negotiates?: false;
   /** Brings Gantry's engine up when its own socket is not there; resolves when it answers. */
   readonly startEngine?: () => Promise<void>;
 };
@@ -39,6 +41,7 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
   };
   const engine = { os: "linux", experimental: false, version: NEWEST };
   let version = options.version ?? NEWEST;
+  const prefix = () => (options.negotiates === false ? base : `${base}/v${version}`);
 
   const prepare = (method: string, target: string, request: RequestOptions): Request => ({
     method,
@@ -73,7 +76,7 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
   };
 
   const send = async (method: string, path: string, request: RequestOptions = {}): Promise<Answer> => {
-    const answer = await sendRaw(method, `${base}/v${version}${path}${queryOf(request.query)}`, request);
+    const answer = await sendRaw(method, `${prefix()}${path}${queryOf(request.query)}`, request);
     if (answer.status >= 400) throw await refusal(answer, path);
     return answer;
   };
@@ -82,7 +85,7 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
 
   const hijack = async (path: string, request: RequestOptions = {}): Promise<Duplex> => {
     const socket = await connect(request.signal);
-    const target = `${base}/v${version}${path}${queryOf(request.query)}`;
+    const target = `${prefix()}${path}${queryOf(request.query)}`;
     const head = await upgrade(socket, prepare("POST", target, request)).catch((error: unknown) => {
       socket.destroy();
       throw lost(error);
@@ -100,7 +103,7 @@ export async function openApi(endpoint: Endpoint, options: OpenOptions): Promise
 
   /** Gantry's own socket has Gantry's own engine behind it: nothing to negotiate, and so no round trip. */
   const negotiate = async () => {
-    if (options.version !== undefined || endpoint.isDefault) return (await connect()) as Duplex;
+    if (options.version !== undefined || options.negotiates === false || endpoint.isDefault) return (await connect()) as Duplex;
     let answer = await sendRaw("HEAD", `${base}/_ping`);
     await gather(answer.body);
     if (answer.status >= 400 || answer.headers["api-version"] === undefined) {

@@ -2,7 +2,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { fail } from "#base/errors.ts";
 import { followLinks } from "./follow.ts";
-import { compileSelection } from "./select.ts";
+import { beginReading, type Reading } from "./read-ahead.ts";
+import { compileSelection, EVERYTHING } from "./select.ts";
 import type { Source } from "./sync.ts";
 import { walkFolder } from "./walk.ts";
 
@@ -11,7 +12,21 @@ const CHUNK = 2 ** 18;
 
 let buffer: Buffer | undefined;
 
-export function openFolder(path: string): Source {
+/** What was read before it was asked for is given away once: what is asked for again may have changed. */
+export type Ahead = { take(): Reading | undefined };
+
+export function readAhead(path: string): Ahead {
+  let begun: Reading | undefined = beginReading(realpathSync(path));
+  return {
+    take() {
+      const reading = begun;
+      begun = undefined;
+      return reading;
+    },
+  };
+}
+
+export function openFolder(path: string, ahead?: Ahead): Source {
   const root = realpathSync(path);
   if (!statSync(root).isDirectory()) throw fail("invalid", `${path}: not a directory`);
   return {
@@ -19,7 +34,8 @@ export function openFolder(path: string): Source {
       const followed = followLinks(root, follow);
       // "." among them: everything is asked for.
       const everything = follow.length > 0 && followed.length === 0;
-      return walkFolder(root, { selection: compileSelection({ include: everything ? [] : [...include, ...followed], exclude }), signal });
+      const selection = compileSelection({ include: everything ? [] : [...include, ...followed], exclude });
+      return walkFolder(root, { selection, signal, reading: selection === EVERYTHING ? ahead?.take() : undefined });
     },
     read: (file) => readFile(`${root}/${file}`),
   };

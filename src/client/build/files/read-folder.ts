@@ -20,6 +20,9 @@ export type EntryStat = { readonly mode: number; readonly size: number; readonly
 /** Undefined for what cannot be read: whoever asks Node for it is told why. */
 export type ReadFolder = (path: string) => FolderList | undefined;
 
+/** Of what was no UTF-8. */
+export const isBroken = (name: string): boolean => name.includes("\ufffd");
+
 const HEAD = 16;
 const FIELDS = 8;
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { loadReader, type ReadFolder } from "./read-folder.ts";
+import { beginReading } from "./read-ahead.ts";
 import { compileSelection, EVERYTHING } from "./select.ts";
 import { walkFolder } from "./walk.ts";
 
@@ -21,7 +22,7 @@ linkSync(`${folder}/a`, `${folder}/b/again`);
 const signal = new AbortController().signal;
 const byNode: ReadFolder = () => undefined;
 const entries = async (read: ReadFolder | undefined, selection = EVERYTHING) => {
-  const listing = await (await walkFolder(folder, { selection, signal, read })).listing();
+  const listing = await (await walkFolder(folder, { selection, signal, ...(selection === EVERYTHING && { reading: beginReading(folder, read && (() => read)) }) })).listing();
   return listing.paths.map((_, place) => listing.entry(place));
 };
 

@@ -6,23 +6,25 @@ import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { fail } from "#base/errors.ts";
 import { goMode } from "./encode.ts";
 import { type ListingWriter, openListing, type Listing } from "./listing.ts";
-import { type EntryStat, type FolderList, loadReader, type ReadFolder } from "./read-folder.ts";
+import { type EntryStat, type FolderList, isBroken, type ReadFolder } from "./read-folder.ts";
+import { beginReading, type Reading, type Whole } from "./read-ahead.ts";
 import { EVERYTHING, type Selection } from "./select.ts";
 import { mixWords } from "./token.ts";
 
-/** `read`: as loadReader gives it, unless told. */
-export type WalkOptions = { readonly selection: Selection; readonly signal: AbortSignal; readonly read?: ReadFolder | undefined };
+/** `reading`: of the whole folder, begun by who expects that all of it is wanted; begun now unless told. */
+export type WalkOptions = { readonly selection: Selection; readonly signal: AbortSignal; readonly reading?: Reading | undefined };
 
 /** Its name; and what it is, which need not be made of what was read when the name says enough. */
 export type Walked = { state(): string; listing(): Promise<Listing> };
 
 /** So many entries, and others have their turn. */
 const SLICE = 5000;
-const FOLDERS = 200;
 
 /** @throws what the kernel says of a folder that may not be read; invalid for a name that is no UTF-8 */
 export async function walkFolder(root: string, options: WalkOptions): Promise<Walked> {
-  const whole = await readWhole(root, options);
+  const { selection, signal, reading = selection === EVERYTHING ? beginReading(root) : undefined } = options;
+  // Where not all is wanted, what is not must not be looked at: a file system that does not answer may be why.
+  const whole = await reading?.end(signal);
   if (whole === undefined) {
     const listing = await makeListing(root, options, () => undefined);
     return { state: () => listing.state(), listing: async () => listing };
@@ -31,28 +33,8 @@ export async function walkFolder(root: string, options: WalkOptions): Promise<Wa
   return { state: () => stateOf(whole), listing: () => (listing ??= makeListing(root, options, (path) => whole.get(path))) };
 }
 
-/**
- * Every folder as it was read. Undefined: one of them cannot be, or has a name that is none; or not all is wanted, because
- * what is not must not be looked at: a file system that does not answer may be why.
- */
-async function readWhole(root: string, { selection, signal, read = selection === EVERYTHING ? loadReader() : undefined }: WalkOptions): Promise<Map<string, FolderList> | undefined> {
-  if (selection !== EVERYTHING || read === undefined) return undefined;
-  const whole = new Map<string, FolderList>();
-  const open = [root];
-  for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    const list = read(path);
-    if (list === undefined || list.folders.some(isBroken)) return undefined;
-    whole.set(path, list);
-    for (let at = list.folders.length - 1; at >= 0; at--) open.push(`${path}/${list.folders[at]!}`);
-    if (whole.size % FOLDERS !== 0) continue;
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    signal.throwIfAborted();
-  }
-  return whole;
-}
-
 /** Folders are in one order always, and their names in the hashes of those they are in. */
-function stateOf(whole: ReadonlyMap<string, FolderList>): string {
+function stateOf(whole: Whole): string {
   const words = new Uint32Array(whole.size * 2);
   let at = 0;
   for (const { hash } of whole.values()) words.set(hash, 2 * at++);
@@ -173,8 +155,6 @@ function namesIn(folder: string, isRoot: boolean): readonly string[] {
   for (let at = 1; at < names.length; at++) if (names[at - 1]! >= names[at]!) return names.sort(byBytes);
   return names;
 }
-
-const isBroken = (name: string): boolean => name.includes("\ufffd");
 
 function checked(folder: string, names: readonly string[]): readonly string[] {
   const broken = names.find(isBroken);

@@ -2,7 +2,7 @@
  * Where the Dockerfile and the files come from: a folder, standard input (an archive, or a Dockerfile), a git repository, a
  * URL; and the contexts that have names.
  */
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { fail } from "#base/errors.ts";
 import { familiarRepository, parseReference } from "#spec/reference.ts";
@@ -29,9 +29,12 @@ export async function findSources({ context, file, contexts }: SourceOptions): P
   if (context === "-" && file === "-") throw fail("invalid", "invalid argument: can't use stdin for both build context and dockerfile");
   const named = namedContexts(contexts);
   const main = await mainContext(context, file);
+  // In place of the folder there may be something else, which has a Dockerfile of its own, or none.
+  const { dockerfilekey, ...others } = main.attributes;
+  const attributes = "context:context" in named.attributes && dockerfilekey === TOGETHER.dockerfilekey ? others : main.attributes;
   return {
     ...main,
-    attributes: { ...main.attributes, ...named.attributes, ...(contexts.length === 0 ? {} : { "frontend.caps": "moby.buildkit.frontend.contexts+forward" }) },
+    attributes: { ...attributes, ...named.attributes, ...(contexts.length === 0 ? {} : { "frontend.caps": "moby.buildkit.frontend.contexts+forward" }) },
     folders: new Map([...main.folders, ...named.folders]),
     stores: named.stores,
   };
@@ -40,6 +43,8 @@ export async function findSources({ context, file, contexts }: SourceOptions): P
 const NOTHING = { uploads: new Map<string, AsyncIterable<Uint8Array>>(), stores: new Map<string, string>(), sharedKey: "" };
 /** The Dockerfile is not in the context: it is a folder by itself. */
 const SEPARATE = { dockerfilekey: "dockerfile" };
+/** It is, and comes with the context's .dockerignore at once. */
+const TOGETHER = { dockerfilekey: "context" };
 
 async function mainContext(context: string, file: string): Promise<Sources> {
   if (context === "-") return fromInput(await openInput(), file);
@@ -56,8 +61,8 @@ async function fromFolder(context: string, file: string): Promise<Sources> {
   const { folder, name, isMade } = await dockerfileFrom(file, context);
   return {
     ...NOTHING,
-    attributes: { filename: name, ...(isMade ? SEPARATE : {}) },
-    folders: new Map([["context", { path: context }], ["dockerfile", folder]]),
+    attributes: { filename: name, ...(isMade ? SEPARATE : file === "" ? TOGETHER : {}) },
+    folders: new Map([["context", { path: context, isWanted: isCopiedWhole(context, folder, name) }], ["dockerfile", folder]]),
     sharedKey: resolve(context),
     dockerfile: file || join(context, name),
   };
@@ -92,6 +97,18 @@ async function dockerfileFrom(file: string, context: string): Promise<{ folder: 
 function defaultName(context: string): string {
   const exists = (name: string) => statSync(join(context, name), { throwIfNoEntry: false }) !== undefined;
   return !exists("Dockerfile") && exists("dockerfile") ? "dockerfile" : "Dockerfile";
+}
+
+const MAX_LOOKED_AT = 2 ** 20;
+
+/** The Dockerfile copies all of the context, as it seems, and nothing is ignored, which nobody may look at. */
+function isCopiedWhole(context: string, folder: Folder, name: string): boolean {
+  const isThere = (path: string) => statSync(path, { throwIfNoEntry: false }) !== undefined;
+  if (!("path" in folder) || isThere(join(context, ".dockerignore")) || isThere(join(folder.path, `${name}.dockerignore`))) return false;
+  const found = statSync(join(folder.path, name), { throwIfNoEntry: false });
+  if (found?.isFile() !== true || found.size > MAX_LOOKED_AT) return false;
+  const lines = readFileSync(join(folder.path, name), "latin1").match(/^[ \t]*(?:COPY|ADD)[ \t].*$/gim) ?? [];
+  return lines.some((line) => /[ \t]\.\/?[ \t]+\S/.test(line) && !/[ \t]--from=/i.test(line));
 }
 
 const isUrl = (text: string): boolean => /^https?:\/\//.test(text);

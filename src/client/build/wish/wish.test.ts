@@ -112,7 +112,8 @@ test("what is an archive", () => {
 
 test("contexts: what is a folder, what is elsewhere, and what is neither", async () => {
   const at = (context: string, file = "", contexts: readonly string[] = []) => findSources({ context, file, contexts });
-  assert.deepEqual((await at(folder)).attributes, { filename: "Dockerfile" });
+  assert.deepEqual((await at(folder)).attributes, { filename: "Dockerfile", dockerfilekey: "context" });
+  assert.deepEqual((await at(folder, `${folder}/token`)).attributes, { filename: "token" });
   assert.deepEqual((await at("https://example.com/x.git#main:sub", "D")).attributes, { context: "https://example.com/x.git#main:sub", filename: "D" });
   assert.deepEqual((await at("git@example.com:x/y")).attributes, { context: "git@example.com:x/y", filename: "Dockerfile" });
   const named = await at(folder, "", [`app:latest=${folder}`, "base=docker-image://alpine", `context=${folder}`]);

@@ -22,7 +22,7 @@ export const command = define({
 async function build(cli: Cli, options: BuildOptions, context: string): Promise<number> {
   const mode = modeOf(cli, options);
   for (const name of WITHOUT_EFFECT) if (options.given.has(name)) cli.err.write(`WARNING: --${name} has no effect on this kind of build; the classic one knows it (DOCKER_BUILDKIT=0 docker build)\n`);
-  const { address } = await cli.api();
+  const { address } = await cli.line();
   const wish = await readWish(cli, options, { context, address });
   prepareFiles(options);
   const stop = new AbortController();

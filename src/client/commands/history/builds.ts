@@ -14,7 +14,7 @@ export type Build = Of<typeof historyRecord> & { readonly isRunning: boolean };
 
 /** A connection to ask on, closed afterwards. */
 export async function withControl<T>(cli: Cli, act: (control: Connection) => Promise<T>): Promise<T> {
-  const control = await openControl(await cli.api(), new AbortController().signal);
+  const control = await openControl(await cli.line(), new AbortController().signal);
   try {
     return await act(control);
   } finally {
