@@ -9,7 +9,7 @@ import { MEDIA } from "#spec/image.ts";
 import type { LayerTree } from "../tree.ts";
 import { type Cache, type CacheUsage, openCache } from "./cache.ts";
 import { openCollection } from "./collect.ts";
-import { parseFilters } from "./filters.ts";
+import { checkFilters, parseFilters } from "./filters.ts";
 import { planPrune } from "./prune.ts";
 
 type Store = { core: Core; cache: Cache; add(name: string, base?: LayerTree): Promise<LayerTree> };
@@ -78,6 +78,10 @@ test("prune takes what filters say; what images share stays unless all is said",
   assert.deepEqual(descriptions(await cache.usage(new Map([["parent", [parent.id]]]))), ["RUN above"]);
   assert.deepEqual(descriptions(await cache.usage(new Map([["shared", []]]))), ["RUN shared"]);
   assert.deepEqual(descriptions(await cache.usage(parseFilters(["shared,description~=shared"]))), ["RUN shared"]);
+  assert.deepEqual(descriptions(await cache.usage(parseFilters(["type!=internal", "description!=RUN above"]))), ["RUN below", "RUN shared"]);
+  assert.deepEqual(descriptions(await cache.usage(parseFilters(["type!=regular"]))), []);
+  assert.deepEqual(descriptions(await cache.usage(parseFilters(["type~=regu,shared!=true"]))), ["RUN above", "RUN below"]);
+  assert.throws(() => checkFilters(parseFilters(["colour!=red"])), { kind: "invalid", message: "invalid filter 'colour!'" });
   assert.deepEqual(descriptions((await cache.prune({ all: true, filters: new Map([["id", [parent.id]]]) })).removed), [], "something lies on it");
   assert.deepEqual(descriptions((await cache.prune({ all: false, filters: new Map([["type", ["exec.cachemount"]]]) })).removed), []);
   assert.deepEqual(descriptions((await cache.prune({ all: true, filters: new Map([["label", ["a=b"]]]) })).removed), [], "records have no labels");

@@ -13,6 +13,7 @@ const MATCHES: Readonly<Record<string, Match>> = {
   parent: ({ parents }, values) => values.some((value) => parents.some((parent) => parent.startsWith(value))),
   parents: ({ parents }, values) => values.some((value) => parents.some((parent) => parent.startsWith(value))),
   type: ({ kind }, values) => values.includes(kind),
+  "type~": ({ kind }, values) => values.some((value) => kind.includes(value)),
   description: ({ description }, values) => values.some((value) => description.includes(value)),
   inuse: flag(({ inUse }) => inUse),
   mutable: flag(({ mutable }) => mutable),
@@ -34,19 +35,21 @@ export function checkFilters(filters: CacheFilters): void {
 }
 
 function matcher(name: string): Match {
-  const match = Object.hasOwn(MATCHES, name) ? MATCHES[name] : undefined;
-  if (match === undefined) throw fail("invalid", `invalid filter '${name}'`);
-  return match;
+  if (Object.hasOwn(MATCHES, name)) return MATCHES[name]!;
+  const [, positive = "", sign] = /^(.*)([!~])$/s.exec(name) ?? [];
+  if (!Object.hasOwn(MATCHES, positive)) throw fail("invalid", `invalid filter '${name}'`);
+  return sign === "!" ? (usage, values) => !MATCHES[positive]!(usage, values) : MATCHES[positive]!;
 }
 
-/** BuildKit's: "type==regular,shared", all of which hold; of one name given twice, one. "name~=value" is for parts of it. @throws invalid */
+/** BuildKit's: "type==regular,shared", all of which hold; of one name given twice, one, or with "!=" none. "name~=value" is for parts of it. @throws invalid */
 export function parseFilters(texts: readonly string[]): CacheFilters {
   const found = new Map<string, string[]>();
   for (const text of texts) {
     for (const condition of text.split(",").filter((part) => part !== "")) {
       const [, name, sign, value = ""] = /^([a-z]+)(?:(==?|!=|~=)(.*))?$/s.exec(condition) ?? [];
       if (name === undefined) throw fail("invalid", `failed to parse filter: ${JSON.stringify(condition)}`);
-      found.set(name, [...(found.get(name) ?? []), sign === "!=" ? "false" : value]);
+      const key = sign === "!=" ? `${name}!` : sign === "~=" ? `${name}~` : name;
+      found.set(key, [...(found.get(key) ?? []), value]);
     }
   }
   return found;

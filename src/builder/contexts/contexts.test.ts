@@ -106,6 +106,33 @@ test("what nobody has goes, what is held, kept or reachable stays, and packs tha
   assert.equal(pack(), 200);
 });
 
+test("what is remembered is listed by tree, with what goes with it; forgotten, it goes at once, but for what is held", async (t) => {
+  const { contexts } = await testContexts(t);
+  await contexts.note("a download", await contexts.fromFile("f", Readable.from([Buffer.from("downloaded")]), { signal: never }));
+  const first = (await send(contexts, { a: "one", b: "shared" })).tree;
+  await contexts.fromArchive(Readable.from([tarArchive([{ name: "lost", type: "file", data: "nothing leads here" }])]), { signal: never });
+  const listed = async () => (await contexts.list()).map(({ digest, kind, files, bytes, inUse }) => [digest, kind, files, bytes, inUse]);
+  const rows = await contexts.list();
+  assert.deepEqual(rows.map(({ kind, files, inUse }) => [kind, files, inUse]).sort(), [["folder", 0, false], ["folder", 2, false], ["source", 1, false]]);
+  assert.ok(rows.every(({ used }) => Date.now() - used < 60_000 && used <= Date.now() + 1000));
+  const hold = contexts.hold(first);
+  assert.deepEqual((await listed()).find(([digest]) => digest === first.digest), [first.digest, "folder", 2, 0, true]);
+  const { bytes } = await contexts.forget(rows.flatMap(({ names }) => names));
+  assert.deepEqual([bytes, (await contexts.usage()).files], [0, 2], "nothing is told as freed that the disk has not got back: a holder may be reading there");
+  assert.equal(await textOf(contexts, first, "b"), "shared");
+  hold[Symbol.dispose]();
+});
+
+test("what nobody holds is forgotten, also while it is remembered in memory", async (t) => {
+  const { contexts } = await testContexts(t);
+  const sent = async () => void (await send(contexts, { a: "one" }));
+  await sent();
+  const rows = await contexts.list();
+  assert.deepEqual(rows.map(({ kind, bytes }) => [kind, bytes > 0]), [["folder", true]]);
+  await contexts.forget(rows.flatMap(({ names }) => names));
+  assert.deepEqual([await contexts.list(), (await contexts.usage()).files], [[], 0]);
+});
+
 test("filter: patterns of COPY with the links on their way, and what .dockerignore takes out", async (t) => {
   const { contexts } = await testContexts(t);
   const { tree } = await send(contexts, {

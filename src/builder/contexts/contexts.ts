@@ -8,8 +8,10 @@
 import type { Kernel } from "#linux/linux.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FileEntry, FilePool, FileTree } from "../tree.ts";
+import type { StoredContext } from "./list-stored.ts";
 
 export { openContexts } from "./open-contexts.ts";
+export type { StoredContext } from "./list-stored.ts";
 
 export type Contexts = AsyncDisposable & {
   readonly pool: FilePool;
@@ -34,15 +36,17 @@ export type Contexts = AsyncDisposable & {
    */
   keep(tree: FileTree): Promise<void>;
   recall(digest: Digest): Promise<FileTree | undefined>;
-  /** No record needs them any more. */
-  forget(digests: readonly Digest[]): Promise<void>;
   /** The same under a name: what a source (a commit, a download) came to. */
   note(key: string, tree: FileTree): Promise<void>;
   noted(key: string): Promise<FileTree | undefined>;
   /** Of the pool on the disk. */
   usage(): Promise<{ readonly bytes: number; readonly files: number; readonly contexts: number }>;
-  /** Frees what nothing leads to; `all`: also what is only remembered to send less. Resolves to the bytes that were freed. */
-  collect(options?: { readonly all?: boolean }): Promise<{ readonly bytes: number }>;
+  /** What is remembered, those that were used last first; at the end what nothing leads to. */
+  list(): Promise<readonly StoredContext[]>;
+  /** Forgets trees by the names that are listed of them, and frees what nothing leads to then. Resolves to what the disk has got back. */
+  forget(names: readonly string[]): Promise<{ readonly bytes: number }>;
+  /** Frees what nothing leads to. */
+  collect(): Promise<{ readonly bytes: number }>;
 };
 
 export type ArchiveOptions = {

@@ -1,6 +1,7 @@
 /** The pool, what is remembered of contexts, and what goes when there is no room. See contexts.ts. */
 import { mkdir, readFile } from "node:fs/promises";
 import { nowNanos } from "#base/clock.ts";
+import { collectGarbage } from "#base/memory.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FileTree } from "../tree.ts";
 import type { Contexts, ContextsParts } from "./contexts.ts";
@@ -8,6 +9,7 @@ import { filterTree, treeBelow } from "./filter.ts";
 import { type LargeFiles, takeArchive, takeOne } from "./from-archive.ts";
 import { checkPath } from "./names.ts";
 import { openPool } from "./pool/pool.ts";
+import { listStored } from "./list-stored.ts";
 import { keyOf, receive } from "./receive.ts";
 import { openStoredTrees } from "./stored-trees.ts";
 
@@ -36,6 +38,8 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
   /** While a collection is under way: what was handed out since it began. */
   let used: Set<FileTree> | undefined;
   const large: LargeFiles = new Map();
+  /** When files came last that no index is stored of: of archives. */
+  let taken = Date.now();
   const storing = new Set<Promise<void>>();
   let collecting: Promise<{ bytes: number }> | undefined;
   let full = limit;
@@ -44,6 +48,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
   return {
     pool,
     async fromArchive(archive, options) {
+      taken = Date.now();
       await using writer = pool.writer();
       return handOut(await takeArchive(writer, archive, { ...options, large }));
     },
@@ -80,16 +85,26 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
     recall: (digest) => loadWhole(nameOf(digest)),
     note: (key, tree) => store(`${NOTED}${keyOf(key)}`, tree),
     noted: (key) => loadWhole(`${NOTED}${keyOf(key)}`),
-    async forget(digests) {
-      for (const digest of digests) memory.delete(nameOf(digest));
-      await Promise.all(digests.map((digest) => stored.remove(nameOf(digest))));
+    async list() {
+      await Promise.all(storing);
+      const treeOf = async (name: string) => memory.get(name) ?? (await stored.read(name));
+      return await listStored({ stored, treeOf, held: held.keys(), isSent: (name) => name.startsWith(SYNC) }, { total: pool.usage().content, used: taken });
+    },
+    async forget(names) {
+      const before = pool.usage().bytes;
+      for (const name of names) memory.delete(name);
+      await Promise.all(names.map((name) => stored.remove(name)));
+      // What was forgotten can be reached until it is known that nobody does.
+      await collectGarbage();
+      await collect(limit);
+      return { bytes: Math.max(0, before - pool.usage().bytes) };
     },
     async usage() {
       const trees = await stored.list();
       const { bytes, files } = pool.usage();
       return { bytes: bytes + trees.reduce((sum, tree) => sum + tree.bytes, 0), files, contexts: trees.length };
     },
-    collect: ({ all = false } = {}) => collect(limit, all),
+    collect: () => collect(limit),
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([...storing, collecting]);
       await pool[Symbol.asyncDispose]();
@@ -116,7 +131,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
   /** Above the limit; and once more only when that much was added again, for what is in use cannot be helped. */
   function collectIfFull(): void {
     if (collecting !== undefined || pool.usage().bytes <= full) return;
-    collect(limit * ROOM, false).then(() => (full = Math.max(limit, pool.usage().bytes + limit * MORE)), () => undefined);
+    collect(limit * ROOM).then(() => (full = Math.max(limit, pool.usage().bytes + limit * MORE)), () => undefined);
   }
 
   async function load(name: string): Promise<FileTree | undefined> {
@@ -152,21 +167,21 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
     return written;
   }
 
-  function collect(most: number, all: boolean): Promise<{ bytes: number }> {
-    if (collecting !== undefined) return collecting.then(() => collect(most, all));
+  function collect(most: number): Promise<{ bytes: number }> {
+    if (collecting !== undefined) return collecting.then(() => collect(most));
     used = new Set();
-    collecting = collectOnce(most, all).finally(() => (used = collecting = undefined));
+    collecting = collectOnce(most).finally(() => (used = collecting = undefined));
     return collecting;
   }
 
   /** Forgets what was used longest ago until the rest has room, then takes from the pool what nothing leads to. */
-  async function collectOnce(most: number, all: boolean): Promise<{ bytes: number }> {
+  async function collectOnce(most: number): Promise<{ bytes: number }> {
     await Promise.all(storing);
     const mark = marker(pool.mark());
     const live = () => [...held.keys(), ...used!, ...[...reachable].flatMap((ref) => ref.deref() ?? [])];
     for (const tree of live()) mark(tree);
     for (const [place, { name }] of (await stored.list()).entries()) {
-      const unwanted = name.startsWith(SYNC) && (all || place >= REMEMBERED);
+      const unwanted = name.startsWith(SYNC) && place >= REMEMBERED;
       const tree = unwanted ? undefined : (memory.get(name) ?? (await stored.read(name)));
       if (tree !== undefined && mark(tree, most)) continue;
       memory.delete(name);

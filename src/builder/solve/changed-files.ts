@@ -16,7 +16,9 @@ export function openRecentTrees(most = MOST_ENTRIES): RecentTrees {
     entries -= tree.entries.length;
   };
   return {
-    remember(tree) {
+    remember(handed) {
+      // Not the value that was handed out: that would keep its files from collection.
+      const tree = { ...handed };
       const known = trees.get(tree.digest);
       if (known !== undefined) forget(known);
       trees.set(tree.digest, tree);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -67,7 +68,13 @@ test("a checksum is the key, and what came must have it", async (t) => {
   assert.deepEqual(pathsOf(await http(good, step())), ["f"]);
   await http(good, step());
   assert.equal(asked.length, 1, "what has the digest is here");
-  await assert.rejects(http(op(`${url}/f`, { checksum: sha256("other") }), step()), { kind: "invalid", message: `digest mismatch ${sha256("content")}: ${sha256("other")}` });
+  await assert.rejects(http(op(`${url}/f`, { checksum: sha256("other") }), step()), { kind: "invalid", message: `digest mismatch for ${url}/f: ${sha256("content")} (expected: ${sha256("other")})` });
+  for (const [algorithm, length] of [["sha512", 128], ["sha384", 96]] as const) {
+    const checksum = `${algorithm}:${hash(algorithm, "content")}`;
+    assert.deepEqual(pathsOf(await http(op(`${url}/f`, { checksum }), step())), ["f"], algorithm);
+    const wrong = `${algorithm}:${"0".repeat(length)}`;
+    await assert.rejects(http(op(`${url}/f`, { checksum: wrong }), step()), { kind: "invalid", message: `digest mismatch for ${url}/f: ${checksum} (expected: ${wrong})` });
+  }
 });
 
 test("credentials go to the origin they are for, and to nobody after a redirect", async (t) => {

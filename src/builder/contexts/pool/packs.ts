@@ -41,7 +41,8 @@ export type Packs = {
   give(pack: Pack, records: readonly PackRecord[]): Promise<void>;
   /** A pack in which nothing is that anybody knows of. */
   drop(pack: Pack): Promise<void>;
-  usage(): { bytes: number; files: number };
+  /** `content`: of `bytes` what is no index. */
+  usage(): { bytes: number; content: number; files: number };
   mark(): (digest: Digest) => boolean;
   reach(digest: Digest): boolean;
   sweep(move: (places: readonly Place[]) => Promise<void>): Promise<number>;
@@ -107,7 +108,11 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
       pack.busy = false;
       await remove(pack);
     },
-    usage: () => ({ bytes: [...packs.values(), ...retired.map(({ pack }) => pack)].reduce((sum, { size, indexed }) => sum + size + indexed, 0), files: places.size }),
+    usage() {
+      const all = [...packs.values(), ...retired.map(({ pack }) => pack)];
+      const content = all.reduce((sum, { size }) => sum + size, 0);
+      return { content, bytes: all.reduce((sum, { indexed }) => sum + indexed, content), files: places.size };
+    },
     mark: () => (epoch++, reach),
     reach,
     sweep,

@@ -21,7 +21,7 @@ export type Pool = FilePool & AsyncDisposable & {
   has(digest: Digest): boolean;
   writer(): PoolWriter;
   /** Bytes on the disk, and files that can be found. */
-  usage(): { readonly bytes: number; readonly files: number };
+  usage(): { readonly bytes: number; readonly content: number; readonly files: number };
   /** The beginning of a collection: what is marked from here on, or put by a writer, stays. False: it was already. */
   mark(): (digest: Digest) => boolean;
   /** Removes what the last `mark` did not reach. Packs that are mostly dead are written anew. Resolves to the bytes freed. */
