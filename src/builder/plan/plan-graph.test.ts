@@ -228,3 +228,12 @@ test("what is planned is a graph", async () => {
   const planned = await plan("FROM busybox AS a\nRUN --mount=type=cache,target=/c x\nFROM scratch\nCOPY --link --from=a /x /\nCOPY <<f /\nf");
   checkGraph(planned.graph, planned.images.map(({ step }) => step), { entitlements: [] });
 });
+
+test("no two boxes of a picture lie on one another, however many steps go on from one", async () => {
+  const names = Array.from({ length: 400 }, (_, at) => `s${at}`);
+  const stages = names.map((name) => `FROM busybox AS ${name}\nRUN ${name}\nRUN more\n`);
+  const svg = showSvg(await plan(`${stages.join("")}FROM scratch\n${names.map((name) => `COPY --from=${name} / /${name}\n`).join("")}`));
+  const places = [...svg.matchAll(/<rect x="(\d+)" y="(\d+)"/g)].map(([, x, y]) => `${x} ${y}`);
+  assert.ok(places.length > 400 * 3, String(places.length));
+  assert.equal(new Set(places).size, places.length);
+});

@@ -19,8 +19,8 @@ export function showSvg(plan: Plan): string {
   const number = numbersOf(needed);
   const boxes = place(plan, needed);
   const colours = stageColours(plan, needed);
-  const width = Math.max(0, ...[...boxes.values()].map(({ x }) => x)) + WIDTH + MARGIN;
-  const height = Math.max(0, ...[...boxes.values()].map(({ y }) => y)) + HEIGHT + MARGIN;
+  const [right, bottom] = [...boxes.values()].reduce(([x, y], box) => [Math.max(x, box.x), Math.max(y, box.y)], [0, 0] as const);
+  const [width, height] = [right + WIDTH + MARGIN, bottom + HEIGHT + MARGIN];
   const lines = needed.flatMap((index) => steps[index]!.inputs.map((input, at) => line(boxes.get(input)!, boxes.get(index)!, at === 0)));
   const targets = new Map(plan.images.map(({ step, platform }) => [step, formatPlatform(platform)]));
   const shapes = needed.map((index) => {
@@ -42,18 +42,28 @@ export function showSvg(plan: Plan): string {
 /** A column for each depth; a row for each step that has its row free, the first input's if it can be. */
 function place({ graph: { steps } }: Plan, needed: readonly number[]): ReadonlyMap<number, Box> {
   const depths = depthsOf(steps, needed);
-  const taken = new Map<number, Set<number>>();
+  const taken = new Map<number, Map<number, number>>();
   const rows = new Map<number, number>();
   for (const index of needed) {
-    const column = taken.get(depths.get(index)!) ?? new Set<number>();
+    const column = taken.get(depths.get(index)!) ?? new Map<number, number>();
     taken.set(depths.get(index)!, column);
     const first = steps[index]!.inputs[0];
-    let row = first === undefined ? 0 : rows.get(first)!;
-    while (column.has(row)) row += 1;
-    column.add(row);
-    rows.set(index, row);
+    rows.set(index, takeRow(column, first === undefined ? 0 : rows.get(first)!));
   }
   return new Map(needed.map((index) => [index, { index, x: MARGIN + depths.get(index)! * (WIDTH + GAP.x), y: MARGIN + rows.get(index)! * (HEIGHT + GAP.y) }]));
+}
+
+/** The first free row from `wanted` on. Of a taken one is noted where to look next, so that a full column is not walked again. */
+function takeRow(taken: Map<number, number>, wanted: number): number {
+  let row = wanted;
+  for (let next; (next = taken.get(row)) !== undefined; ) row = next;
+  for (let at = wanted; at !== row; ) {
+    const next = taken.get(at)!;
+    taken.set(at, row + 1);
+    at = next;
+  }
+  taken.set(row, row + 1);
+  return row;
 }
 
 function stageColours({ graph: { steps } }: Plan, needed: readonly number[]): ReadonlyMap<string, string> {

@@ -103,7 +103,7 @@ function configFacts(config: Readonly<Record<string, unknown>>): string[] {
 
 function longest({ steps }: Graph, needed: readonly number[]): number {
   const depths = depthsOf(steps, needed);
-  return Math.max(0, ...depths.values()) + 1;
+  return depths.values().reduce((most, depth) => Math.max(most, depth), 0) + 1;
 }
 
 /** How many steps stand one after another before each. */

@@ -15,7 +15,13 @@ type Ssh = Extract<ExecMount, { type: "ssh" }>;
 export function socketFolder(execRoot: string): () => Promise<string> {
   const path = `${execRoot}/ssh`;
   let made: Promise<string> | undefined;
-  return () => (made ??= rm(path, { recursive: true, force: true }).then(() => mkdir(path, { recursive: true, mode: 0o700 })).then(() => path));
+  const make = async () => {
+    await rm(path, { recursive: true, force: true });
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    return path;
+  };
+  // One that failed is tried again by the next step.
+  return () => (made ??= make().catch((error: unknown) => ((made = undefined), Promise.reject(error))));
 }
 
 /** @throws not-found when it is required and the client offers none */
