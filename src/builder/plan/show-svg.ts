@@ -19,8 +19,8 @@ export function showSvg(plan: Plan): string {
   const number = numbersOf(needed);
   const boxes = place(plan, needed);
   const colours = stageColours(plan, needed);
-  const [right, bottom] = [...boxes.values()].reduce(([x, y], box) => [Math.max(x, box.x), Math.max(y, box.y)], [0, 0] as const);
-  const [width, height] = [right + WIDTH + MARGIN, bottom + HEIGHT + MARGIN];
+  const width = boxes.values().reduce((most, { x }) => Math.max(most, x), 0) + WIDTH + MARGIN;
+  const height = boxes.values().reduce((most, { y }) => Math.max(most, y), 0) + HEIGHT + MARGIN;
   const lines = needed.flatMap((index) => steps[index]!.inputs.map((input, at) => line(boxes.get(input)!, boxes.get(index)!, at === 0)));
   const targets = new Map(plan.images.map(({ step, platform }) => [step, formatPlatform(platform)]));
   const shapes = needed.map((index) => {
