@@ -110,6 +110,7 @@ type Copying = { readonly source: Source; readonly from: Tree; readonly matches:
 async function copyMatches(acting: Acting, action: CopyAction, { source, from, matches, rules }: Copying): Promise<void> {
   let plan = emptyPlan();
   let ground = groundOf(acting);
+  if (matches.length > 1 && !action.unpack) await learnTargets(plan, ground, action.destination, matches, rules);
   for (const match of matches) {
     const archive = action.unpack ? await findArchive(source, match) : undefined;
     if (archive === undefined) {
@@ -127,6 +128,13 @@ async function copyMatches(acting: Acting, action: CopyAction, { source, from, m
     [plan, ground] = [emptyPlan(), groundOf(acting)];
   }
   await fill(acting, plan, from);
+}
+
+/** What wildcards found is asked for at once. */
+async function learnTargets(plan: CopyPlan, ground: Ground, destination: string, matches: readonly Match[], rules: CopyRules): Promise<void> {
+  const target = await prepareDestination(plan, ground, destination, rules);
+  await ground.learn([target]);
+  if (ground.kind(target) === "directory") await ground.learn(matches.filter(({ entries }) => entries[0]?.type !== "directory").map(({ name }) => joinPath(target, baseOf(name))));
 }
 
 async function fill({ parts, base, draft, made, lease, signal }: Acting, plan: CopyPlan, from: Tree | undefined): Promise<void> {

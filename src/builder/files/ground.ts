@@ -28,6 +28,8 @@ const ROOT = 42;
 export function openGround(kernel: Kernel, open: (slot: number) => Program): Ground {
   const kinds = new Map<string, Kind>([["", "directory"]]);
   const made = new Set<string>();
+  /** It is always asked of the draft as it was. */
+  const resolved = new Map<string, string>();
   const unknown = (path: string): boolean => !kinds.has(path) && kindAbove(path) === undefined;
 
   /** Nothing is in what is not there, or was only made now. */
@@ -40,10 +42,13 @@ export function openGround(kernel: Kernel, open: (slot: number) => Program): Gro
 
   return {
     async resolve(path) {
+      const known = resolved.get(path);
+      if (known !== undefined) return known;
       const program: Program = [...open(ROOT), { op: "resolve", dir: ROOT, path: encodeName(path) }];
       const output = [...(await kernel.perform(program, { forked: "if needed" })).values()].at(-1)!;
       const found = decodeName(output.subarray(4));
       if (!kinds.has(found)) kinds.set(found, kindOf(output.readUInt32LE(0)));
+      resolved.set(path, found);
       return found;
     },
     async learn(paths) {

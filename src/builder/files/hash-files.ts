@@ -1,6 +1,7 @@
 /** Digests of a stage's files: read in one program, hashed as they come. */
-import { hasher, type Hasher } from "#base/digest.ts";
+import { hasher, type Hasher, sha256 } from "#base/digest.ts";
 import { tarReader } from "#base/tar.ts";
+import type { Op } from "#linux/ops.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { LayerTree } from "../tree.ts";
 import type { FilesParts } from "./files.ts";
@@ -12,10 +13,11 @@ import type { SourceEntry } from "./source.ts";
 /** By their path in the source. */
 export async function hashFiles(parts: FilesParts, tree: LayerTree, matches: readonly Match[], signal: AbortSignal): Promise<Map<string, Digest>> {
   const digests = new Map<string, Digest>();
+  await hashSmall(parts, { tree, roots: matches.flatMap(({ entries }) => entries.slice(0, 1)), digests, signal });
   for (const { entries } of matches) {
     const root = entries[0];
     if (root === undefined || !entries.some(({ type }) => type === "file")) continue;
-    await hashBelow(parts, { tree, root, digests, signal });
+    if (!digests.has(root.at)) await hashBelow(parts, { tree, root, digests, signal });
     // One inode is read under its first name.
     const first = new Map<string, Digest>();
     for (const { at, type, inode } of entries) {
@@ -25,6 +27,38 @@ export async function hashFiles(parts: FilesParts, tree: LayerTree, matches: rea
     }
   }
   return digests;
+}
+
+/** BENEATH and NO_SYMLINKS. */
+const RESOLVE = 0x0c;
+const SMALL = 128 * 1024;
+/** Of one program: how many, and how much is in memory. */
+const [FILES, BYTES] = [256, 4 * 2 ** 20];
+
+type Batch = { readonly tree: LayerTree; readonly roots: readonly SourceEntry[]; readonly digests: Map<string, Digest>; readonly signal: AbortSignal };
+
+/** Wildcards may have found thousands. A view of many layers costs more than such a file. */
+async function hashSmall({ kernel, core, tasks }: FilesParts, { tree, roots, digests, signal }: Batch): Promise<void> {
+  for (const batch of batches(roots.filter(({ type, size }) => type === "file" && size <= SMALL))) {
+    const open = openLayers({ core, tasks }, tree, SOURCE);
+    const reads = batch.map(({ at }): Op => ({ op: "readFile", dir: SOURCE, path: encodeName(at), max: SMALL, resolve: RESOLVE }));
+    const outputs = await kernel.perform([...open, ...reads], { forked: "if needed", long: true, signal });
+    for (const [index, { at }] of batch.entries()) digests.set(at, sha256(outputs.get(open.length + index) ?? Buffer.alloc(0)));
+  }
+}
+
+/** One alone is read as a large one is. */
+function* batches(files: readonly SourceEntry[]): Generator<readonly SourceEntry[]> {
+  let [batch, bytes]: [SourceEntry[], number] = [[], 0];
+  for (const file of files.length > 1 ? files : []) {
+    if (batch.length === FILES || bytes + file.size > BYTES) {
+      yield batch;
+      [batch, bytes] = [[], 0];
+    }
+    batch.push(file);
+    bytes += file.size;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 type Reading = { readonly tree: LayerTree; readonly root: SourceEntry; readonly digests: Map<string, Digest>; readonly signal: AbortSignal };

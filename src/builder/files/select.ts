@@ -21,7 +21,11 @@ export async function select(source: Source, words: string, options: SelectOptio
   const names = await expand(source, start);
   const keep = filterOf(options.exclude, pattern);
   const matches: Match[] = [];
-  for (const { name, path } of names) {
+  for (const { name, path, entry } of names) {
+    if (entry !== undefined && pattern === undefined) {
+      matches.push({ name, entries: [{ ...entry, path: "" }] });
+      continue;
+    }
     const entries = pattern === undefined ? await source.list(path, -1) : await listTowards(source, path, pattern);
     matches.push({ name, entries: entries[0]?.type === "directory" ? keep(entries) : entries });
   }
@@ -52,24 +56,30 @@ async function listTowards(source: Source, path: string, pattern: string): Promi
   return found;
 }
 
-async function expand(source: Source, words: string): Promise<{ name: string; path: string }[]> {
+/** `entry`: nothing leads on from it, and nothing is in it; so what wildcards found needs not be looked at one by one. */
+type Named = { readonly name: string; readonly path: string; readonly entry?: SourceEntry };
+
+async function expand(source: Source, words: string): Promise<Named[]> {
   const parts = cleanPath(words).split("/");
   const first = parts.findIndex(hasWildcards);
   if (first < 0) return [await need(source, parts.join("/"))];
   const above = await source.find(parts.slice(0, first).join("/"));
   if (above?.type !== "directory") return [];
   const wildcard = compileWildcard(parts.slice(first).join("/"));
-  const found: string[] = [];
-  for (const { path } of await source.list(above.path, parts.length - first)) {
+  const found: SourceEntry[] = [];
+  for (const entry of await source.list(above.path, parts.length - first)) {
     // What is in a directory that matches comes with it.
-    if (path !== "" && wildcard.matches(path) && !isBelow(path, found.at(-1))) found.push(path);
+    if (entry.path !== "" && wildcard.matches(entry.path) && !isBelow(entry.path, found.at(-1)?.path)) found.push(entry);
   }
-  return await Promise.all(found.map((path) => need(source, joinPath(above.path, path))));
+  return await Promise.all(found.map(async (entry) => {
+    const name = joinPath(above.path, entry.path);
+    return entry.type === "directory" || entry.type === "symlink" ? await need(source, name) : { name, path: name, entry };
+  }));
 }
 
 const isBelow = (path: string, directory: string | undefined): boolean => directory !== undefined && path.startsWith(`${directory}/`);
 
-async function need(source: Source, name: string): Promise<{ name: string; path: string }> {
+async function need(source: Source, name: string): Promise<Named> {
   const found = await source.find(name);
   if (found === undefined) throw missing(name);
   return { name, path: found.path };
