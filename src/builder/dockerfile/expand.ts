@@ -191,9 +191,11 @@ function braced(name: string, reading: Reading): string {
   if (colon === "" && modifier === "}") return unset ? `\${${name}}` : (value ?? "");
   if (colon === "" && modifier === "/") return replaced(name, value, reading);
   const isTrim = modifier === "#" || modifier === "%";
-  if (!"+-?#%".includes(modifier) || (isTrim && colon !== "")) throw fail("invalid", `unsupported modifier (${colon}${modifier}) in substitution`);
+  const unsupported = (): Error => fail("invalid", `unsupported modifier (${colon}${modifier}) in substitution`);
+  if (colon === "" ? !"+-?#%".includes(modifier) : isTrim) throw unsupported();
   const word = within("}", "}", reading, isTrim);
   if (unset) return `\${${name}${colon}${modifier}${word}}`;
+  if (!"+-?#%".includes(modifier)) throw unsupported();
   if (isTrim) return trimmed(value ?? "", modifier, word);
   return chosen(name, value, { modifier, colon, word });
 }

@@ -52,9 +52,10 @@ export function lintStages(dockerfile: Dockerfile, input: LintInput, say: Say): 
   const scopes = new Map<string, Scope>();
   for (const [index, stage] of dockerfile.stages.entries()) {
     const base = lintFrom(visit, stage);
-    const scope = scopeOf(visit, scopes.get(base.toLowerCase()), base);
+    const isReplaced = input.replaced?.has(index) === true;
+    const scope = scopeOf(visit, isReplaced ? undefined : scopes.get(base.toLowerCase()), index);
     if (stage.name !== "") scopes.set(stage.name, scope);
-    if (input.stages?.has(index) === false) continue;
+    if (isReplaced || input.stages?.has(index) === false) continue;
     const last = new Map<string, Instruction>();
     for (const instruction of [...(input.triggers?.get(index) ?? []), ...stage.instructions]) lintInstruction({ ...visit, scope, instruction, last });
   }
@@ -96,11 +97,10 @@ function lintFrom(visit: Visit, { from, base, platform, name }: Stage): string {
   return result;
 }
 
-function scopeOf(visit: Visit, parent: Scope | undefined, base: string): Scope {
+function scopeOf(visit: Visit, parent: Scope | undefined, index: number): Scope {
   if (parent !== undefined && mayDo(visit, parent.variables.size + parent.declared.size)) return { ...parent, variables: new Map(parent.variables), declared: new Set(parent.declared) };
-  const image = parent !== undefined ? undefined : visit.input.base(base);
-  const isOpen = image === undefined && base !== "scratch";
-  return { variables: new Map([["PATH", ""], ...(image?.variables ?? [])]), declared: new Set(), isOpen, hasWorkdir: false, hasShell: image?.hasShell ?? false };
+  const base = parent !== undefined ? undefined : visit.input.bases.get(index);
+  return { variables: new Map(base?.variables), declared: new Set(), isOpen: base === undefined, hasWorkdir: false, hasShell: base?.hasShell ?? false };
 }
 
 function lintInstruction(here: Here): void {

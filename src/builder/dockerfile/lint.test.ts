@@ -10,8 +10,8 @@ function lint(text: string, { ignore = [], args = {} }: { readonly ignore?: read
   const dockerfile = parseDockerfile(text);
   const defaults = new Map(Object.entries(platform));
   for (const { text: pair } of dockerfile.meta) if (pair.includes("=")) defaults.set(pair.split("=")[0]!, pair.split("=")[1]!);
-  const base = (name: string) => (name === "unknown" ? undefined : { variables: new Map([["PATH", "/bin"]]), hasShell: name === "shelled" });
-  return lintDockerfile(dockerfile, { file: "Dockerfile", args: new Map([...defaults, ...Object.entries(args)]), defaults, buildArgs: args, ignore, base });
+  const bases = new Map(dockerfile.stages.flatMap(({ base }, index) => (base === "unknown" ? [] : [[index, { variables: new Map([["PATH", "/bin"]]), hasShell: base === "shelled" }] as const])));
+  return lintDockerfile(dockerfile, { file: "Dockerfile", args: new Map([...defaults, ...Object.entries(args)]), defaults, buildArgs: args, ignore, bases });
 }
 
 const cases: readonly (readonly [text: string, said: readonly (readonly [rule: string, line: number, detail: string])[]])[] = [

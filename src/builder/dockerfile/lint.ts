@@ -25,8 +25,10 @@ export type LintInput = {
   readonly buildArgs: Readonly<Record<string, string | undefined>>;
   /** Lines of .dockerignore. */
   readonly ignore: readonly string[];
-  /** What a base image (as FROM names it, expanded) has; undefined: nobody knows. */
-  readonly base: (name: string) => LintBase | undefined;
+  /** What stages begin with that go on from no other one, by their index; of one that is missing nobody knows. */
+  readonly bases: ReadonlyMap<number, LintBase>;
+  /** Stages that a context stands in for: their instructions count for nothing. */
+  readonly replaced?: ReadonlySet<number>;
   /** What a stage's base says is to be done first: instructions with the lines of its FROM, by the stage's index. */
   readonly triggers?: ReadonlyMap<number, readonly Instruction[]>;
   /** Stages whose instructions are looked at: all without it. */

@@ -115,10 +115,11 @@ function httpAction(transfer: Transfer, url: string, link: boolean): CopyAction 
 
 /** @throws invalid, in Docker's words */
 function checkDigest(text: string): void {
-  const [, algorithm = "", value = ""] = /^([a-z0-9]+(?:[.+_-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)$/.exec(text) ?? raise("invalid checksum digest format");
-  const length = DIGESTS[algorithm] ?? raise("unsupported digest algorithm");
-  if (value.length !== length) raise("invalid checksum digest length");
-  if (!/^[a-f0-9]+$/.test(value)) raise("invalid checksum digest format");
+  const [, algorithm = "", value = ""] = /^([^:]+):(.+)$/s.exec(text) ?? raise("invalid checksum digest format");
+  const length = Object.hasOwn(DIGESTS, algorithm) ? DIGESTS[algorithm] : undefined;
+  if (length === undefined && /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/.test(text)) raise("unsupported digest algorithm");
+  if (length !== undefined && value.length !== length) raise("invalid checksum digest length");
+  if (length === undefined || !/^[a-f0-9]+$/.test(value)) raise("invalid checksum digest format");
 }
 
 const DIGESTS: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
@@ -195,12 +196,12 @@ function fileAction({ destination, owner, mode }: Transfer, { name, content }: F
   return { action: "mkfile", path: destination, name: contextPath(posix.join("/", name)), data: content, mode: mode ?? 0o644, ...(owner !== "" && { owner }) };
 }
 
-/** With --link the files are a layer of their own, whatever lies below: it is put on top of that. */
+/** With --link the files are a layer of their own, whatever lies below: it is put on top of that. On nothing it is the layer. */
 function perform(transfer: Transfer, op: FileOp, link: boolean): number {
   const { scene, name } = transfer;
   const inputs = [...transfer.inputs.keys()];
-  if (!link) return advance(scene, op, inputs, name);
   const { steps } = scene.scope;
+  if (!link || steps.list[scene.state.step]!.op.kind === "scratch") return advance(scene, op, inputs, name);
   const scratch = steps.add({ op: { kind: "scratch" }, inputs: [], name: "FROM scratch", platform: scene.state.platform });
   const own = addStep(scene, op, [scratch, ...inputs], name);
   return advance(scene, { kind: "merge" }, [own], name.replace(/^(\[[^\]]*\] )?/, (prefix) => `${prefix}LINK `));

@@ -24,7 +24,7 @@ export type ImageState = {
   step: number;
 };
 
-const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const COMMENT = "buildkit.dockerfile.v0";
 
 /** In the order in which BuildKit writes them. */

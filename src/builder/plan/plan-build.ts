@@ -11,10 +11,10 @@ import { globalArgs, proxyVariables } from "./global-args.ts";
 import { finishConfig, type ImageState } from "./image-state.ts";
 import type { BaseImage, Plan, PlanInput, PlannedImage, PlannedInstruction } from "./plan.ts";
 import type { PlanScope } from "./scene.ts";
-import { type Base, emitBase, findContext, resolveBase, rooted } from "./sources.ts";
+import { type Base, emitBase, findContext, checkBase, resolveBase, rooted } from "./sources.ts";
 import { openProgress, performStage } from "./stage.ts";
 import { openStages, type StageNode, type Stages } from "./stages.ts";
-import { lintPlan } from "./warnings.ts";
+import { type Known, lintBase, lintPlan } from "./warnings.ts";
 import { openSteps } from "./steps.ts";
 
 export async function planBuild(input: PlanInput): Promise<Plan> {
@@ -55,6 +55,7 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
   const scope: PlanScope = { ...common, args, buildArgs, proxies: proxyVariables(buildArgs), epoch: epochOf(buildArgs["SOURCE_DATE_EPOCH"] ?? args.get("SOURCE_DATE_EPOCH")), finished: new Map() };
   const stages = openStages(dockerfile, { args, noCache: request.noCache, host, context: (name, platform) => findContext(request.contexts, name, platform ?? target) });
   const last = stages.target(request.target);
+  for (const { index, parent, context, base, from } of stages.list) if (index !== undefined && parent === undefined && context === undefined) at(from.lines, () => checkBase(base));
   const { bases, needed } = await openBases(scope, stages, last);
   const warnings: BuildWarning[] = [];
   const told: PlannedInstruction[] = [];
@@ -66,10 +67,23 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
     for (const one of done.told) told.push(one);
     warnings.push(...platformWarning(scope, stage, bases.get(stage)));
   }
-  const images = new Map([...bases].flatMap(([stage, base]) => (base.kind === "image" ? [[stage.base, base.image] as const] : [])));
-  const triggers = new Map(needed.flatMap((stage) => (stage.index === undefined ? [] : [[stage.index, triggersIn(stage)] as const])));
-  warnings.unshift(...lintPlan(input, { images, triggers, stages: new Set(triggers.keys()) }));
+  warnings.unshift(...lintPlan(input, linted(needed, bases)));
   return { image: plannedImage(scope, rooted(scope, scope.finished.get(last)!)), warnings, told };
+}
+
+/** What lint is told of the stages that are needed. */
+function linted(needed: readonly StageNode[], bases: ReadonlyMap<StageNode, Base>): Known {
+  const stages = needed.filter((stage): stage is StageNode & { index: number } => stage.index !== undefined);
+  const known = stages.flatMap((stage) => {
+    const base = bases.get(stage);
+    return base === undefined ? [] : [[stage.index, lintBase(base.kind === "image" ? base.image : undefined)] as const];
+  });
+  return {
+    bases: new Map(known),
+    replaced: new Set(stages.filter(({ context }) => context !== undefined).map(({ index }) => index)),
+    stages: new Set(stages.map(({ index }) => index)),
+    triggers: new Map(stages.map((stage) => [stage.index, triggersIn(stage)])),
+  };
 }
 
 /** As they are told: where the FROM is that brings them. */

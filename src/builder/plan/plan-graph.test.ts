@@ -130,6 +130,29 @@ test("steps are named as BuildKit names them", async () => {
   assert.deepEqual(names(await plan(`${FROM}COPY "a" $X 'c' d/\nRUN <<E\na \\ b\n"c"\nE`)).slice(2), ["[2/3] COPY a  c d/", "[3/3] RUN <<E (a  b...)"]);
 });
 
+test("--link on nothing is a plain copy, and so is one with a mode", async () => {
+  const kinds = async (text: string) => (await plan(text)).graph.steps.map(({ op }) => op.kind);
+  assert.deepEqual(await kinds("FROM scratch\nCOPY --link a /"), ["scratch", "local", "file"]);
+  assert.deepEqual(await kinds(`${FROM}COPY --link --chmod=755 a /`), ["image", "local", "file"]);
+  assert.deepEqual(await kinds(`${FROM}COPY --link a /`), ["image", "local", "scratch", "file", "merge"]);
+});
+
+test("of a folder that is a context only what is copied or mounted is sent", async () => {
+  const include = async (text: string) => stepsOf(await plan(text, { contexts: { c: "local:c" } }), "local").map(({ op }) => op.include);
+  assert.deepEqual(await include(`${FROM}COPY --from=c a /\nRUN --mount=from=c,source=b/d,target=/x y`), [["a", "b/d"]]);
+  assert.deepEqual(await include(`${FROM}COPY --from=c a /\nRUN --mount=from=c,target=/x y`), [[]]);
+  assert.deepEqual(await include("FROM c\nRUN x"), [[]]);
+});
+
+test("lint knows the base's own shell and variables, folders that stand in, and what triggers say", async () => {
+  const said = async (text: string, wish: Wish = {}) => (await plan(text, wish)).warnings.map(({ rule, ranges }) => `${rule} ${ranges[0]!.start}`);
+  assert.deepEqual(await said("FROM app:1\nENV B=$A C=$D"), ["UndefinedVar 2"]);
+  assert.deepEqual(await said("FROM c\nENV B=$A", { contexts: { c: "local:c" } }), ["UndefinedVar 2"]);
+  assert.deepEqual(await said("FROM busybox AS c\nENV B=$A\nFROM c", { contexts: { c: "docker-image://bare" } }), []);
+  assert.deepEqual(await said("FROM busybox AS a\nONBUILD CMD x\n\nFROM a"), ["JSONArgsRecommended 4"]);
+  assert.deepEqual(await said("FROM scratch\nWORKDIR $PATH"), []);
+});
+
 test("what is equal is one step", async () => {
   const planned = await plan("FROM busybox AS a\nRUN x\nFROM busybox AS b\nRUN x\nRUN y\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /");
   assert.equal(stepsOf(planned, "image").length, 1);

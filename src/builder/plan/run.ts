@@ -98,8 +98,8 @@ function planMounts(scene: Scene): Mounts {
   };
   const agents: string[] = [];
   const masked = new Set<string>();
-  const mounts = flagsOf(scene.instruction, "mount").map((text, index): ExecMount => {
-    const mount = parseMount(text, expand(scene));
+  const parsed = flagsOf(scene.instruction, "mount").map((text) => parseMount(text, expand(scene)));
+  const mounts = parsed.map((mount, index): ExecMount => {
     if (mount.env !== undefined && mount.type === "secret") masked.add(mount.env);
     return planMount({ scene, mount, index, place, agents });
   });

@@ -73,13 +73,19 @@ async function resolveImage({ input, resolve }: PlanScope, base: string, platfor
     return await resolve(name, platform);
   } catch (error) {
     if (!(error instanceof Failure) || error.kind === "cancelled") throw error;
-    const hint = didYouMean(base, [...input.dockerfile.stages.flatMap((stage) => stage.name || []), ...COMMON], { exactCase: true });
+    const hint = didYouMean(base, [...stageNames(input), ...COMMON], { exactCase: true });
     // The classic builder says the reason alone.
     throw fail(error.kind, `${base}: failed to resolve source metadata for ${name}: ${error.message}${hint}`, { cause: error, facts: { classic: error.message, ...error.facts } });
   }
 }
 
+/** Of several stages: the only one is nobody's base. */
+const stageNames = ({ dockerfile: { stages } }: PlanInput): string[] => (stages.length === 1 ? [] : stages.flatMap(({ name }) => name || []));
+
 const COMMON = ["alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora"];
+
+/** Of a stage that is not needed, too. @throws invalid for what is no image's name */
+export const checkBase = (base: string): void => void (base === SCRATCH || stageImage(base));
 
 /** @throws invalid, with Docker's words */
 function stageImage(base: string): string {

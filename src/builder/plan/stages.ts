@@ -97,7 +97,7 @@ type Making = { readonly dockerfile: Dockerfile; readonly options: StageOptions;
 function stageNode(stage: Stage, index: number, { dockerfile, options, byName }: Making): StageNode {
   const lookup = (name: string): string | undefined => options.args.get(name);
   const base = expandWord(stage.base, { lookup, escape: dockerfile.escape });
-  if (base === "") throw invalid(`base name (${stage.base}) should not be blank${unsetHint(stage.base, options.args)}`);
+  if (base === "") throw invalid(`base name (${stage.base}) should not be blank`);
   const platform = stage.platform === undefined ? undefined : platformOf(expandWord(stage.platform, { lookup, escape: dockerfile.escape }), stage.platform, options);
   const context = stage.name === "" ? undefined : options.context(stage.name, platform);
   return {

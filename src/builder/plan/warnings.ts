@@ -2,24 +2,25 @@
 import { normalizePlatform } from "#spec/platform.ts";
 import { canonical, tryReference, withDefaultTag } from "#spec/reference.ts";
 import type { Instruction } from "../dockerfile/dockerfile.ts";
-import { lintDockerfile, type LintBase } from "../dockerfile/lint.ts";
+import { lintDockerfile, type LintBase, type LintInput } from "../dockerfile/lint.ts";
 import type { BuildWarning } from "../events.ts";
 import { globalArgs } from "./global-args.ts";
-import { splitPair } from "./image-state.ts";
+import { PATH, splitPair } from "./image-state.ts";
 import type { BaseImage, PlanInput } from "./plan.ts";
 import { findContext } from "./sources.ts";
-import { openStages } from "./stages.ts";
+import { openStages, type StageNode } from "./stages.ts";
 
 export type Known = {
-  /** The base images that were resolved, by what FROM says (expanded). */
-  readonly images: ReadonlyMap<string, BaseImage>;
+  /** By stages' indexes. */
+  readonly bases: LintInput["bases"];
+  readonly replaced?: ReadonlySet<number>;
   /** Indexes of the stages that the target needs; undefined: all are looked at. */
   readonly stages?: ReadonlySet<number>;
   readonly triggers?: ReadonlyMap<number, readonly Instruction[]>;
 };
 
 /** Of one platform: with several, the others would say the same. */
-export function lintPlan({ dockerfile, request, ignore, host }: PlanInput, { images, stages, triggers }: Known): BuildWarning[] {
+export function lintPlan({ dockerfile, request, ignore, host }: PlanInput, { bases, replaced, stages, triggers }: Known): BuildWarning[] {
   const machines = { host: normalizePlatform(host), target: normalizePlatform(request.platforms[0] ?? host), stage: request.target || dockerfile.stages.at(-1)?.name || "" };
   const check = request.buildArgs["BUILDKIT_DOCKERFILE_CHECK"];
   return lintDockerfile(dockerfile, {
@@ -29,7 +30,8 @@ export function lintPlan({ dockerfile, request, ignore, host }: PlanInput, { ima
     defaults: defaultsOf(() => globalArgs(dockerfile, {}, machines)),
     buildArgs: request.buildArgs,
     ignore,
-    base: (name) => lintBase(images.get(name)),
+    bases,
+    ...(replaced !== undefined && { replaced }),
     ...(stages !== undefined && { stages }),
     ...(triggers !== undefined && { triggers }),
   });
@@ -54,16 +56,25 @@ export async function checkPlan(input: PlanInput): Promise<BuildWarning[]> {
   const bases = new Set((needed ?? stages.list).flatMap(({ parent, base, context }) => (parent === undefined && context === undefined && base !== "scratch" ? [base] : [])));
   const images = new Map<string, BaseImage>();
   await Promise.all([...bases].map(async (base) => {
-    const reference = tryReference(base);
+    const reference = tryReference(imageOf(base, findContext(request.contexts, base, target)));
     if (reference === undefined) return;
     const image = await input.images.resolve(canonical(withDefaultTag(reference)), { platform: target, pull: false, signal: input.signal }).catch(() => undefined);
     if (image !== undefined) images.set(base, image);
   }));
-  return lintPlan(input, { images, ...(needed !== undefined && { stages: new Set(needed.flatMap(({ index }) => index ?? [])) }) });
+  return lintPlan(input, { bases: knownBases(stages.list, images), ...(needed !== undefined && { stages: new Set(needed.flatMap(({ index }) => index ?? [])) }) });
 }
 
-function lintBase(image: BaseImage | undefined): LintBase | undefined {
-  if (image === undefined) return undefined;
-  const { Env, Shell } = (image.document["config"] ?? {}) as { readonly Env?: readonly string[] | null; readonly Shell?: readonly string[] | null };
-  return { variables: new Map((Env ?? []).map(splitPair)), hasShell: (Shell ?? []).length > 0 };
+/** A context stands for it that may be an image; of another one ("") there is nothing to look up. */
+function imageOf(base: string, context: string | undefined): string {
+  return context === undefined ? base : (/^docker-image:(?:\/\/)?(.+)$/s.exec(context)?.[1] ?? "");
+}
+
+function knownBases(list: readonly StageNode[], images: ReadonlyMap<string, BaseImage>): LintInput["bases"] {
+  return new Map(list.flatMap(({ index, base }) => (index !== undefined && (base === "scratch" || images.has(base)) ? [[index, lintBase(images.get(base))] as const] : [])));
+}
+
+/** Of none: of plain files, of nothing. */
+export function lintBase(image: BaseImage | undefined): LintBase {
+  const { Env, Shell } = (image?.document["config"] ?? {}) as { readonly Env?: readonly string[] | null; readonly Shell?: readonly string[] | null };
+  return { variables: new Map([["PATH", PATH], ...(Env ?? []).map(splitPair)]), hasShell: (Shell ?? []).length > 0 };
 }
