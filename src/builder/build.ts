@@ -12,7 +12,7 @@ import { parseDockerfile } from "./dockerfile/parse.ts";
 import type { Exporter } from "./export/export.ts";
 import type { GitOp, HttpOp } from "./graph.ts";
 import { internalStep, type Progress } from "./internal-step.ts";
-import { answerOnly } from "./only.ts";
+import { answerOnly, refusedCheck } from "./only.ts";
 import { type BaseImages, type Plan, planBuild, type PlanInput } from "./plan/plan.ts";
 import { keepsGitDir } from "./plan/sources.ts";
 import type { ImportedCache, Solved, Solver } from "./solve/solve.ts";
@@ -92,7 +92,13 @@ async function build(job: Job): Promise<BuildResult> {
   const { parts, request, client, lease, signal, report } = job;
   const remote = await openRemote(job);
   const { definition, ignore: own } = await define(job, remote);
-  const dockerfile = within(definition, () => parseDockerfile(definition.text, { name: definition.name }));
+  let dockerfile: Dockerfile;
+  try {
+    dockerfile = parseDockerfile(definition.text, { name: definition.name });
+  } catch (error) {
+    if (request.only === "check") return { metadata: {}, text: refusedCheck(definition, error) };
+    throw withSource(error, definition, undefined);
+  }
   const ignore = own ?? (await contextIgnore(job));
   // What came with the Dockerfile is shown as if it had been asked for.
   if (own !== undefined && remote === undefined && !request.dockerfile.separate) await internalStep(report, request.ref, LOADING_IGNORE, async () => {});
@@ -130,14 +136,15 @@ type Defined = { readonly definition: Definition; readonly ignore: readonly stri
 async function define({ parts: { pool }, request, client, signal, report }: Job, remote: RemoteContext | undefined): Promise<Defined> {
   const { path: given, separate } = request.dockerfile;
   // A Dockerfile's own folder may have a .dockerignore, which says nothing of the context.
-  return await internalStep(report, request.ref, loading(request), async (progress) => {
+  const { tree, path } = await internalStep(report, request.ref, loading(request), async (progress) => {
     const inRemote = !separate && remote !== undefined;
     const path = (inRemote && remote.dockerfile) || given;
     const tree = inRemote ? remote.tree : await client.files(separate ? "dockerfile" : "context", { include: separate ? [path, `${path}${IGNORE_FILE}`] : definitionFiles(path), signal, told: transferring(progress, "dockerfile") });
-    const definition = await readDefinition(pool, tree, path);
-    const ignore = await readIgnore(pool, tree, path);
-    return { definition, ignore: ignore === undefined && (!separate || remote !== undefined) ? [] : ignore };
+    return { tree, path };
   });
+  const definition = await readDefinition(pool, tree, path);
+  const ignore = await readIgnore(pool, tree, path);
+  return { definition, ignore: ignore === undefined && (!separate || remote !== undefined) ? [] : ignore };
 }
 
 const LOADING_IGNORE = `[internal] load ${IGNORE_FILE}`;
@@ -169,14 +176,6 @@ function toldImages(images: BaseImages, { request, report }: Job): BaseImages {
         images.resolve(reference, { ...options, progress: (id, name, current, total) => progress({ id, name, current, total }) }),
       ),
   };
-}
-
-function within<T>(definition: Definition, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw withSource(error, definition, undefined);
-  }
 }
 
 /** Of the step that failed. */

@@ -1,22 +1,43 @@
 /** Questions about a Dockerfile that are answered without building it: JSON of the fields that BuildKit's subrequests have. */
 import type { BuildRequest } from "./builder.ts";
 import type { Definition } from "./definition.ts";
-import { argsOf, descriptionOf } from "./dockerfile/arguments.ts";
+import { Failure, kindOf, messageOf } from "#base/errors.ts";
+import { descriptionOf } from "./dockerfile/arguments.ts";
 import type { Dockerfile, Instruction, Stage } from "./dockerfile/dockerfile.ts";
 import type { BuildWarning } from "./events.ts";
+import { outlineArgs } from "./plan/outline.ts";
 import type { Plan, PlanInput } from "./plan/plan.ts";
 import { showSvg } from "./plan/show-svg.ts";
 import { showText } from "./plan/show-text.ts";
-import { checkPlan } from "./plan/warnings.ts";
+import { checkPlan, lintPlan } from "./plan/warnings.ts";
 
 type Question = { readonly request: BuildRequest; readonly definition: Definition; readonly dockerfile: Dockerfile; readonly input: PlanInput; readonly plan: () => Promise<Plan> };
 
 export async function answerOnly(what: NonNullable<BuildRequest["only"]>, question: Question): Promise<string> {
-  return JSON.stringify(await answers[what](question));
+  // As BuildKit writes it: people look at it, too.
+  return JSON.stringify(await answers[what](question), undefined, what === "plan" ? undefined : 2);
+}
+
+/** `--check` of what cannot be built says that as well. @throws what is no fault of the Dockerfile */
+export function refusedCheck(definition: Definition, error: unknown, warnings: readonly BuildWarning[] = []): string {
+  return JSON.stringify(refusal(definition, error, warnings), undefined, 2);
+}
+
+function refusal(definition: Definition, error: unknown, warnings: readonly BuildWarning[]) {
+  if (kindOf(error) !== "invalid") throw error;
+  const lines = error instanceof Failure ? (error.facts["lines"] as readonly [number, number] | undefined) : undefined;
+  const buildError = { message: messageOf(error), ...(lines !== undefined && { location: locationOf([{ start: lines[0], end: lines[1] }]) }) };
+  return { warnings: warnings.map(warningOf), sources: [sourceOf(definition)], buildError };
 }
 
 const answers: Readonly<Record<NonNullable<BuildRequest["only"]>, (question: Question) => Promise<unknown>>> = {
-  check: async ({ definition, input }) => ({ warnings: (await checkPlan(input)).map(warningOf), sources: [sourceOf(definition)] }),
+  check: async ({ definition, input }) => {
+    try {
+      return { warnings: (await checkPlan(input)).map(warningOf), sources: [sourceOf(definition)] };
+    } catch (error) {
+      return refusal(definition, error, lintPlan(input, { bases: new Map() }));
+    }
+  },
   targets: async ({ definition, dockerfile }) => ({ targets: dockerfile.stages.map((stage, at) => targetOf(stage, at === dockerfile.stages.length - 1)), sources: [definition.text.toString("base64")] }),
   outline: async (question) => outlineOf(question),
   plan: async ({ plan }) => planOf(await plan()),
@@ -42,30 +63,28 @@ function targetOf({ name, base, platform, from }: Stage, last: boolean): unknown
   return { ...(name !== "" && { name }), ...(last && { default: true }), ...(description !== "" && { description }), base, ...(platform !== undefined && { platform }), location: linesOf(from) };
 }
 
-async function outlineOf({ request, definition, dockerfile, plan }: Question): Promise<unknown> {
+async function outlineOf({ request, definition, dockerfile, input, plan }: Question): Promise<unknown> {
   const { graph } = await plan();
   const stage = dockerfile.stages.find(({ name }) => name !== "" && name === request.target.toLowerCase()) ?? dockerfile.stages.at(-1)!;
-  const mounts = graph.steps.flatMap(({ op }) => (op.kind === "exec" ? op.mounts : []));
-  const named = (type: "secret" | "ssh") => unique(mounts.flatMap((mount) => (mount.type === type && "required" in mount ? [{ name: mount.id, ...(mount.required && { required: true }) }] : [])));
-  const caches = unique(mounts.flatMap((mount) => (mount.type === "cache" ? [{ ID: mount.id }] : [])));
+  const mounts = graph.steps.flatMap(({ op, lines }) => (op.kind === "exec" ? op.mounts.map((mount) => ({ mount, lines })) : []));
+  const named = (type: "secret" | "ssh") => {
+    const found = new Map<string, unknown>();
+    for (const { mount, lines } of mounts) {
+      if (mount.type !== type || found.has(mount.id)) continue;
+      found.set(mount.id, { name: mount.id, ...(mount.required && { required: true }), ...(lines !== undefined && { location: locationOf([{ start: lines[0], end: lines[1] }]) }) });
+    }
+    return [...found.values()];
+  };
+  const caches = [...new Set(mounts.flatMap(({ mount }) => (mount.type === "cache" ? [mount.id] : [])))].map((ID) => ({ ID }));
+  const args = outlineArgs(input).map(({ name, description, value, lines: [start, end] }) => ({
+    name, ...(description !== "" && { description }), ...(value !== undefined && value !== "" && { value }), location: locationOf([{ start, end }]),
+  }));
   const description = descriptionOf(stage.from.comments, stage.name);
+  const lists = Object.entries({ args, secrets: named("secret"), ssh: named("ssh"), cache: caches }).filter(([, list]) => list.length > 0);
   return {
     ...(stage.name !== "" && { name: stage.name }),
     ...(description !== "" && { description }),
-    args: [...dockerfile.meta, ...stage.instructions.filter(({ keyword }) => keyword === "ARG")].flatMap((instruction) => argsOfOutline(instruction, request)),
-    secrets: named("secret"),
-    ssh: named("ssh"),
-    cache: caches,
+    ...Object.fromEntries(lists),
     sources: [definition.text.toString("base64")],
   };
 }
-
-function argsOfOutline(instruction: Instruction, { buildArgs }: BuildRequest): unknown[] {
-  return argsOf(instruction).map(({ key, value }) => {
-    const given = Object.hasOwn(buildArgs, key) ? buildArgs[key] : value;
-    const description = descriptionOf(instruction.comments, key);
-    return { name: key, ...(description !== "" && { description }), ...(given !== undefined && { value: given }), location: linesOf(instruction) };
-  });
-}
-
-const unique = <T>(items: readonly T[]): T[] => [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];

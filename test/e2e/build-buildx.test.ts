@@ -147,6 +147,11 @@ buildxStory("questions about a Dockerfile: check, outline, targets", async ({ fi
   assert.match(targets.stdout, /TARGET +DESCRIPTION\nbase/);
   const outline = await attempt(["--call", "outline", "--target", "base", "."]);
   assert.match(outline.stdout, /WHO +you/);
+  file("Bad", "FROM busybox\nCOPY alone\n");
+  const bad = await attempt(["--call", "check,format=json", "-f", "Bad", "."]);
+  const { buildError, warnings } = JSON.parse(bad.stdout) as { buildError: { message: string; location: { ranges: { start: { line: number } }[] } }; warnings: unknown[] };
+  assert.match(buildError.message, /^dockerfile parse error on line 2: COPY requires at least two arguments/);
+  assert.deepEqual([bad.code, buildError.location.ranges[0]!.start.line, warnings], [1, 2, []]);
 }, { ours: true });
 
 buildxStory("bake: targets that are made of one another", async ({ file, folder, cli, inside }) => {
