@@ -68,7 +68,9 @@ async function build({ build: run, contexts }: ClassicParts, call: ApiCall, seen
 function asClassic(error: unknown, request: BuildRequest): unknown {
   const facts = error instanceof Failure ? error.facts : {};
   if (kindOf(error) === "not-found" && typeof facts["path"] === "string") return fail("internal", `Cannot locate specified Dockerfile: ${request.dockerfile.path}`, { cause: error });
-  if (facts["phase"] !== "syntax" || !Array.isArray(facts["lines"])) return error;
+  if (facts["phase"] !== "syntax") return error;
+  if (typeof facts["classic"] === "string") return fail("invalid", facts["classic"], { cause: error });
+  if (!Array.isArray(facts["lines"])) return error;
   return fail("invalid", `failed to parse ${request.dockerfile.path}: ${messageOf(error)}`, { cause: error, facts: { ...facts } });
 }
 
