@@ -50,13 +50,24 @@ function lengthOf(bytes: Buffer, at: number, limit: number): number {
 export function writeFrame(stream: Duplex, message: Buffer): Promise<boolean> | boolean {
   if (stream.destroyed || stream.writableEnded) return false;
   if (stream.write(frame(message))) return true;
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off("drain", done);
-      stream.off("close", done);
-      resolve(!stream.destroyed);
-    };
-    stream.on("drain", done);
-    stream.on("close", done);
-  });
+  return roomIn(stream);
+}
+
+const waiting = new WeakMap<Duplex, Promise<boolean>>();
+
+/** All who wait for a stream share one pair of listeners: to take thousands of them off it, one by one, would take seconds. */
+function roomIn(stream: Duplex): Promise<boolean> {
+  const known = waiting.get(stream);
+  if (known !== undefined) return known;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const done = () => {
+    stream.off("drain", done);
+    stream.off("close", done);
+    waiting.delete(stream);
+    resolve(!stream.destroyed);
+  };
+  stream.on("drain", done);
+  stream.on("close", done);
+  waiting.set(stream, promise);
+  return promise;
 }

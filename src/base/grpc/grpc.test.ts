@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectSocket, createServer, type Socket } from "node:net";
-import { duplexPair } from "node:stream";
+import { duplexPair, PassThrough } from "node:stream";
 import { after, test } from "node:test";
 import { fail, kindOf } from "../errors.ts";
 import { bytes, int64, message, text } from "../protobuf.ts";
+import { writeFrame } from "./frames.ts";
 import { bidirectional, type GrpcClient, type GrpcConnection, method, openGrpcClient, served, serverStream, serveGrpc, statusOf, unary } from "./grpc.ts";
 
 const word = message("Word", { text: text(1), count: int64(2), data: bytes(3) });
@@ -209,3 +210,15 @@ for (const answered of [false, true]) {
     await server.closed;
   });
 }
+
+test("however many wait for room in a stream, it has one listener of theirs; they go on when there is room, or end with it", async () => {
+  for (const [end, went] of [["drain", true], ["close", false]] as const) {
+    const stream = new PassThrough({ highWaterMark: 10 });
+    const waiting = Array.from({ length: 1000 }, () => writeFrame(stream, Buffer.alloc(20)));
+    assert.equal(stream.listenerCount("drain") + stream.listenerCount("close"), 2);
+    if (end === "drain") stream.resume();
+    else stream.destroy();
+    assert.deepEqual(new Set(await Promise.all(waiting)), new Set([went]));
+    assert.equal(stream.listenerCount("drain") + stream.listenerCount("close"), 0);
+  }
+});
