@@ -67,7 +67,7 @@ export async function serve(given: Config): Promise<Engine> {
   opening.defer(() => disk.close());
   opening.defer(() => images.flushUse());
   const later = opening.use(openBuildsLater({
-    core, root: join(config.dataRoot, "build"), containers: open.context, registries, transfer: () => registries.transfer(), trust,
+    core, root: join(config.dataRoot, "build"), containers: open.context, images, registries, transfer: () => registries.transfer(), trust,
     publish: events.publish, settings: () => config.builder, proxies: () => config.registries.proxies, version: packageJson.version, log,
   }));
 
@@ -152,6 +152,7 @@ async function engineFacts(config: Config, host: HostFacts, told: Pick<Facts, "w
     labels: config.labels,
     liveRestore: config.liveRestore,
     debug: config.debug,
+    experimental: config.experimental,
     initBinary: config.containers.initPath || "docker-init",
     firewallBackend: config.network.iptables ? "nftables" : "none",
     registries: config.registries,

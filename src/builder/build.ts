@@ -4,13 +4,14 @@ import { sha256 } from "#base/digest.ts";
 import type { Lease, Leases } from "#core/leases/leases.ts";
 import type { Platform } from "#spec/platform.ts";
 import type { Builder, BuildClient, BuildOptions, BuildRequest, BuildResult } from "./builder.ts";
-import { definitionFiles, IGNORE_FILE, readIgnore } from "./contexts/definition.ts";
+import { definitionFiles, IGNORE_FILE, ignoredDefinition, readIgnore } from "./contexts/definition.ts";
 import { type Definition, readDefinition, withSource } from "./definition.ts";
 import type { Dockerfile } from "./dockerfile/dockerfile.ts";
 import { lintFailure } from "./dockerfile/lint.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import type { Exporter } from "./export/export.ts";
 import type { GitOp, HttpOp } from "./graph.ts";
+import { openIntermediates } from "./intermediate.ts";
 import { internalStep, type Progress } from "./internal-step.ts";
 import { answerOnly, refusedCheck } from "./only.ts";
 import { type BaseImages, type Plan, planBuild, type PlanInput } from "./plan/plan.ts";
@@ -62,13 +63,13 @@ type Job = BuildOptions & { readonly parts: BuilderParts; readonly request: Buil
 
 export function openBuilder(parts: BuilderParts): Builder {
   return {
-    async build(request, client, { signal, report: tell }) {
+    async build(request, client, { signal, report: tell, intermediate }) {
       // What is only asked of a Dockerfile is no build to be remembered.
       const recorder = request.only === undefined ? parts.record?.(request) : undefined;
       const report = recorder === undefined ? tell : reportBoth(recorder.report, tell);
       using lease = parts.leases.open();
       try {
-        const result = await build({ parts, request, client, lease, signal, report });
+        const result = await build({ parts, request, client, lease, signal, report, ...(intermediate && { intermediate }) });
         await recorder?.end({ result });
         return result;
       } catch (error) {
@@ -114,8 +115,8 @@ async function build(job: Job): Promise<BuildResult> {
   if (violation !== undefined) throw violation;
   const { run, entitlements, debugOnFail = false } = request;
   const imports = (await parts.imports?.(request, { client, lease, signal, report })) ?? [];
-  const targets = planned.images.map(({ step }) => step);
-  const solving = parts.solver.solve(planned.graph, targets, { signal, report, lease, client, run, entitlements, debugOnFail, imports });
+  const targets = [...planned.images.map(({ step }) => step), ...planned.others];
+  const solving = parts.solver.solve(planned.graph, targets, { signal, report, lease, client, run, entitlements, debugOnFail, imports, ...(job.intermediate && { known: openIntermediates(planned, request, job.intermediate) }) });
   const solved = await solving.catch((error: unknown) => Promise.reject(withSource(error, definition, linesOf(planned, error))));
   const outcome: Outcome = { signal, report, request, client, lease, plan: planned, solved };
   const result = await parts.exporter(outcome);
@@ -143,6 +144,7 @@ async function define({ parts: { pool }, request, client, signal, report }: Job,
     return { tree, path };
   });
   const definition = await readDefinition(pool, tree, path);
+  if (request.classic === true) return { definition, ignore: ignoredDefinition(path, (await readIgnore(pool, tree, "")) ?? []) };
   const ignore = await readIgnore(pool, tree, path);
   return { definition, ignore: ignore === undefined && (!separate || remote !== undefined) ? [] : ignore };
 }

@@ -13,6 +13,7 @@
 import type { Credentials } from "#transfer/transfer.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Platform } from "#spec/platform.ts";
+import type { ImageDocuments } from "./export/documents.ts";
 import type { FileTree } from "./tree.ts";
 import type { BuildEvent } from "./events.ts";
 import type { Duplex } from "node:stream";
@@ -50,6 +51,11 @@ export type BuildRequest = {
   readonly squash: "no" | "new" | "all";
   /** Only look for what lint has to say (`--check`), or only what would be done (`--dry-run`). */
   readonly only?: "check" | "outline" | "targets" | "plan";
+  /**
+   * As dockerd's classic builder has it: all stages before the target are made, too; of what is ignored only the Dockerfile
+   * and .dockerignore are left out, because the client has left out the rest; history in its words, labels among it.
+   */
+  readonly classic?: boolean;
   /** A failed RUN is kept and offered to `client.debug` (`--debug-on-fail`). */
   readonly debugOnFail?: boolean;
 };
@@ -66,6 +72,8 @@ export type RunDefaults = {
   readonly cgroupParent: string;
   /** Classic's: Docker's HostConfig keys Memory, MemorySwap, CpuShares, CpuPeriod, CpuQuota, CpusetCpus, CpusetMems. */
   readonly limits: Readonly<Record<string, number | string>>;
+  /** Why a command could not be started is said by the failure alone, not in the step's output as well. */
+  readonly quietStart?: boolean;
 };
 
 export type ExportWish = {
@@ -127,6 +135,8 @@ export type BuildOptions = {
   readonly signal: AbortSignal;
   /** A promise: whoever tells output waits for it, so that nothing has to be left out for one who reads slowly. */
   readonly report: (event: BuildEvent) => void | Promise<void>;
+  /** Of a classic build: the image after an instruction (its place among those that were told), as soon as it is known. */
+  readonly intermediate?: (place: number, image: ImageDocuments) => void;
 };
 
 export type Builder = {

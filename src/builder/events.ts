@@ -61,6 +61,8 @@ export type ToldInstruction = {
   readonly vertex?: string;
   /** A FROM's image, "" of scratch; undefined of a stage before it. */
   readonly image?: string;
+  /** The image after it is told of as soon as it is known (BuildOptions.intermediate). */
+  readonly hasImage?: boolean;
   /** The stage that a FROM goes on from. */
   readonly parent?: string;
 };

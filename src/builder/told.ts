@@ -22,15 +22,15 @@ export function dockerfileEvent({ meta, stages, emptyContinuations }: Dockerfile
   };
 }
 
-export function instructionsEvent({ graph, images, instructions, unusedArgs }: Plan): Extract<BuildEvent, { kind: "instructions" }> {
-  const { ids } = verticesOf(graph, images.map(({ step }) => step));
+export function instructionsEvent({ graph, images, others, instructions, unusedArgs }: Plan): Extract<BuildEvent, { kind: "instructions" }> {
+  const { ids } = verticesOf(graph, [...images.map(({ step }) => step), ...others]);
   /** Ids of images as they are listed: of an image of several platforms, its index's. */
   const listed = new Map(images.flatMap(({ base }) => (base === undefined ? [] : [[base.name, base.digest] as const])));
   const stages = new Set<string>();
   let before: PlannedInstruction | undefined;
   const told = instructions.map((instruction): ToldInstruction => {
-    const { text, stage, onBuild, lines, step } = instruction;
-    const common = { text, stage, onBuild, line: lines[0] };
+    const { text, stage, onBuild, lines, step, image } = instruction;
+    const common = { text, stage, onBuild, line: lines[0], ...(image !== undefined && { hasImage: true }) };
     const isFrom = !onBuild && before?.stage !== stage;
     const isOwn = before?.step !== step;
     before = instruction;

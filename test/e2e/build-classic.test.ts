@@ -78,7 +78,7 @@ Step 6/6 : CMD ["cat", "f", "g"]
  ---> Running in <8>
 Removing intermediate container <8>
  ---> <9>
-Successfully built ${peer === "dockerd" ? "<9>" : "<10>"}
+Successfully built <9>
 Successfully tagged classic:1
 Successfully tagged classic:2`,
   );
@@ -90,11 +90,17 @@ Successfully tagged classic:2`,
   const built = (result: Result): string => /Successfully built ([0-9a-f]{12})/.exec(result.stdout)![1]!;
   assert.equal(built(again), built(first), "the same image");
   assert.equal(await scene.cli.ok("run", "--rm", "classic:2"), "f\ng");
+  // What a step results in is an image, also before the last one.
+  const [, , , , copied = ""] = [...first.stdout.matchAll(/^ ---> ([0-9a-f]{12})$/gm)].map(([, id]) => id!);
+  assert.equal(await scene.cli.ok("run", "--rm", copied, "sh", "-c", "cat g; echo $a"), "g\nb");
+  assert.match(await scene.cli.ok("inspect", "-f", "{{.Id}} {{.Config.WorkingDir}}", copied), new RegExp(`^sha256:${copied}[0-9a-f]{52} /x$`));
+  const history = (await scene.cli.ok("history", "--no-trunc", "--format", "{{.CreatedBy}}", "classic:1")).split("\n");
+  assert.deepEqual([0, 2, 3, 4].map((line) => history[line]), ['/bin/sh -c #(nop)  CMD ["cat" "f" "g"]', "/bin/sh -c #(nop) WORKDIR /x", "/bin/sh -c echo $a &&     echo   $c", "/bin/sh -c #(nop)  ENV a=b c=d"]);
   // A changed file is seen, and only what needs it is made again.
   const changed = await build({ ...files, g: "other\n" }, "-q");
   assert.match(changed.stdout, /^sha256:[0-9a-f]{64}\n$/);
   assert.equal(await scene.cli.ok("run", "--rm", changed.stdout.trim()), "f\nother");
-  await scene.cli("rmi", "-f", "classic:1", "classic:2", changed.stdout.trim());
+  await scene.cli("rmi", "-f", "classic:1", "classic:2", changed.stdout.trim(), copied);
 }, only);
 
 story("a step that fails: its output, its code, and nothing left", async (scene) => {
@@ -106,6 +112,8 @@ story("a step that fails: its output, its code, and nothing left", async (scene)
   assert.deepEqual([quiet.code, quiet.stdout, /loud\nThe command .* returned a non-zero code: 3/.test(quiet.stderr)], [3, "", true], quiet.stderr);
   assert.equal((await build({ Dockerfile: "FROM busybox\nRUN sh -c 'kill -9 $$'; exit $?" })).code, 137);
   assert.equal((await build({ Dockerfile: "FROM busybox\nRUN nosuchprogram" })).code, 127);
+  const before = await build({ Dockerfile: "FROM busybox AS test\nRUN exit 6\nFROM busybox\nRUN echo last" });
+  assert.deepEqual([before.code, before.stdout.includes("Step 2/4 : RUN exit 6")], [6, true], "a stage before the target is made, whoever needs it");
   assert.equal((await scene.cli("image", "inspect", "never")).code, 1);
 }, only);
 
@@ -118,6 +126,8 @@ const wrong: readonly (readonly [dockerfile: string, flags: readonly string[], s
   ["FROM busybox\nCOPY nothere /x", [], /^COPY failed: file not found in build context or excluded by \.dockerignore: stat nothere: file does not exist\n$/],
   ["FROM busybox\nCOPY ../x /x", [], /^COPY failed: forbidden path outside the build context: \.\.\/x \(\)\n$/],
   ["FROM busybox AS a\nFROM busybox\nCOPY --from=a nothere /x", [], /nothere: file does not exist|not found/],
+  ["FROM busybox\nCOPY Dockerfile ./Dockerfile /c", [], /When using COPY with more than one source file, the destination must be a directory and end with a \//],
+  ["FROM busybox\nEXPOSE abc", [], /^[Ii]nvalid containerPort: abc\n$/],
   ["FROM busybox\nCOPY --foo=x a b", [], /[Uu]nknown flag: (--)?foo/],
   ["FROM busybox\nHEALTHCHECK FOO x", [], /Unknown type "FOO" in HEALTHCHECK \(try CMD\)/],
   ["FROM busybox\nONBUILD FROM x", [], /FROM isn't allowed as an ONBUILD trigger/],
@@ -138,6 +148,7 @@ story("arguments, labels, triggers, stages, ignored files", async (scene) => {
   const build = builder(scene);
   const args = await build({ Dockerfile: "ARG base=busybox\nFROM $base\nARG who=world\nRUN echo hello $who" }, "--build-arg", "who=you", "--build-arg", "unused=1");
   assert.match(args.stdout, /Step 1\/4 : ARG base=busybox\nStep 2\/4 : FROM \$base\n ---> /);
+  assert.doesNotMatch((await build({ Dockerfile: "FROM busybox\nARG nowhere=1" }, "--build-arg", "nowhere")).stdout, /not consumed/);
   assert.match(args.stdout, /hello you\n[\s\S]*\[Warning\] One or more build-args \[unused\] were not consumed\nSuccessfully built/);
   const labels = await build({ Dockerfile: "FROM busybox" }, "--label", "b=2", "--label", "a=1", "-t", "classic:labels");
   assert.match(labels.stdout, /Step 2\/3 : LABEL a=1\n[\s\S]*Step 3\/3 : LABEL b=2\n/);
@@ -187,6 +198,7 @@ story("the stream: a message a line, the id beside the text, the code in the err
     return body.toString().split("\r\n").filter((line) => line !== "").map((line) => JSON.parse(line) as object);
   };
   const good = await messages("FROM busybox\nRUN printf loud >&2; sleep 0.1; echo hi", "?t=raw:1");
+  assert.ok((await call(engine, "POST", "/build", { body: tar([{ path: "Dockerfile", data: "FROM busybox" }]) })).body.includes('{"stream":" ---\\u003e '), "as Go writes it");
   assert.deepEqual(good.slice(0, 2), [{ stream: "Step 1/2 : FROM busybox" }, { stream: "\n" }]);
   for (const message of [{ stream: "\u001b[91mloud\u001b[0m" }, { stream: "hi\n" }]) assert.ok(good.some((one) => JSON.stringify(one) === JSON.stringify(message)), JSON.stringify(good));
   const [aux, built, tagged] = good.slice(-3) as [{ aux: { ID: string } }, { stream: string }, { stream: string }];
@@ -200,6 +212,8 @@ story("the stream: a message a line, the id beside the text, the code in the err
     assert.ok(status >= 400, query);
     assert.match((JSON.parse(body.toString()) as { message: string }).message, message, query);
   }
+  const [ignored, left] = [[{ path: ".dockerignore", data: "*" }, { path: "f", data: "" }], "FROM busybox\nCOPY . /x\nRUN cd /x && find . -type f | xargs echo left:"];
+  assert.ok((await call(engine, "POST", "/build", { body: tar([{ path: "Dockerfile", data: left }, ...ignored]) })).body.includes('"left: ./f\\n"'), "a client has left out what is ignored");
   const empty = await call(engine, "POST", "/build", { body: tar([{ path: "f", data: "" }]) });
   assert.equal((JSON.parse(empty.body.toString()) as { message: string }).message, "Cannot locate specified Dockerfile: Dockerfile");
 }, { ...only, skip: peer === "dockerd" && "its API ends at 1.41" });

@@ -5,7 +5,7 @@
 import { posix } from "node:path";
 import { fail } from "#base/errors.ts";
 import { MAX_DOCKERFILE } from "../dockerfile/dockerfile.ts";
-import { parseIgnore } from "#spec/path-patterns.ts";
+import { compilePatterns, parseIgnore } from "#spec/path-patterns.ts";
 import type { FilePool, FileTree } from "../tree.ts";
 import { resolveEntry } from "./follow.ts";
 
@@ -23,6 +23,12 @@ export async function readDockerfile(pool: FilePool, tree: FileTree, path: strin
   if (entry.type === "directory") throw fail("invalid", `failed to read dockerfile: read ${clean}: is a directory`, { facts: { path: clean } });
   if (entry.type !== "file") throw fail("invalid", `failed to read dockerfile: ${clean} is no regular file`, { facts: { path: clean } });
   return await pool.read(entry, MAX_DOCKERFILE);
+}
+
+/** Of a context that its client has sent without what is ignored: what it needs to send nevertheless. */
+export function ignoredDefinition(dockerfile: string, lines: readonly string[]): string[] {
+  const { matches } = compilePatterns(lines);
+  return [posix.join("/", dockerfile).slice(1), IGNORE_FILE].filter(matches);
 }
 
 /** Lines of NAME.dockerignore beside the Dockerfile, else of .dockerignore at the root; undefined: there is neither. */

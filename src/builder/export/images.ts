@@ -9,9 +9,10 @@ import type { Outcome } from "../build.ts";
 import type { PlannedImage } from "../plan/plan.ts";
 import type { Solved } from "../solve/solve.ts";
 import { annotationsAt, type ImageOptions } from "./attributes.ts";
-import { configurationText, historyOf, type Made } from "./configuration.ts";
+import { historyOf, type Made } from "./configuration.ts";
+import { imageDocuments } from "./documents.ts";
 import type { ExporterParts } from "./export.ts";
-import type { LayerTree } from "../tree.ts";
+import type { LayerTree, Tree } from "../tree.ts";
 import { attest, type Attestation } from "./attestations.ts";
 import { finishLayers } from "./layers.ts";
 
@@ -76,21 +77,17 @@ async function makeImage(making: Making, image: PlannedImage, tree: LayerTree): 
   const { outcome, options } = making;
   const history = historyOf(image, madeBy(outcome), options.epoch);
   const finished = await finishLayers(making, { tree, base: baseLayers(outcome, image), history });
-  const config = await storeText(making, options.oci ? MEDIA.ociConfig : MEDIA.dockerConfig, configurationText({
+  const { config, manifest, layers } = imageDocuments({
     image,
-    diffIds: finished.layers.map(({ diffId }) => diffId),
+    layers: finished.layers,
     history: finished.history,
-    ...(making.inline && { extra: await making.inline(image, finished.layers) }),
-  }));
-  await keepSnapshot(making, config, finished.layers);
-  const annotations = annotationsAt(options.annotations, "manifest", image.platform);
-  const layers = finished.layers.map(({ descriptor, diffId }) => ({ descriptor: { mediaType: layerType(descriptor.mediaType, options.oci), digest: descriptor.digest, size: descriptor.size }, diffId }));
-  const manifest = await storeJson(making, options.oci ? MEDIA.ociManifest : MEDIA.dockerManifest, {
-    config,
-    layers: layers.map(({ descriptor }) => descriptor),
-    ...(annotations && { annotations }),
+    oci: options.oci,
+    annotations: annotationsAt(options.annotations, "manifest", image.platform),
+    extra: await making.inline?.(image, finished.layers),
   });
-  return { platform: image.platform, manifest: annotated(manifest, annotationsAt(options.annotations, "manifest-descriptor", image.platform)), config, layers };
+  for (const { descriptor: { mediaType }, text } of [config, manifest]) await storeText(making, mediaType, text);
+  await keepSnapshot(making, config.descriptor, finished.layers);
+  return { platform: image.platform, manifest: annotated(manifest.descriptor, annotationsAt(options.annotations, "manifest-descriptor", image.platform)), config: config.descriptor, layers };
 }
 
 /** Its files lie there already, unless its layers were changed: with the image, they stay. */
@@ -110,8 +107,10 @@ function baseLayers({ plan, solved }: Outcome, image: PlannedImage): number {
   return tree?.kind === "layers" ? tree.layers.length : 0;
 }
 
+type Results = { readonly plan: Pick<Outcome["plan"], "graph">; readonly solved: { readonly steps: Pick<ReadonlyMap<number, { readonly tree: Tree; readonly created: bigint }>, "get"> } };
+
 /** A step that changed nothing may have left no layer. */
-function madeBy({ plan, solved }: Outcome): (step: number) => Made {
+export function madeBy({ plan, solved }: Results): (step: number) => Made {
   return (step) => {
     const made = solved.steps.get(step);
     const below = solved.steps.get(plan.graph.steps[step]!.inputs[0]!)?.tree;
@@ -120,18 +119,11 @@ function madeBy({ plan, solved }: Outcome): (step: number) => Made {
   };
 }
 
-export const plainPlatform = (platform: Platform): Platform => ({ architecture: platform.architecture, os: platform.os, ...(platform.variant && { variant: platform.variant }), ...(platform["os.version"] && { "os.version": platform["os.version"] }) });
+export function plainPlatform({ architecture, os, variant, "os.version": version }: Platform): Platform {
+  return { architecture, os, ...(variant && { variant }), ...(version && { "os.version": version }) };
+}
 
 const annotated = (descriptor: Descriptor, annotations: Readonly<Record<string, string>> | undefined): Descriptor => (annotations === undefined ? descriptor : { ...descriptor, annotations });
-
-const DOCKER = "application/vnd.docker.image.rootfs.diff.tar";
-
-/** One kind of manifest holds one kind of layers. */
-function layerType(mediaType: string, oci: boolean): string {
-  const [, compression = ""] = /[.+](gzip|zstd)$/.exec(mediaType) ?? [];
-  if (oci) return compression === "" ? MEDIA.ociLayer : `${MEDIA.ociLayer}+${compression}`;
-  return compression === "" ? DOCKER : `${DOCKER}.${compression}`;
-}
 
 type Storing = Pick<Making, "core" | "lease">;
 

@@ -36,7 +36,7 @@ function arg(scene: Scene): void {
   const told: string[] = [];
   for (const { key, value: written } of argsOf(instruction)) {
     const given = givenArg(scope.buildArgs, key);
-    if (given !== undefined) scope.taken.add(key);
+    if (Object.hasOwn(scope.buildArgs, key)) scope.taken.add(key);
     const value = given ?? (written === undefined ? scope.args.get(key) : expand(scene)(written));
     if (value !== undefined && !NOT_VARIABLES.has(key)) setVariable(state, key, value);
     state.args.set(key, value);
@@ -132,9 +132,11 @@ function maintainer(scene: Scene): void {
 }
 
 /** Kept as text; BuildKit writes no history of it. */
-function onBuild({ state, instruction }: Scene): void {
+function onBuild(scene: Scene): void {
+  const { state, scope, instruction } = scene;
   const heredocs = instruction.heredocs.map(({ name, content }) => `\n${content}${name}`).join("");
   ((state.config["OnBuild"] ??= []) as string[]).push(instruction.text + heredocs);
+  if (scope.input.request.classic === true) tell(scene, `ONBUILD ${instruction.text}`);
 }
 
 function shell(scene: Scene): void {

@@ -34,6 +34,7 @@ type Transfer = {
 export function copy(scene: Scene): void {
   const transfer = readTransfer(scene);
   checkTransfer(transfer);
+  if (scene.scope.input.request.classic === true) checkDestination(transfer);
   // With another mode it is a plain copy, as in BuildKit.
   const link = isSet(scene.instruction, "link") === true && transfer.mode === undefined;
   const copies = joined(transfer.sources.map((source) => sourceAction(transfer, source, link)));
@@ -42,6 +43,11 @@ export function copy(scene: Scene): void {
   const createdBy = redacted(`${historyText(transfer)} # buildkit`);
   scene.scope.steps.spend(createdBy.length);
   note(scene.state, createdBy, { step, instruction: scene.instruction.original });
+}
+
+/** Newer Dockerfiles may leave it to the builder. */
+function checkDestination({ scene: { instruction: { keyword } }, sources, heredocs, destination }: Transfer): void {
+  if (sources.length + heredocs.length > 1 && !destination.endsWith("/")) throw fail("invalid", `When using ${keyword} with more than one source file, the destination must be a directory and end with a /`);
 }
 
 function readTransfer(scene: Scene): Transfer {

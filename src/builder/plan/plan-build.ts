@@ -8,8 +8,9 @@ import type { BuildWarning } from "../events.ts";
 import { unusedArgs } from "./config-instructions.ts";
 import { at, invalid, located } from "./failures.ts";
 import { globalArgs, proxyVariables } from "./global-args.ts";
-import { finishConfig, type ImageState } from "./image-state.ts";
+import type { ImageState } from "./image-state.ts";
 import type { BaseImage, Plan, PlanInput, PlannedImage, PlannedInstruction } from "./plan.ts";
+import { plannedImage, withLabels } from "./planned-image.ts";
 import type { PlanScope } from "./scene.ts";
 import { type Base, emitBase, findContext, checkBase, resolveBase, rooted } from "./sources.ts";
 import { openProgress, performStage } from "./stage.ts";
@@ -27,6 +28,7 @@ export async function planBuild(input: PlanInput): Promise<Plan> {
   return {
     graph: { steps: common.steps.finish() },
     images: planned.map(({ image }) => image),
+    others: planned.flatMap(({ others }) => others),
     multiPlatform: severalPlatforms,
     warnings: planned[0]!.warnings,
     instructions: planned[0]!.told,
@@ -44,7 +46,7 @@ function resolveOnce({ images, request, signal }: PlanInput): PlanScope["resolve
   };
 }
 
-type PlatformPlan = { readonly image: PlannedImage; readonly warnings: readonly BuildWarning[]; readonly told: readonly PlannedInstruction[] };
+type PlatformPlan = { readonly image: PlannedImage; readonly others: readonly number[]; readonly warnings: readonly BuildWarning[]; readonly told: readonly PlannedInstruction[] };
 
 async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target" | "taken" | "resolve" | "severalPlatforms">): Promise<PlatformPlan> {
   const { input, target } = common;
@@ -52,11 +54,12 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
   const { buildArgs } = request;
   const host = normalizePlatform(input.host);
   const args = globalArgs(dockerfile, buildArgs, { host, target, stage: request.target || dockerfile.stages.at(-1)?.name || "" });
-  const scope: PlanScope = { ...common, args, buildArgs, proxies: proxyVariables(buildArgs), epoch: epochOf(buildArgs["SOURCE_DATE_EPOCH"] ?? args.get("SOURCE_DATE_EPOCH")), finished: new Map() };
+  const opened: PlanScope = { ...common, args, buildArgs, proxies: proxyVariables(buildArgs), epoch: epochOf(buildArgs["SOURCE_DATE_EPOCH"] ?? args.get("SOURCE_DATE_EPOCH")), finished: new Map() };
   const stages = openStages(dockerfile, { args, noCache: request.noCache, host, context: (name, platform) => findContext(request.contexts, name, platform ?? target) });
   const last = stages.target(request.target);
   for (const { index, parent, context, base, from } of stages.list) if (index !== undefined && parent === undefined && context === undefined) at(from.lines, () => checkBase(base));
-  const { bases, needed } = await openBases(scope, stages, last);
+  const { bases, needed } = await openBases(opened, stages, last);
+  const scope: PlanScope = request.classic === true ? { ...opened, labelled: last, toldImages: needed.reduce((sum, { commands }) => sum + commands.length, 0) <= MOST_TOLD } : opened;
   const warnings: BuildWarning[] = [];
   const told: PlannedInstruction[] = [];
   for (const stage of needed) {
@@ -68,8 +71,13 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
     warnings.push(...platformWarning(scope, stage, bases.get(stage)));
   }
   warnings.unshift(...lintPlan(input, linted(needed, bases)));
-  return { image: plannedImage(scope, rooted(scope, scope.finished.get(last)!)), warnings, told };
+  const image = plannedImage(scope, rooted(scope, withLabels(scope.finished.get(last)!, request.labels)));
+  const others = request.classic === true ? needed.flatMap((stage) => (stage === last || stage.index === undefined ? [] : [scope.finished.get(stage)!.step])) : [];
+  return { image, others: [...new Set(others)], warnings, told };
 }
+
+/** What images the instructions of a larger Dockerfile make is not told: each is as long as all that are before it. */
+const MOST_TOLD = 500;
 
 /** What lint is told of the stages that are needed. */
 function linted(needed: readonly StageNode[], bases: ReadonlyMap<StageNode, Base>): Known {
@@ -106,7 +114,7 @@ async function openBases(scope: PlanScope, stages: Stages, last: StageNode): Pro
   const bases = new Map<StageNode, Base>();
   const seen = new Set<StageNode>();
   for (;;) {
-    const needed = stages.needed(last);
+    const needed = stages.needed(last, { before: scope.input.request.classic === true });
     const open = needed.filter((stage) => stage.parent === undefined && !bases.has(stage));
     await Promise.all(open.map(async (stage) => {
       try {
@@ -129,21 +137,6 @@ function triggersOf({ parent }: StageNode, base: Base | undefined): Instruction[
   const config = base?.kind === "image" ? (base.image.document["config"] as { OnBuild?: unknown } | null | undefined) : undefined;
   const texts = own ?? (Array.isArray(config?.OnBuild) ? (config.OnBuild as unknown[]) : []);
   return texts.map((text) => parseTrigger(String(text)));
-}
-
-function plannedImage({ input, epoch, target }: PlanScope, state: ImageState): PlannedImage {
-  const { platforms, labels } = input.request;
-  const config = { ...state.config, Labels: { ...(state.config["Labels"] as object | undefined), ...labels } };
-  return {
-    platform: normalizePlatform(platforms.length === 0 ? state.madeFor : target),
-    step: state.step,
-    config: finishConfig(config),
-    author: state.author,
-    baseHistory: state.baseHistory,
-    history: state.history,
-    ...(state.base !== undefined && { base: state.base }),
-    ...(epoch !== undefined && { sourceDateEpoch: epoch }),
-  };
 }
 
 function platformWarning({ target }: PlanScope, stage: StageNode, base: Base | undefined): BuildWarning[] {

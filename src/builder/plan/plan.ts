@@ -31,6 +31,8 @@ export type Plan = {
   readonly warnings: readonly BuildWarning[];
   /** Every instruction that the target needs, in the order of the Dockerfile; also those that make no step. Of the first platform. */
   readonly instructions: readonly PlannedInstruction[];
+  /** Steps that nothing of the images needs, and that are to be made all the same. */
+  readonly others: readonly number[];
   /** Names of --build-arg that no ARG took, sorted. */
   readonly unusedArgs: readonly string[];
 };
@@ -45,6 +47,8 @@ export type PlannedInstruction = {
   readonly onBuild: boolean;
   /** The state after it: a step of the graph. */
   readonly step: number;
+  /** The image after it, of a classic build. */
+  readonly image?: PlannedImage;
 };
 
 export type PlannedImage = {

@@ -22,6 +22,9 @@ export type PlanScope = {
   readonly taken: Set<string>;
   readonly severalPlatforms: boolean;
   readonly epoch: number | undefined;
+  /** Of a classic build: the stage whose last steps are the request's labels; and whether it is told what image each instruction makes. */
+  readonly labelled?: StageNode;
+  readonly toldImages?: boolean;
   /** Each image once, whoever asks for it. */
   readonly resolve: (reference: string, platform: Platform) => Promise<BaseImage>;
   /** The stages' final states, as soon as they are known. */

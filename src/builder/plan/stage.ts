@@ -5,6 +5,7 @@ import { copy } from "./copy.ts";
 import { at } from "./failures.ts";
 import { childState, entriesOf, type ImageState } from "./image-state.ts";
 import type { PlannedInstruction } from "./plan.ts";
+import { addLabels, imageNow } from "./planned-image.ts";
 import { run } from "./run.ts";
 import type { PlanScope, Scene, StageProgress } from "./scene.ts";
 import type { Command, StageNode } from "./stages.ts";
@@ -26,13 +27,17 @@ export function performStage(scope: PlanScope, stage: StageNode, base: ImageStat
   scope.steps.spend(entriesOf(base) * ENTRY);
   const state = childState(base);
   progress.total += stage.commands.filter(({ trigger }) => trigger).length;
-  const tell = ({ original, lines }: StageNode["from"], onBuild: boolean): PlannedInstruction => ({ text: original, stage: stage.title, lines, onBuild, step: state.step });
+  const tell = ({ original, lines }: Pick<StageNode["from"], "original" | "lines">, onBuild: boolean): PlannedInstruction => ({
+    text: original, stage: stage.title, lines, onBuild, step: state.step,
+    ...(scope.toldImages === true && { image: imageNow(scope, state) }),
+  });
   const told = stage.index === undefined ? [] : [tell(stage.from, false)];
   for (const command of stage.commands) {
     const lines = command.trigger ? stage.from.lines : command.instruction.lines;
     at(lines, () => perform({ scope, stage, state, progress, ...command, instruction: { ...command.instruction, lines } }));
     told.push(tell({ ...command.instruction, lines }, command.trigger));
   }
+  for (const text of stage === scope.labelled ? addLabels(scope, state) : []) told.push(tell({ original: text, lines: stage.from.lines }, false));
   return { state, told };
 }
 

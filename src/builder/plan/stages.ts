@@ -53,8 +53,8 @@ export type Stages = {
   target(name: string): StageNode;
   /** Gives stages the triggers of their bases. @throws invalid: what they copy from makes a cycle */
   trigger(triggers: ReadonlyMap<StageNode, readonly Instruction[]>): void;
-  /** The target and all that it needs, in the order of the Dockerfile, images that are copied from where they are first named. */
-  needed(target: StageNode): StageNode[];
+  /** The target (with `before`, also all stages before it) and all that it needs, in the order of the Dockerfile, images that are copied from where they are first named. */
+  needed(target: StageNode, options?: { readonly before: boolean }): StageNode[];
 };
 
 /** @throws invalid: with lines */
@@ -88,7 +88,7 @@ export function openStages(dockerfile: Dockerfile, options: StageOptions): Stage
       for (const [stage, instructions] of triggers) stage.commands = [...instructions.map((instruction) => command(instruction, true)), ...stage.commands];
       refuseCycles(list);
     },
-    needed: (target) => neededBy(target, list),
+    needed: (target, options) => neededBy(options?.before === true ? list.slice(0, list.indexOf(target) + 1) : [target], list),
   };
 }
 
@@ -188,8 +188,8 @@ function edgesOf(node: StageNode): Edge[] {
 }
 
 /** What is copied from comes before who copies: stages by their number, images before the stage that names them first. */
-function neededBy(target: StageNode, list: readonly StageNode[]): StageNode[] {
-  const needed = new Set<StageNode>([target]);
+function neededBy(targets: readonly StageNode[], list: readonly StageNode[]): StageNode[] {
+  const needed = new Set<StageNode>(targets);
   for (const node of needed) for (const { to } of edgesOf(node)) needed.add(to);
   const placed = new Set<StageNode>();
   for (const node of list) {

@@ -12,7 +12,11 @@ import type { Known } from "./known.ts";
 import { contextOf, inputsOf, keep, type Run, stepOf, waiterOf } from "./run.ts";
 
 export function know(run: Run, index: number): Promise<Known> {
-  const known = run.tell.step(index, run.signal, async () => run.settled.get(index) ?? (await knowNew(run, index)));
+  const known = run.tell.step(index, run.signal, async () => {
+    const result = run.settled.get(index) ?? (await knowNew(run, index));
+    run.options.known?.(index, result);
+    return result;
+  });
   known.catch(() => undefined);
   return known;
 }

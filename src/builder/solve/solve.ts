@@ -51,6 +51,8 @@ export type SolveOptions = {
   readonly signal: AbortSignal;
   readonly report: (event: BuildEvent) => void | Promise<void>;
   readonly debugOnFail?: boolean;
+  /** What a step (of steps that are the same, the first) results in, as soon as it is known; again, if it turns out otherwise. */
+  readonly known?: (step: number, result: { readonly tree: Tree; readonly created: bigint }) => void;
   /** Results that others keep (--cache-from), asked for what is not here. */
   readonly imports?: readonly ImportedCache[];
 };

@@ -69,6 +69,7 @@ export type Facts = {
   readonly labels: readonly string[];
   readonly liveRestore: boolean;
   readonly debug: boolean;
+  readonly experimental: boolean;
   readonly initBinary: string;
   readonly firewallBackend: string;
   readonly registries: RegistrySettings;

@@ -46,7 +46,7 @@ export function openApi(parts: ApiParts): Api {
     ...buildKitRoutes(buildKit),
     ...laterRoutes(),
   ];
-  const { serve, mayHijack } = serving({ routes, version: parts.facts.version, log: parts.log });
+  const { serve, mayHijack } = serving({ routes, version: parts.facts.version, experimental: parts.facts.experimental, log: parts.log });
   const http2 = (stream: Duplex): void => void buildKit().then((doors) => doors.connection(stream), () => stream.destroy());
   return openHttpServer({ serve, mayHijack, http2, log: parts.log });
 }

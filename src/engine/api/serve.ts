@@ -5,16 +5,16 @@ import type { Log } from "#base/log.ts";
 import { type ApiCall, type ApiRoute, statusOf, writeAnswer, writeError } from "./answer.ts";
 import { NEWEST, parseVersion, splitVersion, versionKnownTo } from "./versions.ts";
 
-export type ServeOptions = { routes: readonly ApiRoute[]; version: string; log: Log };
+export type ServeOptions = { routes: readonly ApiRoute[]; version: string; experimental?: boolean; log: Log };
 
 export type Serving = { serve(call: Call): Promise<void>; mayHijack(path: string): boolean };
 
-export function serving({ routes, version, log }: ServeOptions): Serving {
+export function serving({ routes, version, experimental = false, log }: ServeOptions): Serving {
   const find = compileRoutes(routes);
   const findHijack = compileRoutes(routes.filter((route) => route.hijack).map((route) => ({ ...route, method: "*" })));
   const headers: readonly (readonly [string, string])[] = [
     ["Api-Version", `1.${NEWEST}`],
-    ["Docker-Experimental", "false"],
+    ["Docker-Experimental", String(experimental)],
     ["Ostype", "linux"],
     ["Server", `Docker/${version} (linux)`],
   ];

@@ -12,6 +12,7 @@ import { canonical, parseReference, withDefaultTag } from "#spec/reference.ts";
 import type { Trust } from "#transfer/trust/trust.ts";
 import { chooseVariant, type Documents, type Variant } from "../images/documents.ts";
 import { type Found, tryFindImage } from "../images/find.ts";
+import type { EngineImages } from "../images/images.ts";
 import { isLayout, layoutImage } from "./oci-layout.ts";
 import type { Message, Registries } from "../registries/registries.ts";
 
@@ -20,6 +21,7 @@ export type BaseImageParts = {
   readonly documents: Documents;
   readonly registries: Pick<Registries, "pull">;
   readonly trust: Pick<Trust, "run">;
+  readonly makeForetold: EngineImages["makeForetold"];
 };
 
 type Options = Parameters<BaseImages["resolve"]>[1];
@@ -42,8 +44,8 @@ export function openBaseImages(parts: BaseImageParts, client: BuildClient, lease
 const mayPull = (reference: string): boolean => !/^(?:sha256:)?[a-f0-9]{64}$/.test(reference);
 
 async function findHere(parts: BaseImageParts, lease: Lease, reference: string, platform: Platform): Promise<BaseImage | undefined> {
-  const { core, documents, trust } = parts;
-  const found = tryFindImage(core.images, reference);
+  const { core, documents, trust, makeForetold } = parts;
+  const found = tryFindImage(core.images, reference) ?? ((await makeForetold(reference)) ? tryFindImage(core.images, reference) : undefined);
   if (found === undefined) return undefined;
   lease.hold(`content/${found.id}`);
   const variant = chooseVariant(await documents.variants(found.all[0]!.target), platform);

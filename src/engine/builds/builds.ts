@@ -6,10 +6,13 @@ import type { Builder } from "#builder/builder.ts";
 import type { Cache } from "#builder/cache/cache.ts";
 import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { History } from "#builder/history/history.ts";
+import type { EngineImages } from "../images/images.ts";
 
 export type Builds = Builder & {
   readonly cache: Cache;
   readonly history: History;
   /** For the doors: how a client's files come in. */
   readonly contexts: Contexts;
+  /** For the classic door: its steps' images can be asked for. */
+  readonly foretell: EngineImages["foretell"];
 };

@@ -22,6 +22,7 @@ import type { Trust } from "#transfer/trust/trust.ts";
 import type { Context } from "../containers/context.ts";
 import type { Events } from "../engine.ts";
 import { openDocuments } from "../images/documents.ts";
+import type { EngineImages } from "../images/images.ts";
 import type { Registries } from "../registries/registries.ts";
 import type { BuilderSettings } from "../config/builder.ts";
 import { openBaseImages } from "./base-images.ts";
@@ -37,6 +38,7 @@ export type BuildsParts = {
   readonly root: string;
   readonly containers: Context;
   readonly registries: Registries;
+  readonly images: Pick<EngineImages, "foretell" | "makeForetold">;
   readonly transfer: () => Promise<Transfer>;
   readonly trust: Trust;
   readonly publish: Events["publish"];
@@ -77,7 +79,7 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
     host: hostPlatform(),
     solver,
     pool: contexts.pool,
-    images: (client, lease) => openBaseImages({ core, documents, registries, trust }, client, lease),
+    images: (client, lease) => openBaseImages({ core, documents, registries, trust, makeForetold: parts.images.makeForetold }, client, lease),
     openRemote: sources.openRemote,
     exporter: openExporter({ core, kernel, tasks, name, push, version, inline: remote.inline }),
     imports: remote.imports,
@@ -88,7 +90,7 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
     },
   });
   const opened = opening.move();
-  return { ...builder, contexts, cache, history, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { ...builder, contexts, cache, history, foretell: parts.images.foretell, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 async function unpackImage({ layers }: Core, op: ImageOp, { lease, signal, progress }: StepContext): Promise<LayerTree> {

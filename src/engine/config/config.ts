@@ -22,6 +22,7 @@ export type Config = {
   readonly group: string;
   readonly pidfile: string;
   readonly debug: boolean;
+  readonly experimental: boolean;
   readonly logLevel: "debug" | "info" | "warn" | "error" | "fatal";
   readonly logFormat: "text" | "json";
   /** Labels of the engine, "key=value". */

@@ -86,6 +86,7 @@ export function compileConfig(values: Values): Config {
     group: get("group"),
     pidfile: get("pidfile") || `${execRoot}/gantryd.pid`,
     debug: get("debug"),
+    experimental: get("experimental"),
     logLevel: get("debug") ? "debug" : get("log-level"),
     logFormat: get("log-format"),
     labels: get("labels"),

@@ -29,6 +29,7 @@ export const settings: readonly Setting[] = [
   { ...both("group", "string", "docker", "Group that may use the unix socket"), short: "G" },
   { ...both("pidfile", "string", "", "File for the process id (default \"EXEC-ROOT/gantryd.pid\")"), short: "p" },
   { ...both("debug", "bool", false, "Log what is of use when looking for a fault"), short: "D", reload: true },
+  both("experimental", "bool", false, "Say that experimental features are on, which some clients' flags ask for (docker build --squash)"),
   { ...both("log-level", "string", "info", "Least level that is logged (\"debug\"|\"info\"|\"warn\"|\"error\"|\"fatal\")"), short: "l", reload: true },
   both("log-format", "string", "text", "Format of the engine's own log (\"text\"|\"json\")"),
   { flag: "label", key: "labels", kind: "list", fallback: [], help: "Labels of the engine, key=value", reload: true },
@@ -93,7 +94,7 @@ export const settings: readonly Setting[] = [
   { key: "builder", kind: "object", fallback: {}, help: "What builds may be allowed (entitlements), when their cache goes by itself (gc), how many are remembered (history)", reload: true },
 
   // Known, and not acted on yet.
-  ...refused("bool", false, "tls tlsverify experimental selinux-enabled allow-direct-routing ip-forward-no-drop cri-containerd raw-logs rootless"),
+  ...refused("bool", false, "tls tlsverify selinux-enabled allow-direct-routing ip-forward-no-drop cri-containerd raw-logs rootless"),
   ...refused("string", "", "tlscacert tlscert tlskey metrics-addr userns-remap userland-proxy-path firewall-backend containerd bridge-accept-fwmark swarm-default-advertise-addr min-api-version"),
   ...refused("int", 0, "cpu-rt-period cpu-rt-runtime network-control-plane-mtu network-diagnostic-port"),
   ...refused("object", {}, "runtimes: nri-opts:"),

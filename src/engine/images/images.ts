@@ -15,6 +15,7 @@ import type { Trust } from "#transfer/trust/trust.ts";
 import type { ResolveImage } from "../containers/images.ts";
 import type { Images, RemovedImage } from "../api/api.ts";
 import type { Events } from "../engine.ts";
+import type { ForetoldImage } from "./foretold.ts";
 
 export { openImages } from "./open-images.ts";
 
@@ -22,6 +23,10 @@ export type EngineImages = Images &
   ResolveImage & {
     /** Makes sure that there is an image of the program at `binary` under `name`. True if it was made now. */
     addBuiltin(name: string, binary: string): Promise<boolean>;
+    /** Of an image that a build has come by: it is made when somebody asks for it by its id. */
+    foretell(image: ForetoldImage): void;
+    /** False: there is none whose id begins so. */
+    makeForetold(id: string): Promise<boolean>;
     /** Removes an image with all its names if no container uses it now; undefined: one does, or it is gone. */
     removeUnused(id: string): Promise<RemovedImage[] | undefined>;
     /** Writes down when images were last used. */

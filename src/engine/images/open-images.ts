@@ -11,7 +11,8 @@ import type { RemovedImage } from "../api/api.ts";
 import { addBuiltin } from "./builtin.ts";
 import { unpackVariant } from "./complete.ts";
 import { chooseVariant, openDocuments, type Variant } from "./documents.ts";
-import { findImage, type Found, tryFindImage } from "./find.ts";
+import { findImage, type Found, noSuchImage, tryFindImage } from "./find.ts";
+import { openForetoldImages } from "./foretold.ts";
 import { imageHistory } from "./history.ts";
 import type { EngineImages, ImageParts } from "./images.ts";
 import { importImage } from "./import.ts";
@@ -31,6 +32,7 @@ export function openImages(given: ImageParts): EngineImages {
   const { core, users, publish, trust } = given;
   const documents = openDocuments(core.content);
   const lastUse = openLastUse(core.images);
+  const foretold = openForetoldImages(core, documents);
   let pruning = false;
   const parts = { ...given, documents, lastUse };
 
@@ -38,7 +40,12 @@ export function openImages(given: ImageParts): EngineImages {
     list: (options) => listImages(parts, options),
     count: () => new Set(core.images.list().map((image) => image.target.digest)).size,
     load: (archive, options) => loadImages(parts, archive, options),
-    save: (refs, options) => saveImages(core, documents, refs, options),
+    foretell: foretold.add,
+    makeForetold: foretold.make,
+    async save(refs, options) {
+      for (const ref of refs) if (tryFindImage(core.images, ref) === undefined) await foretold.make(ref);
+      return await saveImages(core, documents, refs, options);
+    },
     blobs: (refs, { platforms }) => savedBlobs(core, documents, refs, platforms),
     async missing(digests) {
       const here = digests.filter((digest) => isDigest(digest)).filter((digest) => core.content.stat(digest) !== undefined);
@@ -50,7 +57,7 @@ export function openImages(given: ImageParts): EngineImages {
     find: (ref) => tryFindImage(core.images, ref)?.id,
 
     async get(ref, { platform, manifests = false } = {}) {
-      const found = findImage(core.images, ref);
+      const found = await findOrMake(ref);
       const { target } = found.all[0]!;
       const variants = await documents.variants(target);
       const variant = need(ref, variants, platform);
@@ -60,13 +67,13 @@ export function openImages(given: ImageParts): EngineImages {
     },
 
     async history(ref, { platform } = {}) {
-      const found = findImage(core.images, ref);
+      const found = await findOrMake(ref);
       const { config } = need(ref, await documents.variants(found.all[0]!.target), platform);
       return imageHistory(core.snapshots, found.id, tagsOf(found), config);
     },
 
     async resolve(ref, { platform, lease: given } = {}) {
-      const found = findImage(core.images, ref);
+      const found = await findOrMake(ref);
       // Held from the moment it is found: whoever removes its names now takes nothing of it away.
       using own = core.leases.open();
       const lease = given ?? own;
@@ -83,12 +90,13 @@ export function openImages(given: ImageParts): EngineImages {
 
     async tag(ref, target) {
       const name = parseTarget(target);
-      const found = findImage(core.images, ref);
+      const found = await findOrMake(ref);
       await nameImage(core.images, found.all[0]!.target, [name]);
       imageEvent(publish, "tag", found.id, tagsOf(findImage(core.images, target))[0] ?? target);
     },
 
     async remove(ref, { force, platforms = [] }) {
+      await findOrMake(ref);
       if (platforms.length > 0) {
         const part = await planPlatformRemoval(parts, findImage(core.images, ref), platforms, force);
         if (!part.whole) return await removePlatforms(part);
@@ -131,6 +139,13 @@ export function openImages(given: ImageParts): EngineImages {
     pin: (ref, pinned) => pinImage(core.images, ref, pinned),
     flushUse: lastUse.flush,
   };
+
+  /** In the turn in which it is found, whoever needs it holds it. */
+  async function findOrMake(ref: string): Promise<Found> {
+    const found = tryFindImage(core.images, ref) ?? ((await foretold.make(ref)) ? tryFindImage(core.images, ref) : undefined);
+    if (found === undefined) throw noSuchImage(ref);
+    return found;
+  }
 
   async function dropInterrupted(): Promise<number> {
     await core.kept.clear();

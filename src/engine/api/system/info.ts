@@ -44,7 +44,7 @@ export async function info({ facts, containers, images, networks }: ApiParts): P
     NoProxy: facts.registries.proxies.no,
     Name: hostname(),
     Labels: facts.labels,
-    ExperimentalBuild: false,
+    ExperimentalBuild: facts.experimental,
     ServerVersion: facts.version,
     Runtimes: { gantry: { path: "gantry-runtime", status: {} }, runc: { path: "gantry-runtime", status: {} } },
     DefaultRuntime: "runc",

@@ -11,7 +11,7 @@ export function architecture(): string {
 /** GET /version. */
 export function version(facts: Facts): object {
   const common = { GitCommit: facts.commit, GoVersion: `node${process.versions.node}`, Os: "linux", Arch: architecture(), KernelVersion: release(), BuildTime: "" };
-  const details = { ...common, ApiVersion: `1.${NEWEST}`, MinAPIVersion: `1.${OLDEST}`, Experimental: "false" };
+  const details = { ...common, ApiVersion: `1.${NEWEST}`, MinAPIVersion: `1.${OLDEST}`, Experimental: String(facts.experimental) };
   return {
     Platform: { Name: "Gantry" },
     Components: [
@@ -22,5 +22,6 @@ export function version(facts: Facts): object {
     ApiVersion: `1.${NEWEST}`,
     MinAPIVersion: `1.${OLDEST}`,
     ...common,
+    ...(facts.experimental && { Experimental: true }),
   };
 }

@@ -45,14 +45,14 @@ function layersOf(tree: Tree | undefined): LayerTree {
 }
 
 /** What went wrong before anything ran is told where the step's output goes. */
-async function started<T>(record: ContainerRecord, { signal, log }: StepContext, work: () => Promise<T>): Promise<T> {
+async function started<T>(record: ContainerRecord, { signal, log, run }: StepContext, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof Failure && error.facts["exitCode"] === undefined) throw error;
     const failure = notStarted(error, record);
-    await log(2, Buffer.from(`${shortReason(failure)}\n`));
+    if (run.quietStart !== true) await log(2, Buffer.from(`${shortReason(failure)}\n`));
     throw failure;
   }
 }

@@ -4,6 +4,7 @@ import { sha256 } from "#base/digest.ts";
 import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
 import type { BuildRequest } from "#builder/builder.ts";
 import type { BuildEvent } from "#builder/events.ts";
+import type { ImageDocuments } from "#builder/export/documents.ts";
 import type { Builds } from "../../../builds/builds.ts";
 import type { Answer, ApiCall } from "../../answer.ts";
 import { bytesOf } from "../../body.ts";
@@ -14,7 +15,7 @@ import { classicRequest } from "./request.ts";
 import { openOut } from "./out.ts";
 import { openTranscript, type TranscriptOptions } from "./transcript.ts";
 
-export type ClassicParts = Pick<Builds, "build" | "contexts" | "cache">;
+export type ClassicParts = Pick<Builds, "build" | "contexts" | "cache" | "foretell">;
 
 export type Classic = { build(call: ApiCall): Promise<Answer> };
 
@@ -36,19 +37,23 @@ function openSeen({ fact, learn }: Builds["cache"]): Seen {
   };
 }
 
-async function build({ build: run, contexts }: ClassicParts, call: ApiCall, seen: Seen): Promise<Answer> {
+async function build({ build: run, contexts, foretell }: ClassicParts, call: ApiCall, seen: Seen): Promise<Answer> {
   const asked = classicRequest(call.query, newRef(text(call.query, "buildid")));
   const { request } = asked;
   const tree = await contexts.fromArchive(request.context === "" ? bytesOf(call.request) : nothing(), { signal: call.signal });
   using _held = contexts.hold(tree);
   const out = openOut(call, asked.quiet);
-  const transcript = openTranscript({ ...asked.told, labels: request.labels, tags: asked.tags, noCache: request.noCache === true, seen }, out.write);
+  const transcript = openTranscript({ ...asked.told, tags: asked.tags, noCache: request.noCache === true, seen }, out.write);
   try {
     const report = (event: BuildEvent): Promise<void> | undefined => {
       transcript.report(event);
       return event.kind === "log" ? out.room() : undefined;
     };
-    const { image } = await run(request, openClassicClient(contexts, tree, call.headers), { signal: call.signal, report });
+    const intermediate = (place: number, image: ImageDocuments): void => {
+      foretell(image);
+      transcript.image(place, image.manifest.descriptor.digest);
+    };
+    const { image } = await run(request, openClassicClient(contexts, tree, call.headers), { signal: call.signal, report, intermediate });
     transcript.done(image);
     if (asked.quiet && image !== undefined) out.only({ stream: `${image}\n` });
   } catch (error) {

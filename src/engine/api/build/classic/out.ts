@@ -74,4 +74,7 @@ function drained(response: ApiCall["response"], signal: AbortSignal): Promise<vo
   });
 }
 
-const line = (message: Message): string => `${JSON.stringify(message)}\r\n`;
+const line = (message: Message): string => `${JSON.stringify(message).replaceAll(/[<>&\u2028\u2029]/g, escaped)}\r\n`;
+
+/** As Go writes them. */
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;

@@ -45,6 +45,7 @@ export function classicRequest(query: URLSearchParams, ref: string): ClassicRequ
       cacheTo: [],
       attestations: {},
       squash: flag(query, "squash") ? "new" : "no",
+      classic: true,
     },
   };
 }
@@ -52,7 +53,7 @@ export function classicRequest(query: URLSearchParams, ref: string): ClassicRequ
 function refuseOthers(query: URLSearchParams): void {
   const isolation = text(query, "isolation");
   if (!["", "default", "process"].includes(isolation)) throw fail("invalid", `Unsupported isolation: ${JSON.stringify(isolation)}`);
-  if (text(query, "securityopt") !== "" && stringList(query, "securityopt").length > 0) throw fail("invalid", "The daemon on this platform does not support setting security options on build");
+  if (!["", "null", "[]"].includes(text(query, "securityopt"))) throw fail("invalid", "The daemon on this platform does not support setting security options on build");
 }
 
 function tagsOf(query: URLSearchParams): string[] {
@@ -101,6 +102,7 @@ function runDefaults(query: URLSearchParams): RunDefaults {
     shmSize: integer(query, "shmsize") ?? 0,
     cgroupParent: text(query, "cgroupparent"),
     limits,
+    quietStart: true,
   };
 }
 

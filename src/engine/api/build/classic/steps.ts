@@ -2,18 +2,15 @@
 import { hash } from "node:crypto";
 import type { ToldInstruction } from "#builder/events.ts";
 
-export type Step = Pick<ToldInstruction, "text" | "stage" | "onBuild" | "vertex" | "image" | "parent"> & {
+export type Step = Pick<ToldInstruction, "text" | "stage" | "onBuild" | "vertex" | "image" | "parent" | "hasImage"> & {
   /** meta: an ARG before the first FROM. run: what the classic builder has a container for. */
   readonly kind: "meta" | "from" | "config" | "file" | "run";
 };
 
-/** Labels of the request are steps of the last stage. */
-export function stepsOf(meta: readonly string[], instructions: readonly ToldInstruction[], labels: Readonly<Record<string, string>>): Step[] {
-  const stage = instructions.at(-1)?.stage ?? "";
+export function stepsOf(meta: readonly string[], instructions: readonly ToldInstruction[]): Step[] {
   return [
     ...meta.map((text): Step => ({ text, stage: "", onBuild: false, kind: "meta" })),
     ...instructions.map((told): Step => ({ ...told, kind: kindOfStep(told) })),
-    ...Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]): Step => ({ text: `LABEL ${key}=${value}`, stage, onBuild: false, kind: "config" })),
   ];
 }
 

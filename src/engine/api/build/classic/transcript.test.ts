@@ -10,7 +10,7 @@ type Teller = { tell(...events: BuildEvent[]): string; done(image?: string): str
 function open(instructions: readonly ToldInstruction[], options: Partial<TranscriptOptions> = {}): Teller {
   const messages: Message[] = [];
   const seen = options.seen ?? new Set<string>();
-  const transcript = openTranscript({ labels: {}, tags: [], removed: true, removedOnFailure: false, noCache: false, ...options, seen }, (message) => messages.push(message));
+  const transcript = openTranscript({ tags: [], removed: true, removedOnFailure: false, noCache: false, ...options, seen }, (message) => messages.push(message));
   transcript.report({ kind: "dockerfile", meta: [], froms: [{ text: "FROM a", line: 1 }], instructions: instructions.length, emptyContinuations: [] });
   if (instructions.length > 0) transcript.report({ kind: "instructions", instructions, unusedArgs: [] });
   let told = 0;
@@ -60,6 +60,19 @@ test("the same build once more has the same ids, and uses the cache", () => {
   assert.equal(ids(open(steps, { seen, noCache: true }).tell(made("x"))).length, 2);
 });
 
+test("a step whose result is an image is told by its id, which is waited for", () => {
+  const messages: string[] = [];
+  const transcript = openTranscript({ tags: [], removed: true, removedOnFailure: false, noCache: false, seen: new Set() }, (message) => messages.push("stream" in message ? message.stream : ""));
+  transcript.report({ kind: "dockerfile", meta: ["ARG x"], froms: [{ text: "FROM a", line: 2 }], instructions: 3, emptyContinuations: [] });
+  transcript.report({ kind: "instructions", instructions: [from(), { ...run("x"), hasImage: true }, { ...config("CMD y"), hasImage: true }], unusedArgs: [] });
+  transcript.report(made("x"));
+  assert.match(messages.at(-1)!, / ---> Running in/);
+  transcript.image(2, "sha256:cccccccccccccccc");
+  assert.match(messages.at(-1)!, / ---> Running in/);
+  transcript.image(1, "sha256:bbbbbbbbbbbbbbbb");
+  assert.deepEqual(messages.filter((text) => text.startsWith(" ---> ") && !text.includes("Running")), [" ---> aaaaaaaaaaaa\n", " ---> bbbbbbbbbbbb\n", " ---> cccccccccccc\n"]);
+});
+
 test("letters that come in two pieces are whole", () => {
   const { tell } = open([from(), run("x")]);
   const bytes = Buffer.from("é");
@@ -83,7 +96,8 @@ test("a step that fails is told, even if one before it was given up", () => {
 });
 
 test("a request that is wrong is no stream; a base image that cannot be had is told at its FROM", () => {
-  assert.equal(open([]).failed(fail("invalid", "unknown instruction", { facts: { lines: [1, 1] } })), undefined);
+  assert.equal(open([]).failed(fail("invalid", "there is no such stage")), undefined);
+  assert.deepEqual(open([]).failed(fail("invalid", "invalid port", { facts: { lines: [2, 2] } })), { errorDetail: { message: "invalid port" }, error: "invalid port" }, "what is wrong with a line is told in the stream");
   const build = open([]);
   assert.deepEqual(build.failed(fail("not-found", "no such image", { facts: { lines: [1, 1] } })), { errorDetail: { message: "no such image" }, error: "no such image" });
   assert.deepEqual(build.messages[0], { stream: "Step 1/0 : FROM a\n" });

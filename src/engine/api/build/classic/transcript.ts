@@ -18,7 +18,6 @@ export type Message =
   | FailureMessage;
 
 export type TranscriptOptions = {
-  readonly labels: Readonly<Record<string, string>>;
   readonly tags: readonly string[];
   /** It is told that steps' containers were removed; also that of a step that failed. */
   readonly removed: boolean;
@@ -30,6 +29,8 @@ export type TranscriptOptions = {
 
 export type Transcript = {
   report(event: BuildEvent): void;
+  /** The id of what an instruction results in, by the instruction's place. */
+  image(place: number, id: string): void;
   done(image: string | undefined): void;
   /** False: it is the request that has failed, and nothing was told yet. */
   failed(error: unknown): boolean;
@@ -43,6 +44,8 @@ type State = {
   readonly works: Works;
   /** Vertices that look for base images: what they tell is how far a pull is. */
   readonly pulls: Set<string>;
+  /** Ids of what instructions result in, as far as they are known. */
+  readonly images: Map<number, string>;
   /** The id after the last step of each stage. */
   readonly stages: Map<string, string>;
   about: Told | undefined;
@@ -64,17 +67,21 @@ const PULLING = "[internal] load metadata for ";
 
 export function openTranscript(options: TranscriptOptions, write: (message: Message) => void): Transcript {
   const state: State = {
-    options, write, works: openWorks((stream) => write({ stream })), pulls: new Set(), stages: new Map(),
+    options, write, works: openWorks((stream) => write({ stream })), pulls: new Set(), stages: new Map(), images: new Map(),
     about: undefined, steps: undefined, total: 0, unused: [], at: 0, begun: false, container: "", number: 0, id: "", isFresh: false,
   };
-  return { report: (event) => report(state, event), done: (image) => done(state, image), failed: (error) => failed(state, error) };
+  const image = (place: number, id: string): void => {
+    state.images.set(place, id);
+    advance(state);
+  };
+  return { report: (event) => report(state, event), image, done: (image) => done(state, image), failed: (error) => failed(state, error) };
 }
 
 function report(state: State, event: BuildEvent): void {
   if (event.kind === "dockerfile") tellDockerfile(state, event);
   else if (event.kind === "instructions") {
     state.unused = event.unusedArgs;
-    state.steps = stepsOf(state.about?.meta ?? [], event.instructions, state.options.labels);
+    state.steps = stepsOf(state.about?.meta ?? [], event.instructions);
     state.total = state.steps.filter(({ onBuild }) => !onBuild).length;
   } else if (event.kind === "status") {
     const { id, name: status, current, total } = event;
@@ -113,6 +120,14 @@ function tellStep(state: State, step: Step): boolean {
   return step.vertex === undefined ? tellConfig(state, step) : tellWork(state, step, step.vertex);
 }
 
+/** The id of what the step whose turn it is results in. */
+const imageOf = ({ images, about, at }: State): string | undefined => images.get(at - (about?.meta.length ?? 0));
+
+const awaitsImage = (state: State, { hasImage }: Step): boolean => hasImage === true && imageOf(state) === undefined;
+
+/** Of a step of a very long Dockerfile, which has no image: a name that is the same whenever it is told. */
+const nextId = (state: State, { text }: Step, result: string): string => short(imageOf(state) ?? idAfter(state.id, text, result));
+
 function begin(state: State, step: Step): void {
   state.begun = true;
   if (step.onBuild) return;
@@ -124,8 +139,9 @@ function begin(state: State, step: Step): void {
 }
 
 function tellConfig(state: State, step: Step): boolean {
+  if (awaitsImage(state, step)) return false;
   const { noCache, seen } = state.options;
-  const next = idAfter(state.id, step.text, "");
+  const next = nextId(state, step, "");
   if (!noCache && !state.isFresh && seen.has(next)) say(state, " ---> Using cache\n");
   else {
     state.isFresh = true;
@@ -140,14 +156,14 @@ function tellWork(state: State, step: Step, vertex: string): boolean {
   const work = state.works.of(vertex);
   if (step.kind === "run" && work.started && !work.cached) enter(state, step);
   state.works.drain(vertex);
-  if (!work.completed || work.failed) return false;
+  if (!work.completed || work.failed || awaitsImage(state, step)) return false;
   if (work.cached) say(state, " ---> Using cache\n");
   else {
     state.isFresh = true;
     if (step.kind === "run") enter(state, step);
     leave(state);
   }
-  return finish(state, step, idAfter(state.id, step.text, work.result || vertex));
+  return finish(state, step, nextId(state, step, work.result || vertex));
 }
 
 function enter(state: State, step: Step): void {
@@ -172,9 +188,9 @@ function finish(state: State, step: Step, id: string): true {
 function done(state: State, image: string | undefined): void {
   state.works.end();
   advance(state);
+  if (image !== undefined) state.write({ aux: { ID: image } });
   if (state.unused.length > 0) say(state, `[Warning] One or more build-args [${state.unused.join(" ")}] were not consumed\n`);
   if (image === undefined) return;
-  state.write({ aux: { ID: image } });
   say(state, `Successfully built ${short(image)}\n`);
   for (const tag of state.options.tags) say(state, `Successfully tagged ${tag}\n`);
 }
@@ -189,11 +205,11 @@ function failed(state: State, error: unknown): boolean {
   return true;
 }
 
-/** Before there are steps: a request that is wrong is no stream; an image that cannot be had is told at its FROM. */
+/** Before there are steps: a request that is wrong is no stream, what goes wrong in a line of the Dockerfile is; an image that cannot be had is told at its FROM. */
 function tellFailedBase(state: State, error: unknown): boolean {
   const { about } = state;
-  if (about === undefined || kindOf(error) === "invalid") return false;
   const { lines } = factsOf(error);
+  if (about === undefined || (kindOf(error) === "invalid" && lines === undefined)) return false;
   const from = about.froms.find(({ line }) => Array.isArray(lines) && line === lines[0]);
   if (from !== undefined) for (const text of [...about.meta, from.text]) say(state, `Step ${(state.number += 1)}/${about.instructions} : ${text}\n`);
   return true;

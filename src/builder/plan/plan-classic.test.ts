@@ -1,0 +1,56 @@
+/** Plans of the classic builder's: its history, all stages before the target, the image after each instruction. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { plan } from "./plan-fixture.ts";
+
+const classic = { classic: true } as const;
+
+const HISTORY: readonly (readonly [instruction: string, createdBy: string])[] = [
+  ["RUN echo a  b", "/bin/sh -c echo a  b"],
+  ['RUN ["echo", "a"]', "echo a"],
+  ["COPY --chown=1 a b /c/", "/bin/sh -c #(nop) COPY --chown=1 a b in /c/ "],
+  ["ADD a /", "/bin/sh -c #(nop) ADD a in / "],
+  ["WORKDIR /w", "/bin/sh -c #(nop) WORKDIR /w"],
+  ["ENV A=1 B=2", "/bin/sh -c #(nop)  ENV A=1 B=2"],
+  ['CMD ["a"]', '/bin/sh -c #(nop)  CMD ["a"]'],
+  ["EXPOSE 90/udp 80", "/bin/sh -c #(nop)  EXPOSE 80/tcp 90/udp"],
+  ["ARG given=1", "/bin/sh -c #(nop)  ARG given=1"],
+  ["ONBUILD RUN x", "/bin/sh -c #(nop)  ONBUILD RUN x"],
+];
+
+for (const [instruction, createdBy] of HISTORY) {
+  test(`classic history: ${instruction}`, async () => {
+    const { images } = await plan(`FROM busybox\n${instruction}`, { ...classic, buildArgs: { given: "2" } });
+    assert.deepEqual(images[0]!.history.map((entry) => [entry.createdBy, entry.comment]), [[createdBy, ""]]);
+  });
+}
+
+test("arguments are said by the RUNs that have them", async () => {
+  const { images } = await plan("FROM busybox\nARG a=1\nRUN x", classic);
+  assert.equal(images[0]!.history.at(-1)!.createdBy, "|1 a=1 /bin/sh -c x");
+});
+
+const STAGES = "FROM busybox AS a\nRUN a\nFROM busybox AS b\nRUN b\nFROM busybox AS c\nRUN c";
+
+test("all stages before the target are made, none after it", async () => {
+  const texts = async (wish: object): Promise<string[]> => (await plan(STAGES, wish)).instructions.map(({ text }) => text);
+  assert.deepEqual(await texts({ ...classic, target: "b" }), ["FROM busybox AS a", "RUN a", "FROM busybox AS b", "RUN b"]);
+  assert.deepEqual(await texts({ target: "b" }), ["FROM busybox AS b", "RUN b"]);
+  const { others, graph, images } = await plan(STAGES, classic);
+  assert.deepEqual([...others, images[0]!.step].map((step) => graph.steps[step]!.instruction), ["RUN a", "RUN b", "RUN c"]);
+  assert.deepEqual((await plan(STAGES)).others, []);
+});
+
+test("the image after each instruction; labels of the request are instructions", async () => {
+  const { instructions, images } = await plan("FROM busybox\nENV A=1\nRUN x\nENV B=2", { ...classic, labels: { z: "1", a: "2" } });
+  assert.deepEqual(instructions.map(({ text }) => text), ["FROM busybox", "ENV A=1", "RUN x", "ENV B=2", "LABEL a=2", "LABEL z=1"]);
+  assert.deepEqual(instructions.map(({ image }) => (image!.config["Env"] as string[]).length), [1, 2, 2, 3, 3, 3]);
+  assert.deepEqual(instructions.map(({ image }) => image!.config["Labels"]), [undefined, undefined, undefined, undefined, { a: "2" }, { a: "2", z: "1" }]);
+  assert.deepEqual(instructions.map(({ image }) => image!.history.length), [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual(instructions.at(-1)!.image, images[0]);
+});
+
+test("a Dockerfile that is very long is told without images", async () => {
+  const { instructions } = await plan(`FROM busybox\n${"ENV A=1\n".repeat(501)}`, classic);
+  assert.equal(instructions.some(({ image }) => image !== undefined), false);
+});
