@@ -155,12 +155,18 @@ buildxStory("questions about a Dockerfile: check, outline, targets", async ({ fi
 }, { ours: true });
 
 buildxStory("bake: targets that are made of one another", async ({ file, folder, cli, inside }) => {
-  file("base.Dockerfile", "FROM busybox\nRUN echo base > /base\n");
+  file("base.Dockerfile", "FROM busybox\nRUN echo base > /base; cat /proc/sys/kernel/random/uuid > /once\n");
   file("app.Dockerfile", "FROM base\nRUN cat /base /base > /app\nCMD cat /app\n");
-  file("docker-bake.json", JSON.stringify({ group: { default: { targets: ["app", "base"] } }, target: { base: { dockerfile: "base.Dockerfile", tags: ["bake/base"] }, app: { dockerfile: "app.Dockerfile", contexts: { base: "target:base" }, tags: ["bake/app"] } } }));
+  const app = (name: string) => ({ dockerfile: "app.Dockerfile", contexts: { base: "target:base" }, tags: [`bake/${name}`] });
+  file("docker-bake.json", JSON.stringify({ group: { default: { targets: ["app", "base"] } }, target: { base: { dockerfile: "base.Dockerfile", tags: ["bake/base"] }, app: app("app"), one: app("one"), two: app("two") } }));
   const { code, stderr } = await cli.with({ cwd: folder })("buildx", "bake", "--progress", "plain");
   assert.equal(code, 0, stderr);
   assert.equal(await inside("bake/app"), "base\nbase");
+  // Nobody asks for the base itself: it is made once, also without a cache, and no image of it stays.
+  const again = await cli.with({ cwd: folder })("buildx", "bake", "--no-cache", "one", "two");
+  assert.equal(again.code, 0, again.stderr);
+  assert.equal(await inside("bake/one", "cat", "/once"), await inside("bake/two", "cat", "/once"));
+  assert.equal(await cli.ok("images", "-q", "-f", "dangling=true"), "");
 }, { ours: true });
 
 buildxStory("Compose builds with it", async ({ file, folder, engine, cli }) => {

@@ -6,6 +6,7 @@ import type { Builder } from "#builder/builder.ts";
 import type { Cache } from "#builder/cache/cache.ts";
 import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { History } from "#builder/history/history.ts";
+import type { Digest } from "#spec/digest.ts";
 import type { EngineImages } from "../images/images.ts";
 
 export type Builds = Builder & {
@@ -13,6 +14,8 @@ export type Builds = Builder & {
   readonly history: History;
   /** For the doors: how a client's files come in. */
   readonly contexts: Contexts;
+  /** From here on: what takes an image away again that has got no name meanwhile and was not here without one before. */
+  readonly passing: () => (image: Digest) => Promise<void>;
   /** For the classic door: its steps' images can be asked for. */
   readonly foretell: EngineImages["foretell"];
 };

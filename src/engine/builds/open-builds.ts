@@ -16,6 +16,8 @@ import { sandboxFolder } from "#builder/sandbox/sandbox.ts";
 import { openSolver, type Performers, type StepContext } from "#builder/solve/solve.ts";
 import type { LayerTree } from "#builder/tree.ts";
 import type { Core } from "#core/core.ts";
+import { danglingName, type Images, isDangling } from "#core/images/images.ts";
+import type { Digest } from "#spec/digest.ts";
 import { hostPlatform } from "#spec/platform.ts";
 import type { Transfer } from "#transfer/transfer.ts";
 import type { Trust } from "#transfer/trust/trust.ts";
@@ -90,7 +92,12 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
     },
   });
   const opened = opening.move();
-  return { ...builder, contexts, cache, history, foretell: parts.images.foretell, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { ...builder, contexts, cache, history, foretell: parts.images.foretell, passing: () => passing(core.images), [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+function passing(images: Images): (image: Digest) => Promise<void> {
+  const before = new Set(images.list().filter(({ name }) => isDangling(name)).map(({ target }) => target.digest));
+  return async (image) => void (before.has(image) || (await images.remove([danglingName(image)])));
 }
 
 async function unpackImage({ layers }: Core, op: ImageOp, { lease, signal, progress }: StepContext): Promise<LayerTree> {

@@ -25,8 +25,8 @@ export type Noted = {
 export type Bridge = {
   /** A question's answer, as the metadata of a result; undefined: it is no question. */
   ask(noted: Noted): Promise<Readonly<Record<string, string>> | undefined>;
-  /** The build as an image in the store: "docker-image://ID". */
-  image(noted: Noted): Promise<string>;
+  /** The build as an image in the store, "docker-image://ID", for as long as the build is under way that asks for it. */
+  image(noted: Noted, asker: Job): Promise<string>;
   readonly notes: Map<string, Noted>;
   /** What is to be exported; undefined: nothing. Rejects with what the client says went wrong. */
   readonly returned: PromiseWithResolvers<Noted | undefined>;
@@ -56,7 +56,7 @@ export function bridgeMethods(jobs: Jobs): Served[] {
     const { job, bridge } = await find(call);
     if (request.definition !== undefined && request.definition.def.length > 0) throw noGraphs();
     const inputs: Record<string, string> = {};
-    for (const [name, input] of Object.entries(request.frontendInputs)) inputs[name] = await linked(jobs, input);
+    for (const [name, input] of Object.entries(request.frontendInputs)) inputs[name] = await linked(jobs, input, job);
     const imports = request.cacheImports.length === 0 ? {} : { "cache-imports": JSON.stringify(request.cacheImports.map(({ type, attrs }) => ({ Type: type, Attrs: attrs }))) };
     const noted: Noted = { frontend: request.frontend, attributes: { ...imports, ...request.frontendOpt }, inputs };
     const metadata = await bridge.ask(noted);
@@ -115,14 +115,14 @@ function standIn(ref: string, id: string): In<typeof definition> {
 }
 
 /** The image of another build under way, made now: its client waits for this one, so it is still there to be asked. */
-async function linked(jobs: Jobs, { def }: Of<typeof definition>): Promise<string> {
+async function linked(jobs: Jobs, { def }: Of<typeof definition>, asker: Job): Promise<string> {
   for (const bytes of def) {
     const [, ref, id] = STAND_IN.exec(op.decode(bytes).source?.identifier ?? "") ?? [];
     if (ref === undefined) continue;
     const bridge = jobs.find(decodeURIComponent(ref))?.bridge;
     const noted = bridge?.notes.get(id!);
     if (bridge === undefined || noted === undefined) throw fail("not-found", "the build that this one is made of is not under way any more");
-    return await bridge.image(noted);
+    return await bridge.image(noted, asker);
   }
   throw noGraphs();
 }

@@ -18,6 +18,7 @@ import type { Job, Jobs } from "./jobs.ts";
 import { sessionTunnel } from "./session-tunnel.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Solve } from "./solve-request.ts";
+import { passingImages } from "./passing-images.ts";
 import { openStatusFeed } from "./status-feed.ts";
 import { versionOf, workerOf } from "./worker.ts";
 
@@ -63,6 +64,7 @@ async function solve(parts: BuildKitParts, sessions: Sessions, jobs: Jobs, reque
     return { exporterResponse: text === undefined ? toldOf(request, metadata) : { ...metadata, ...answerOf(text) } };
   } finally {
     jobs.end(job);
+    await job.after.disposeAsync();
   }
 }
 
@@ -75,6 +77,10 @@ function toldOf({ exporters, exporter }: Of<typeof solveRequest>, metadata: Read
 /** Waits for what the client makes of the build. Undefined: it only wanted to know what the builder can. */
 async function driven(parts: BuildKitParts, sessions: Sessions, job: Job, request: Of<typeof solveRequest>): Promise<Noted | undefined> {
   const returned = Promise.withResolvers<Noted | undefined>();
+  const images = passingImages(parts.builds, (noted) => {
+    const solved = { ...solveOf(request, noted), exporters: [{ type: "image", attrs: {} }], cacheExports: [] };
+    return perform(parts, sessions, solved, { job, session: request.session });
+  });
   const bridge: Bridge = {
     notes: new Map(),
     returned,
@@ -83,18 +89,20 @@ async function driven(parts: BuildKitParts, sessions: Sessions, job: Job, reques
       const { text = "" } = await perform(parts, sessions, solveOf(request, noted), { job, session: request.session });
       return answerOf(text);
     },
-    async image(noted) {
-      const solved = { ...solveOf(request, noted), exporters: [{ type: "image", attrs: {} }], cacheExports: [] };
-      const { image } = await perform(parts, sessions, solved, { job, session: request.session });
-      if (image === undefined) throw fail("internal", "a build that is a context of another one made no image");
-      return `docker-image://${image}`;
-    },
+    image: images.use,
   };
   job.bridge = bridge;
   const cancelled = () => returned.reject(fail("cancelled", "context canceled"));
   job.abort.signal.addEventListener("abort", cancelled, { once: true });
   if (job.abort.signal.aborted) cancelled();
-  return await returned.promise;
+  const noted = await returned.promise;
+  // What was made for others a moment ago is not made again for itself.
+  return noted !== undefined && images.wereMade(noted) ? cached(noted) : noted;
+}
+
+function cached(noted: Noted): Noted {
+  const { "no-cache": _, ...attributes } = noted.attributes;
+  return { ...noted, attributes };
 }
 
 function solveOf(request: Of<typeof solveRequest>, { frontend, attributes, inputs }: Noted): Solve {

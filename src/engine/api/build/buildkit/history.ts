@@ -1,11 +1,11 @@
 /** Builds that were and that are, as a stream of events. */
-import type { ServerCall } from "#base/grpc/grpc.ts";
+import { CODES, type ServerCall } from "#base/grpc/grpc.ts";
 import type { In, Of } from "#base/protobuf.ts";
 import type { BuildRecord, History } from "#builder/history/history.ts";
 import { HISTORY, type historyEvent, type historyRequest, type updateHistoryRequest } from "#spec/buildkit/workers.ts";
 import { timeOf } from "./status-feed.ts";
 
-const UNKNOWN = 2;
+const { CANCELLED: CANCELED, UNKNOWN } = CODES;
 
 /** What there is; then, unless the client wants no more, what changes. */
 export async function* historyEvents(history: History, { activeOnly, ref, earlyExit }: Of<typeof historyRequest>, call: ServerCall): AsyncGenerator<In<typeof historyEvent>> {
@@ -32,7 +32,7 @@ function recordOf(build: BuildRecord): In<typeof historyEvent>["record"] {
     exporterResponse: metadata,
     createdAt: timeOf(created),
     completedAt: completed === undefined ? undefined : timeOf(completed),
-    error: error === undefined ? undefined : { code: UNKNOWN, message: error },
+    error: error === undefined ? undefined : { code: build.status === "canceled" ? CANCELED : UNKNOWN, message: error },
     totalSteps: steps.total,
     completedSteps: steps.completed,
     cachedSteps: steps.cached,

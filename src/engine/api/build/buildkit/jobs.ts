@@ -10,6 +10,8 @@ export type Job = {
   /** What drives the build from the client's side, if anything does. */
   bridge: Bridge | undefined;
   readonly abort: AbortController;
+  /** What is to be done when it is over. */
+  readonly after: AsyncDisposableStack;
 };
 
 export type Jobs = {
@@ -43,7 +45,7 @@ export function openJobs(): Jobs {
       if (before !== undefined && !ended.has(before)) throw fail("conflict", `build ID ${ref} exists`);
       if (jobs.size - ended.size >= MAX_JOBS) throw fail("exhausted", `there are ${MAX_JOBS} builds under way already`);
       if (before !== undefined) forget(before);
-      const job: Job = { ref, feed: openStatusFeed(), bridge: undefined, abort: new AbortController() };
+      const job: Job = { ref, feed: openStatusFeed(), bridge: undefined, abort: new AbortController(), after: new AsyncDisposableStack() };
       const abort = () => job.abort.abort(signal.reason);
       // Who has gone already builds nothing.
       if (signal.aborted) abort();
