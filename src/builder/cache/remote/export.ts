@@ -8,6 +8,7 @@ import { type Descriptor, MEDIA } from "#spec/image.ts";
 import type { Outcome } from "../../build.ts";
 import type { CacheWish } from "../../builder.ts";
 import { storeLayer } from "../../export/store-layer.ts";
+import type { Progress } from "../../internal-step.ts";
 import { CACHE_CONFIG, type CacheDocument, type CachedResult, encodeDocument } from "./document.ts";
 import type { RemoteCacheParts } from "./remote.ts";
 
@@ -31,16 +32,22 @@ export function documentOf({ plan, solved }: Outcome, mode: Mode, isHere: (layer
   return { results: [...results.values()], facts: solved.facts };
 }
 
-export async function exportTo(parts: Parts, outcome: Outcome, wish: CacheWish): Promise<Readonly<Record<string, string>>> {
+/** What is told is in BuildKit's words. */
+export async function exportTo(parts: Parts, outcome: Outcome, wish: CacheWish, progress: Progress): Promise<Readonly<Record<string, string>>> {
   const { lease } = outcome;
+  const preparing = { id: "preparing build cache for export", current: 0, total: 0 };
+  progress(preparing);
   const { content } = parts.core;
   const mode = modeOf(wish);
   const document = documentOf(outcome, mode, ({ descriptor }) => content.find(lease, descriptor.digest) !== undefined);
   const results: CachedResult[] = [];
   for (const result of document.results) results.push(result.whole ? { ...result, layers: await readyLayers(parts, outcome, wish, result.layers) } : result);
   const manifest = await storeManifest(parts, outcome, { ...document, results }, wish);
-  if (wish.type === "local") await writeFolder(parts, outcome, wish, manifest);
-  else await pushManifest(parts, outcome, wish, manifest.descriptor);
+  progress({ ...preparing, done: true });
+  const writing = (digest: string): string => `writing ${digest === manifest.config ? "config" : "layer"} ${digest}`;
+  if (wish.type === "local") await writeFolder(parts, outcome, wish, manifest, (blob) => progress({ id: writing(blob), current: 0, total: 0, done: true }));
+  else await pushManifest(parts, outcome, wish, manifest.descriptor, (blob, current, total, done) => progress({ id: writing(blob), current, total, done }));
+  progress({ id: `writing cache image manifest ${manifest.descriptor.digest}`, current: 0, total: 0, done: true });
   return { "cache.manifest": JSON.stringify(manifest.descriptor) };
 }
 
@@ -50,7 +57,7 @@ function modeOf({ attributes }: CacheWish): Mode {
   throw fail("invalid", `unsupported cache mode: ${JSON.stringify(mode)}: expected min or max`);
 }
 
-type Stored = { readonly descriptor: Descriptor; readonly blobs: readonly Descriptor[]; readonly bytes: Buffer };
+type Stored = { readonly descriptor: Descriptor; readonly config: Digest; readonly blobs: readonly Descriptor[] };
 
 async function storeManifest({ core }: Parts, { lease }: Outcome, document: CacheDocument, { attributes }: CacheWish): Promise<Stored> {
   const text = Buffer.from(encodeDocument(document));
@@ -62,21 +69,26 @@ async function storeManifest({ core }: Parts, { lease }: Outcome, document: Cach
   const descriptor: Descriptor = { mediaType, ...(await core.content.ingest(lease, [bytes])) };
   const blobs = [...layers, config];
   await core.link(`content/${descriptor.digest}`, blobs.map(({ digest }): Node => `content/${digest}`));
-  return { descriptor, blobs, bytes };
+  return { descriptor, config: config.digest, blobs };
 }
 
-async function pushManifest({ push }: Parts, { lease, client, signal }: Outcome, { attributes }: CacheWish, descriptor: Descriptor): Promise<void> {
+type Telling = (blob: string, current: number, total: number, done: boolean) => void;
+
+async function pushManifest({ push }: Parts, { lease, client, signal }: Outcome, { attributes }: CacheWish, descriptor: Descriptor, tell: Telling): Promise<void> {
   const { ref } = attributes;
   if (ref === undefined) throw fail("invalid", "registry cache exporter requires ref");
-  await push(lease, descriptor, { name: ref, byDigest: false, client, signal, progress: () => undefined });
+  await push(lease, descriptor, { name: ref, byDigest: false, client, signal, progress: (id, status, current, total) => id !== descriptor.digest && tell(id, current, total, status === "pushed") });
 }
 
-async function writeFolder({ core }: Parts, { client, signal }: Outcome, { attributes }: CacheWish, { descriptor, blobs }: Stored): Promise<void> {
+async function writeFolder({ core }: Parts, { client, signal }: Outcome, { attributes }: CacheWish, { descriptor, blobs }: Stored, tell: (blob: string) => void): Promise<void> {
   const { dest } = attributes;
   if (dest === undefined) throw fail("invalid", "local cache exporter requires dest");
   const store = await client.store?.(`local:${dest}`);
   if (store === undefined) throw fail("invalid", `export the build cache to ${dest}: the client does not offer the folder`);
-  for (const blob of [...blobs, descriptor]) await store.write(blob, core.content.stream(blob.digest), signal);
+  for (const blob of [...blobs, descriptor]) {
+    await store.write(blob, core.content.stream(blob.digest), signal);
+    if (blob !== descriptor) tell(blob.digest);
+  }
 }
 
 /** Plain archives travel compressed, as images' do: gzip unless the wish says otherwise. */

@@ -29,7 +29,7 @@ export function openRemoteCache(parts: RemoteCacheParts): RemoteCache {
       for (const wish of request.cacheTo.filter(({ type }) => type !== "inline")) {
         const title = EXPORTS[wish.type];
         if (title === undefined) throw fail("invalid", `unknown cache exporter: ${JSON.stringify(wish.type)}`);
-        const told = internalStep(report, `${request.ref} ${JSON.stringify(wish)}`, title, () => exportTo({ ...parts, done }, outcome, wish));
+        const told = internalStep(report, `${request.ref} ${JSON.stringify(wish)}`, title, (progress) => exportTo({ ...parts, done }, outcome, wish, progress));
         metadata = { ...metadata, ...(wish.attributes["ignore-error"] === "true" ? await told.catch(() => ({})) : await told) };
       }
       return metadata;
@@ -51,11 +51,20 @@ async function importOne(parts: RemoteCacheParts, ref: string, wish: CacheWish, 
   if (wish.type === "image" && parts.here(wish.attributes["ref"] ?? "") === undefined) return undefined;
   const title = `importing cache manifest from ${wish.attributes["ref"] ?? `${wish.type}:${wish.attributes["src"] ?? ""}`}`;
   try {
-    return await internalStep(report, ref, title, async () => await importCache(parts.core, await sourceOf(parts, wish, client), signal));
+    return await internalStep(report, ref, title, async () => {
+      const source = await sourceOf(parts, wish, client).catch((error: unknown) => Promise.reject(notThere(wish, error)));
+      return await importCache(parts.core, source, signal).catch((error: unknown) => Promise.reject(notThere(wish, error)));
+    });
   } catch (error) {
     if (kindOf(error) === "cancelled" || signal.aborted) throw error;
     return undefined;
   }
+}
+
+/** In BuildKit's words. */
+function notThere({ type, attributes: { ref = "" } }: CacheWish, error: unknown): unknown {
+  if (kindOf(error) !== "not-found" || ref === "") return error;
+  return fail("not-found", `failed to configure ${type} cache importer: ${ref}: not found`, { cause: error });
 }
 
 async function sourceOf(parts: RemoteCacheParts, { type, attributes }: CacheWish, client: BuildClient): Promise<CacheSource> {
