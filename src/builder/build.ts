@@ -164,9 +164,13 @@ const transferring = (progress: Progress, what: string) => (current: number, don
 type Planning = { readonly dockerfile: Dockerfile; readonly ignore: readonly string[]; readonly remote: RemoteContext | undefined };
 
 function planInput(job: Job, { dockerfile, ignore, remote }: Planning): PlanInput {
-  const { parts, request, client, lease, signal } = job;
+  const { parts, request, client, lease, signal, report } = job;
   const images = toldImages(parts.images(client, lease), job);
-  const ignoreOf = async (name: string) => (await readIgnore(parts.pool, await client.files(name, { include: [IGNORE_FILE], signal }), IGNORE_FILE)) ?? [];
+  const ignoreOf = async (folder: string, name: string) =>
+    await internalStep(report, request.ref, `[context ${name}] load ${IGNORE_FILE}`, async (progress) => {
+      const tree = await client.files(folder, { include: [IGNORE_FILE], signal, told: transferring(progress, folder) });
+      return (await readIgnore(parts.pool, tree, IGNORE_FILE)) ?? [];
+    });
   return { dockerfile, request, images, host: parts.host, ignore, ignoreOf, signal, ...(remote?.op && { remote: remote.op }) };
 }
 
@@ -174,7 +178,7 @@ function planInput(job: Job, { dockerfile, ignore, remote }: Planning): PlanInpu
 function toldImages(images: BaseImages, { request, report }: Job): BaseImages {
   return {
     resolve: (reference, options) =>
-      internalStep(report, request.ref, `[internal] load metadata for ${reference}`, (progress) =>
+      internalStep(report, request.ref, options.label ?? `[internal] load metadata for ${reference}`, (progress) =>
         images.resolve(reference, { ...options, progress: (id, name, current, total) => progress({ id, name, current, total }) }),
       ),
   };

@@ -38,9 +38,9 @@ export async function planBuild(input: PlanInput): Promise<Plan> {
 
 function resolveOnce({ images, request, signal }: PlanInput): PlanScope["resolve"] {
   const asked = new Map<string, Promise<BaseImage>>();
-  return (reference, platform) => {
+  return (reference, platform, label) => {
     const key = `${reference} ${formatPlatform(platform)}`;
-    const answer = asked.get(key) ?? images.resolve(reference, { platform, pull: request.pull, signal });
+    const answer = asked.get(key) ?? images.resolve(reference, { platform, pull: request.pull, signal, ...(label !== undefined && { label }) });
     asked.set(key, answer);
     return answer;
   };

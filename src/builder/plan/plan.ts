@@ -70,7 +70,7 @@ export type PlannedHistory = { readonly createdBy: string; readonly comment: str
 /** Images that a build starts from, found here or in their registries (implemented by engine/builds). */
 export type BaseImages = {
   /** @throws not-found, with Docker's text for an image that is nowhere */
-  resolve(reference: string, options: { readonly platform: Platform; readonly pull: boolean; readonly signal: AbortSignal; readonly progress?: (id: string, status: string, current: number, total: number) => void }): Promise<BaseImage>;
+  resolve(reference: string, options: { readonly platform: Platform; readonly pull: boolean; readonly signal: AbortSignal; readonly progress?: (id: string, status: string, current: number, total: number) => void; /** What it is told as. */ readonly label?: string }): Promise<BaseImage>;
 };
 
 export type BaseImage = {
@@ -94,8 +94,8 @@ export type PlanInput = {
   readonly host: Platform;
   /** Of .dockerignore (or NAME.dockerignore): what COPY from the main context never sees. */
   readonly ignore: readonly string[];
-  /** The same of a named context that is a folder of the client. */
-  readonly ignoreOf?: (name: string) => Promise<readonly string[]>;
+  /** The same of a named context that is a folder of the client, which calls it `folder`. */
+  readonly ignoreOf?: (folder: string, name: string) => Promise<readonly string[]>;
   /** The main context, if it is no folder of the client. An HttpOp's file is unpacked. */
   readonly remote?: GitOp | HttpOp;
   readonly signal: AbortSignal;

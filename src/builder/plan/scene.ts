@@ -26,7 +26,7 @@ export type PlanScope = {
   readonly labelled?: StageNode;
   readonly toldImages?: boolean;
   /** Each image once, whoever asks for it. */
-  readonly resolve: (reference: string, platform: Platform) => Promise<BaseImage>;
+  readonly resolve: (reference: string, platform: Platform, label?: string) => Promise<BaseImage>;
   /** The stages' final states, as soon as they are known. */
   readonly finished: Map<StageNode, ImageState>;
 };

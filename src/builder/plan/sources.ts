@@ -107,14 +107,20 @@ async function resolveContext({ input, resolve }: PlanScope, { name, spec, platf
   if (scheme === "docker-image") {
     const reference = rest.replace(/^\/\//, "");
     if (reference === SCRATCH) return { kind: "scratch" };
-    return { kind: "image", image: await resolve(imageName(reference), platform), label: `[context ${name}] ${reference}` };
+    const image = await resolve(imageName(reference), platform, `[context ${name}] load metadata for ${reference}`).catch((error: unknown) => Promise.reject(unresolved(reference, error)));
+    return { kind: "image", image, label: `[context ${name}] ${reference}` };
   }
-  if (scheme === "oci-layout") return { kind: "image", image: await resolve(spec, platform), label: `[context ${name}] OCI load from client` };
-  if (scheme === "local") return { kind: "folder", name: rest, label: `[context ${name}] load from client`, ignore: (await input.ignoreOf?.(rest)) ?? [] };
+  if (scheme === "oci-layout") return { kind: "image", image: await resolve(spec, platform, `[context ${name}] load metadata for ${name}`), label: `[context ${name}] OCI load from client` };
+  if (scheme === "local") return { kind: "folder", name: rest, label: `[context ${name}] load from client`, ignore: (await input.ignoreOf?.(rest, name)) ?? [] };
   const git = gitStep(spec, { keepGitDir: keepsGitDir(input) });
   if (git !== undefined) return { kind: "remote", op: git, label: `[internal] load git source ${redacted(spec)}` };
   if (scheme === "http" || scheme === "https") return { kind: "remote", op: { kind: "http", url: spec, filename: "context" }, label };
   throw fail("invalid", rest === "" ? `invalid context specifier ${spec} for ${name}` : `unsupported context source ${scheme} for ${name}`);
+}
+
+function unresolved(reference: string, error: unknown): unknown {
+  if (!(error instanceof Failure) || error.kind === "cancelled") return error;
+  return fail(error.kind, `failed to resolve source metadata for ${reference}: ${error.message}`, { cause: error, facts: error.facts });
 }
 
 /** The state that a stage begins with, in the graph. */

@@ -49,13 +49,11 @@ function knowImage(run: Run, index: number, { chain, layers }: ImageOp): Known {
   return { ...here(sha256(`image ${chain}`), { kind: "layers", snapshot: chain === "" ? undefined : chain, layers }, true), at: "image" };
 }
 
-/** In BuildKit's words. */
-const TRANSFERRING = "transferring context:";
-
 async function readLocal(run: Run, index: number, { name, include, exclude }: LocalOp): Promise<Known> {
   run.tell.started(index);
   const progress = run.tell.progress(index);
-  const tree = await run.options.client.files(name, { include, exclude, signal: run.signal, told: (bytes, done) => progress({ id: TRANSFERRING, name: TRANSFERRING, current: bytes, total: 0, done }) });
+  const id = `transferring ${name}:`;
+  const tree = await run.options.client.files(name, { include, exclude, signal: run.signal, told: (bytes, done) => progress({ id, name: id, current: bytes, total: 0, done }) });
   keep(run, { tree, created: 0n });
   run.tell.completed(index, false);
   return here(sha256(`local ${tree.digest}`), tree, false);

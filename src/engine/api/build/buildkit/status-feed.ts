@@ -112,7 +112,8 @@ export function openStatusFeed(): StatusFeed {
   function report(event: BuildEvent): void | Promise<void> {
     if (event.kind === "plan") for (const { id, name } of event.vertices) addVertex({ digest: id, name });
     else if (event.kind === "vertex") addVertex(vertexOf(event));
-    else if (event.kind === "status") addStatus(event);
+    // Of a pull, that it begins is no progress of anything.
+    else if (event.kind === "status" && !event.name.startsWith("Pulling from ")) addStatus(event);
     else if (event.kind === "log") addLog(event);
     else if (event.kind === "warning") addWarning(event);
     wake();
