@@ -6,6 +6,7 @@ import { MEDIA } from "#spec/image.ts";
 import type { Core } from "../core.ts";
 import { leftOvers, storeLayer, testCore } from "../core-fixture.ts";
 import type { Node } from "../leases/leases.ts";
+import { LIVE } from "./gc.ts";
 
 const node = (digest: Digest): Node => `content/${digest}`;
 const target = (digest: Digest) => ({ mediaType: MEDIA.ociManifest, digest, size: 1 });
@@ -135,4 +136,11 @@ test("many collections at once end, and share their work", async (t) => {
   lease[Symbol.dispose]();
   const results = await Promise.all(Array.from({ length: 20 }, () => core.collect()));
   assert.equal(new Set(results).size, 2, "the one under way, and one after it for all others");
+});
+
+test("what is alive is found by looking each node up, however many snapshots there are", async (t) => {
+  const core = await testCore(t);
+  const { plan } = core.db.prepare({ plan: `EXPLAIN QUERY PLAN ${LIVE} SELECT node FROM live` });
+  const steps = plan.all<{ detail: string }>("[]").map(({ detail }) => detail);
+  assert.deepEqual(steps.filter((step) => /^(SCAN|SEARCH) [se]\b/.test(step)), ["SEARCH e USING PRIMARY KEY (source=?)", "SEARCH s USING PRIMARY KEY (name=?)"]);
 });

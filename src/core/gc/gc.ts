@@ -16,7 +16,8 @@ import type { ContentStore } from "../content/store.ts";
 import type { Leases, Node } from "../leases/leases.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 
-const LIVE = `
+/** Each node is looked up by its name: there are as many as thousands of builds have left. */
+export const LIVE = `
   WITH RECURSIVE live (node) AS (
     SELECT 'content/' || digest FROM images
     UNION SELECT 'snapshot/' || name FROM snapshots WHERE kind <> 'committed'
@@ -24,7 +25,7 @@ const LIVE = `
     UNION SELECT node FROM kept
     UNION SELECT node.value FROM build_cache, json_each(build_cache.nodes) AS node
     UNION SELECT e.target FROM live JOIN edges e ON e.source = live.node
-    UNION SELECT 'snapshot/' || s.parent FROM live JOIN snapshots s ON live.node = 'snapshot/' || s.name WHERE s.parent IS NOT NULL
+    UNION SELECT 'snapshot/' || s.parent FROM live JOIN snapshots s ON s.name = substr(live.node, 10) WHERE live.node LIKE 'snapshot/%' AND s.parent IS NOT NULL
   )`;
 
 const statements = {
