@@ -12,7 +12,7 @@ const { attack } = attacks("language");
 
 /** Those that are let through: what they are is small. The others are refused, and say why. */
 const harmless = new Set([
-  ...["four megabytes of comments", "two megabytes of empty lines", "10,000 stages", "continuations of nothing", "blanks in a directive", "an array of arrays", "a heredoc of 8 MB", "20,000 heredocs in a line"],
+  ...["four megabytes of comments", "two megabytes of empty lines", "10,000 stages", "continuations of nothing", "blanks in a directive", "an array of arrays", "a heredoc of 4 MB", "16,000 heredocs in a line", "90,000 heredocs with names of their own"],
   ...["4,000 labels and variables", "60,000 sources in a line", "10,000 arguments before 2,000 stages", "names that are nearly the same", "a long name that is nearly another", "a line of warnings", "10,000 empty continuations"],
   ...["a pattern of stars", "words without end", "stars in an ignore file", "double stars in an ignore file", "10,000 patterns"],
 ]);
@@ -29,7 +29,7 @@ const dockerfile = (text: string | Buffer): Buffer => tar([{ path: "Dockerfile",
 
 attack("BLD-15 an engine refuses a Dockerfile of 100 MB, and one of 100,000 stages", async ({ engine }) => {
   const large = await call(engine, "POST", "/build", { body: dockerfile(Buffer.alloc(100 * 2 ** 20, "#\n")) });
-  assert.deepEqual([large.status, /16777216/.test(large.body.toString())], [400, true], large.body.toString());
+  assert.deepEqual([large.status, /4194304/.test(large.body.toString())], [400, true], large.body.toString());
   const stages = await call(engine, "POST", "/build", { body: dockerfile(`${"FROM scratch\n".repeat(100_000)}`) });
   assert.deepEqual([stages.status, /at most/.test(stages.body.toString())], [400, true], stages.body.toString().slice(0, 300));
 });

@@ -43,9 +43,11 @@ export function transferOf(instruction: Pick<Instruction, "keyword" | "text" | "
   const destination = words.at(-1) ?? "";
   if (heredocWord(destination) !== undefined) throw fail("invalid", `${instruction.keyword} cannot accept a heredoc as a destination`);
   const found = words.slice(0, -1).map((word) => ({ word, heredoc: heredocWord(word) }));
+  // Of several of one name each source means the last, as in BuildKit.
+  const contents = new Map(instruction.heredocs.map((heredoc) => [heredoc.name, heredoc]));
   return {
     sources: found.flatMap(({ word, heredoc }) => (heredoc === undefined ? [word] : [])),
-    heredocs: found.flatMap(({ heredoc }) => (heredoc === undefined ? [] : [contentOf(instruction, heredoc)])),
+    heredocs: found.flatMap(({ heredoc }) => (heredoc === undefined ? [] : [contents.get(heredoc.name) ?? { ...heredoc, content: "" }])),
     destination,
   };
 }
@@ -70,9 +72,4 @@ function pairOf(word: string): Pair {
   const equals = word.indexOf("=");
   if (equals === -1) throw fail("invalid", `Syntax error - can't find = in ${JSON.stringify(word)}. Must be of the form: name=value`);
   return { key: word.slice(0, equals), value: word.slice(equals + 1), legacy: false };
-}
-
-/** Of several heredocs of one name each source means the last, as in BuildKit. */
-function contentOf({ heredocs }: Pick<Instruction, "heredocs">, word: Omit<Heredoc, "content">): Heredoc {
-  return heredocs.findLast(({ name }) => name === word.name) ?? { ...word, content: "" };
 }

@@ -75,7 +75,7 @@ export type Heredoc = {
   readonly descriptor: number;
 };
 
-export const MAX_DOCKERFILE = 16 * 2 ** 20;
+export const MAX_DOCKERFILE = 4 * 2 ** 20;
 export const MAX_STAGES = 10_000;
-export const MAX_INSTRUCTIONS = 50_000;
+export const MAX_INSTRUCTIONS = 20_000;
 export const MAX_EXPANSION = 2 ** 20;

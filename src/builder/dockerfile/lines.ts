@@ -1,12 +1,15 @@
 /** From text to instructions' lines: comments left out, continued lines joined, heredocs' lines handed out on request. */
-import { fail } from "#base/errors.ts";
+import { type Failure, fail } from "#base/errors.ts";
 import { openDirectives } from "./directives.ts";
 import type { Directives } from "./directives.ts";
 import type { Escape } from "./dockerfile.ts";
 
 /** Comments that can be a description of what follows; of more only the last ones. */
 const MAX_COMMENTS = 100;
-const MAX_LINE = 2 ** 20;
+/** Bytes of a line of the file: BuildKit's bound. */
+const MAX_LINE = 2 ** 16 - 1;
+/** Characters of one that goes on over several. */
+const MAX_JOINED = 2 ** 20;
 
 export type Lines = {
   readonly directives: Directives;
@@ -34,6 +37,7 @@ export function openLines(source: string): Lines {
     const line = source.slice(offset, end === -1 ? source.length : end);
     offset = end === -1 ? source.length : end + 1;
     number += 1;
+    if (line.length > MAX_LINE / 3 && Buffer.byteLength(line) > MAX_LINE) throw tooLong(MAX_LINE);
     return line;
   };
 
@@ -111,9 +115,11 @@ function continued(line: string, escape: Escape): string | undefined {
 }
 
 function bounded(text: string): string {
-  if (text.length > MAX_LINE) throw fail("invalid", `dockerfile line greater than max allowed size of ${MAX_LINE}`);
+  if (text.length > MAX_JOINED) throw tooLong(MAX_JOINED);
   return text;
 }
+
+const tooLong = (most: number): Failure => fail("invalid", `dockerfile line greater than max allowed size of ${most}`);
 
 function withComment(comments: string[], comment: string): string[] {
   if (comment === "") return comments.length === 0 ? comments : [];
