@@ -106,7 +106,7 @@ async function build(job: Job): Promise<BuildResult> {
   const input = planInput(job, { dockerfile, ignore, remote });
   const plan = () => planBuild(input).catch((error: unknown) => Promise.reject(withSource(error, definition, undefined)));
   if (request.only !== undefined) return { metadata: {}, text: await answerOnly(request.only, { request, definition, dockerfile, input, plan }) };
-  report(dockerfileEvent(dockerfile));
+  report(dockerfileEvent(dockerfile, request));
   const planned = await plan();
   report(instructionsEvent(planned));
   for (const warning of planned.warnings) report({ kind: "warning", vertex: sha256(`${request.ref}\0${loading(request)}`), warning });
@@ -179,7 +179,7 @@ function toldImages(images: BaseImages, { request, report }: Job): BaseImages {
   return {
     resolve: (reference, options) =>
       internalStep(report, request.ref, options.label ?? `[internal] load metadata for ${reference}`, (progress) =>
-        images.resolve(reference, { ...options, progress: (id, name, current, total) => progress({ id, name, current, total }) }),
+        images.resolve(reference, { ...options, progress: (id, name, current, total) => void ((id !== "" || request.classic === true) && progress({ id, name, current, total })) }),
       ),
   };
 }

@@ -4,7 +4,7 @@
 export type BuildEvent =
   /** Once, when the graph is known: steps in the order of the Dockerfile that the target needs. */
   | { readonly kind: "plan"; readonly vertices: readonly PlannedVertex[] }
-  /** Once, before the plan is known: the Dockerfile's ARGs before the first FROM, and its FROMs with their lines. */
+  /** Once, before the plan is known: the Dockerfile's ARGs before the first FROM, its FROMs with their lines, and how many instructions there are up to the target, labels of the request among them. */
   | { readonly kind: "dockerfile"; readonly meta: readonly string[]; readonly froms: readonly { readonly text: string; readonly line: number }[]; readonly instructions: number; readonly emptyContinuations: readonly string[] }
   /** Once, when the plan is known: every instruction that the target needs, in the order of the Dockerfile. */
   | { readonly kind: "instructions"; readonly instructions: readonly ToldInstruction[]; readonly unusedArgs: readonly string[] }

@@ -1,10 +1,11 @@
 /** What a build tells of its Dockerfile: for doors that show instructions, and not the graph's vertices. */
+import type { BuildRequest } from "./builder.ts";
 import type { Dockerfile } from "./dockerfile/dockerfile.ts";
 import type { BuildEvent, ToldInstruction } from "./events.ts";
 import type { Plan, PlannedInstruction } from "./plan/plan.ts";
 import { verticesOf } from "./solve/vertices.ts";
 
-export function dockerfileEvent({ meta, stages, emptyContinuations }: Dockerfile): Extract<BuildEvent, { kind: "dockerfile" }> {
+export function dockerfileEvent({ meta, stages, emptyContinuations }: Dockerfile, { target, labels }: Pick<BuildRequest, "target" | "labels">): Extract<BuildEvent, { kind: "dockerfile" }> {
   const all = [...meta, ...stages.flatMap(({ from, instructions }) => [from, ...instructions])];
   let place = 0;
   /** Both in the order of the file. */
@@ -17,9 +18,15 @@ export function dockerfileEvent({ meta, stages, emptyContinuations }: Dockerfile
     kind: "dockerfile",
     meta: meta.map(({ original }) => original),
     froms: stages.map(({ from }) => ({ text: from.original, line: from.lines[0] })),
-    instructions: all.length,
+    instructions: meta.length + stages.slice(0, lastOf(stages, target) + 1).reduce((sum, { instructions }) => sum + 1 + instructions.length, 0) + Object.keys(labels).length,
     emptyContinuations: emptyContinuations.flatMap(around),
   };
+}
+
+/** The target's place; without one, or if there is none of that name, the last. */
+function lastOf(stages: Dockerfile["stages"], target: string): number {
+  const named = stages.findIndex(({ name }) => name !== "" && name === target.toLowerCase());
+  return named >= 0 ? named : /^\d+$/.test(target) ? Number(target) : stages.length - 1;
 }
 
 export function instructionsEvent({ graph, images, others, instructions, unusedArgs }: Plan): Extract<BuildEvent, { kind: "instructions" }> {

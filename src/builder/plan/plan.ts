@@ -69,7 +69,7 @@ export type PlannedHistory = { readonly createdBy: string; readonly comment: str
 
 /** Images that a build starts from, found here or in their registries (implemented by engine/builds). */
 export type BaseImages = {
-  /** @throws not-found, with Docker's text for an image that is nowhere */
+  /** `progress`: of a layer, or with "" of the whole. @throws not-found, with Docker's text for an image that is nowhere */
   resolve(reference: string, options: { readonly platform: Platform; readonly pull: boolean; readonly signal: AbortSignal; readonly progress?: (id: string, status: string, current: number, total: number) => void; /** What it is told as. */ readonly label?: string }): Promise<BaseImage>;
 };
 

@@ -83,7 +83,7 @@ async function pull({ registries }: BaseImageParts, client: BuildClient, referen
 
 function tell({ id, status, progressDetail, errorDetail }: Message, progress: Options["progress"]): void {
   if (errorDetail !== undefined) throw fail("unavailable", errorDetail.message);
-  if (id !== undefined && status !== undefined) progress?.(id, status, progressDetail?.current ?? 0, progressDetail?.total ?? 0);
+  if (status !== undefined) progress?.(id ?? "", status, progressDetail?.current ?? 0, progressDetail?.total ?? 0);
 }
 
 const namesOf = ({ named, all }: Found) =>

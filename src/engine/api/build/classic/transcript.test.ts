@@ -73,6 +73,15 @@ test("a step whose result is an image is told by its id, which is waited for", (
   assert.deepEqual(messages.filter((text) => text.startsWith(" ---> ") && !text.includes("Running")), [" ---> aaaaaaaaaaaa\n", " ---> bbbbbbbbbbbb\n", " ---> cccccccccccc\n"]);
 });
 
+test("what is pulled stands under its FROM", () => {
+  const { tell, messages } = open([]);
+  tell({ kind: "vertex", id: "p", name: "[internal] load metadata for a", inputs: [] });
+  const status = (id: string, name: string): BuildEvent => ({ kind: "status", vertex: "p", id, name, current: 0, total: 0, started: 1n });
+  assert.equal(tell(status("1", "Pulling from a"), status("", "Digest: d")), "Step 1/0 : FROM a\n");
+  assert.deepEqual(messages.slice(-2), [{ status: "Pulling from a", id: "1", progressDetail: {} }, { status: "Digest: d" }]);
+  assert.equal(tell({ kind: "instructions", instructions: [from(), config("CMD x")], unusedArgs: [] }).split("Step 2/2")[0], " ---> <0>\n");
+});
+
 test("letters that come in two pieces are whole", () => {
   const { tell } = open([from(), run("x")]);
   const bytes = Buffer.from("é");
@@ -100,5 +109,5 @@ test("a request that is wrong is no stream; a base image that cannot be had is t
   assert.deepEqual(open([]).failed(fail("invalid", "invalid port", { facts: { lines: [2, 2] } })), { errorDetail: { message: "invalid port" }, error: "invalid port" }, "what is wrong with a line is told in the stream");
   const build = open([]);
   assert.deepEqual(build.failed(fail("not-found", "no such image", { facts: { lines: [1, 1] } })), { errorDetail: { message: "no such image" }, error: "no such image" });
-  assert.deepEqual(build.messages[0], { stream: "Step 1/0 : FROM a\n" });
+  assert.deepEqual(build.messages[0], { stream: "Step 1/0 : FROM a" });
 });

@@ -13,7 +13,7 @@ import { openWorks, type Works } from "./works.ts";
 
 export type Message =
   | { readonly stream: string }
-  | { readonly status: string; readonly id: string; readonly progressDetail: { readonly current?: number; readonly total?: number } }
+  | { readonly status: string; readonly id?: string; readonly progressDetail?: { readonly current?: number; readonly total?: number } }
   | { readonly aux: { readonly ID: string } }
   | FailureMessage;
 
@@ -52,6 +52,8 @@ type State = {
   steps: readonly Step[] | undefined;
   total: number;
   unused: readonly string[];
+  /** Lines of steps that were told before the plan was known. */
+  ahead: number;
   /** The step whose turn it is; whether its line was told, and its container, if that was. */
   at: number;
   begun: boolean;
@@ -68,7 +70,7 @@ const PULLING = "[internal] load metadata for ";
 export function openTranscript(options: TranscriptOptions, write: (message: Message) => void): Transcript {
   const state: State = {
     options, write, works: openWorks((stream) => write({ stream })), pulls: new Set(), stages: new Map(), images: new Map(),
-    about: undefined, steps: undefined, total: 0, unused: [], at: 0, begun: false, container: "", number: 0, id: "", isFresh: false,
+    about: undefined, steps: undefined, total: 0, unused: [], ahead: 0, at: 0, begun: false, container: "", number: 0, id: "", isFresh: false,
   };
   const image = (place: number, id: string): void => {
     state.images.set(place, id);
@@ -84,14 +86,29 @@ function report(state: State, event: BuildEvent): void {
     state.steps = stepsOf(state.about?.meta ?? [], event.instructions);
     state.total = state.steps.filter(({ onBuild }) => !onBuild).length;
   } else if (event.kind === "status") {
-    const { id, name: status, current, total } = event;
-    if (state.pulls.has(event.vertex)) state.write({ status, id, progressDetail: total > 0 ? { current, total } : {} });
+    if (state.pulls.has(event.vertex)) tellPull(state, event);
   } else if (event.kind === "log") state.works.log(event);
   else if (event.kind === "vertex") {
     if (event.name.startsWith(PULLING)) state.pulls.add(event.id);
     state.works.tell(event);
   }
   advance(state);
+}
+
+/** It stands under the first FROM, which may not be what is pulled for. */
+function tellPull(state: State, { id, name: status, current, total }: Extract<BuildEvent, { kind: "status" }>): void {
+  const { about } = state;
+  if (state.ahead === 0 && state.steps === undefined && about !== undefined) tellAhead(state, about, about.froms.slice(0, 1));
+  state.write(id === "" ? { status } : { status, id, progressDetail: total > 0 ? { current, total } : {} });
+}
+
+function tellAhead(state: State, { meta, instructions }: Told, froms: Told["froms"]): void {
+  for (const text of [...meta, ...froms.map(({ text }) => text)]) tellLine(state, (state.ahead += 1), instructions, text);
+}
+
+function tellLine(state: State, number: number, total: number, text: string): void {
+  say(state, `Step ${number}/${total} : ${text}`);
+  say(state, "\n");
 }
 
 function tellDockerfile(state: State, event: Told): void {
@@ -132,8 +149,7 @@ function begin(state: State, step: Step): void {
   state.begun = true;
   if (step.onBuild) return;
   state.number += 1;
-  say(state, `Step ${state.number}/${state.total} : ${step.text}`);
-  say(state, "\n");
+  if (state.number > state.ahead) tellLine(state, state.number, state.total, step.text);
   const triggers = step.kind === "from" ? triggersAfter(state.steps!, state.at) : 0;
   if (triggers > 0) say(state, `# Executing ${triggers} build trigger${triggers > 1 ? "s" : ""}\n`);
 }
@@ -211,7 +227,7 @@ function tellFailedBase(state: State, error: unknown): boolean {
   const { lines } = factsOf(error);
   if (about === undefined || (kindOf(error) === "invalid" && lines === undefined)) return false;
   const from = about.froms.find(({ line }) => Array.isArray(lines) && line === lines[0]);
-  if (from !== undefined) for (const text of [...about.meta, from.text]) say(state, `Step ${(state.number += 1)}/${about.instructions} : ${text}\n`);
+  if (from !== undefined && state.ahead === 0) tellAhead(state, about, [from]);
   return true;
 }
 
