@@ -99,7 +99,7 @@ async function knowKept(run: Run, index: number): Promise<Known> {
 function filesOf(op: StepOp, inputs: readonly Known[]): Explained["files"] {
   return new Map(needsOf(op).flatMap(({ part, input, select }) => {
     const { tree } = inputs[input]!;
-    return select === undefined || tree.kind !== "files" ? [] : [[part, { tree, sources: select.sources }] as const];
+    return tree.kind !== "files" ? [] : [[part, { tree, sources: select?.sources ?? [""] }] as const];
   }));
 }
 

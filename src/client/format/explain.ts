@@ -1,7 +1,7 @@
 /**
  * The page `gantry explain` prints: a section for each part of the answer. It knows how to lay data out, not what the
- * engine has to say: an object is a list of names and values, a list of objects with the same keys is a table, a list
- * of texts is a line each.
+ * engine has to say: an object is a list of names and values, a list of objects with the same keys is a table (and so is
+ * an object of titles and rows), a list of texts is a line each.
  */
 import { alignColumns } from "./columns.ts";
 import { escapeControls } from "./escape.ts";
@@ -34,6 +34,8 @@ function section(data: unknown, margin: string, isTerminal: boolean): string[] {
 
 function block(value: unknown, margin: string, isTerminal: boolean): string[] {
   if (isObject(value)) {
+    const table = titledTable(value);
+    if (table !== undefined) return layTable(table, margin, isTerminal);
     const rows = Object.entries(value).map(([name, each]) => (isObject(each) ? { "": title(name), ...each } : each));
     return tableColumns(rows) === undefined ? section(value, margin, isTerminal) : block(rows, margin, isTerminal);
   }
@@ -42,8 +44,18 @@ function block(value: unknown, margin: string, isTerminal: boolean): string[] {
   if (columns === undefined) {
     return value.flatMap((each) => (isBig(each) ? [...block(each, margin, isTerminal), ""] : [`${margin}${one(each, isTerminal)}`]));
   }
-  const rows = value.map((each) => columns.map((name) => one((each as Record<string, unknown>)[name], isTerminal)));
-  return alignColumns([columns.map((name) => title(name).toUpperCase()), ...rows].map((row) => margin + row.join("\t")), { min: 0, padding: 3 });
+  const rows = value.map((each) => columns.map((name) => (each as Record<string, unknown>)[name]));
+  return layTable([columns.map((name) => title(name).toUpperCase()), ...rows], margin, isTerminal);
+}
+
+const layTable = (rows: readonly (readonly unknown[])[], margin: string, isTerminal: boolean): string[] =>
+  alignColumns(rows.map((row) => margin + row.map((cell) => one(cell, isTerminal)).join("\t")), { min: 0, padding: 3 });
+
+/** As `docker top` answers. */
+function titledTable(value: Record<string, unknown>): unknown[][] | undefined {
+  const { titles, rows } = Object.fromEntries(Object.entries(value).map(([name, each]) => [name.toLowerCase(), each]));
+  const isTable = Object.keys(value).length === 2 && Array.isArray(titles) && Array.isArray(rows) && rows.every(Array.isArray);
+  return isTable ? [titles, ...(rows as unknown[][])] : undefined;
 }
 
 /** The columns of a list of flat objects. */

@@ -198,5 +198,6 @@ test("the page of explain: named objects of one kind are a table, the id is told
   const page = explainPage({ id, namespaces: { net: { link: "net:[1]", shared: false }, pid: { link: "pid:[2]", shared: true } }, paths: [`/x/${id}/${"y".repeat(60)}`] }, false);
   assert.match(page, /^NAMESPACES\n {2} +LINK {5,}SHARED\n {2}Net {3}net:\[1\] {3}false\n {2}Pid {3}pid:\[2\] {3}true$/m);
   assert.equal(page.split(id).length, 2);
+  assert.match(explainPage({ processes: { titles: ["PID", "CMD"], rows: [["7", "sleep 5"], ["12345", "sh"]] } }, false), /^PROCESSES\n {2}PID {5}CMD\n {2}7 {7}sleep 5\n {2}12345 {3}sh$/m);
   assert.match(page, /^ {2}\/x\/abababababab…\/y+$/m);
 });
