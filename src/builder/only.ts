@@ -3,13 +3,14 @@ import type { BuildRequest } from "./builder.ts";
 import type { Definition } from "./definition.ts";
 import { Failure, kindOf, messageOf } from "#base/errors.ts";
 import { descriptionOf } from "./dockerfile/arguments.ts";
+import { lintFailure } from "./dockerfile/lint.ts";
 import type { Dockerfile, Instruction, Stage } from "./dockerfile/dockerfile.ts";
 import type { BuildWarning } from "./events.ts";
 import { outlineArgs } from "./plan/outline.ts";
-import type { Plan, PlanInput } from "./plan/plan.ts";
+import { type Plan, planBuild, type PlanInput } from "./plan/plan.ts";
 import { showSvg } from "./plan/show-svg.ts";
 import { showText } from "./plan/show-text.ts";
-import { checkPlan, lintPlan } from "./plan/warnings.ts";
+import { lintPlan } from "./plan/warnings.ts";
 
 type Question = { readonly request: BuildRequest; readonly definition: Definition; readonly dockerfile: Dockerfile; readonly input: PlanInput; readonly plan: () => Promise<Plan> };
 
@@ -24,24 +25,36 @@ export function refusedCheck(definition: Definition, error: unknown, warnings: r
 }
 
 function refusal(definition: Definition, error: unknown, warnings: readonly BuildWarning[]) {
-  if (kindOf(error) !== "invalid") throw error;
+  if (["cancelled", "internal"].includes(kindOf(error))) throw error;
   const lines = error instanceof Failure ? (error.facts["lines"] as readonly [number, number] | undefined) : undefined;
   const buildError = { message: messageOf(error), ...(lines !== undefined && { location: locationOf([{ start: lines[0], end: lines[1] }]) }) };
   return { warnings: warnings.map(warningOf), sources: [sourceOf(definition)], buildError };
 }
 
 const answers: Readonly<Record<NonNullable<BuildRequest["only"]>, (question: Question) => Promise<unknown>>> = {
-  check: async ({ definition, input }) => {
+  check: async ({ definition, dockerfile, input }) => {
+    const check = input.request.buildArgs["BUILDKIT_DOCKERFILE_CHECK"];
     try {
-      return { warnings: (await checkPlan(input)).map(warningOf), sources: [sourceOf(definition)] };
+      const { warnings } = await planBuild({ ...input, all: input.request.target === "" });
+      const violation = lintFailure(dockerfile, warnings, check === undefined ? {} : { check });
+      return violation !== undefined ? refusal(definition, violation, warnings) : { warnings: warnings.map(warningOf), sources: [sourceOf(definition)] };
     } catch (error) {
-      return refusal(definition, error, lintPlan(input, { bases: new Map() }));
+      return refusal(definition, error, lintAnyway(input));
     }
   },
   targets: async ({ definition, dockerfile }) => ({ targets: dockerfile.stages.map((stage, at) => targetOf(stage, at === dockerfile.stages.length - 1)), sources: [definition.text.toString("base64")] }),
   outline: async (question) => outlineOf(question),
   plan: async ({ plan }) => planOf(await plan()),
 };
+
+/** Of what cannot be planned: what can be said without knowing any base. */
+function lintAnyway(input: PlanInput): BuildWarning[] {
+  try {
+    return lintPlan(input, { bases: new Map() });
+  } catch {
+    return [];
+  }
+}
 
 /** `text` and `svg` are what `--dry-run` prints. */
 const planOf = (plan: Plan) => ({ text: showText(plan), svg: showSvg(plan), steps: plan.graph.steps, images: plan.images, unusedArgs: plan.unusedArgs });

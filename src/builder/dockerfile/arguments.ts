@@ -43,11 +43,11 @@ export function transferOf(instruction: Pick<Instruction, "keyword" | "text" | "
   const destination = words.at(-1) ?? "";
   if (heredocWord(destination) !== undefined) throw fail("invalid", `${instruction.keyword} cannot accept a heredoc as a destination`);
   const found = words.slice(0, -1).map((word) => ({ word, heredoc: heredocWord(word) }));
-  // Of several of one name each source means the last, as in BuildKit.
-  const contents = new Map(instruction.heredocs.map((heredoc) => [heredoc.name, heredoc]));
+  // Of several of one name each source has the last one's content, as in BuildKit.
+  const contents = new Map(instruction.heredocs.map(({ name, content }) => [name, content]));
   return {
     sources: found.flatMap(({ word, heredoc }) => (heredoc === undefined ? [word] : [])),
-    heredocs: found.flatMap(({ heredoc }) => (heredoc === undefined ? [] : [contents.get(heredoc.name) ?? { ...heredoc, content: "" }])),
+    heredocs: found.flatMap(({ heredoc }) => (heredoc === undefined ? [] : [{ ...heredoc, content: contents.get(heredoc.name) ?? "" }])),
     destination,
   };
 }

@@ -48,6 +48,7 @@ const read: readonly (readonly [text: string, of: (instruction: Instruction) => 
   ['RUN ["<<EOF"]', ({ heredocs }) => heredocs, []],
   ["CMD <<EOF", ({ heredocs }) => heredocs, []],
   ["COPY <<a <<b c /d/\n1\na\n2\nb", (copy) => [transferOf(copy).sources, transferOf(copy).heredocs.map(({ name, content }) => [name, content])], [["c"], [["a", "1\n"], ["b", "2\n"]]]],
+  ["COPY <<A <<-'A' /d/\n1\nA\n\t2\nA", (copy) => transferOf(copy).heredocs.map((heredoc) => [heredoc.quoted, textOf(heredoc)]), [[false, "\t2\n"], [true, "2\n"]]],
   ["ONBUILD RUN cat <<A\nx\nA", (onbuild) => [triggerText(onbuild), parseTrigger(triggerText(onbuild)).heredocs[0]?.content], ["RUN cat <<A\nx\nA", "x\n"]],
 ];
 

@@ -134,12 +134,14 @@ const raise = (message: string): never => {
   throw fail("invalid", message);
 };
 
+const UNNAMED = "__unnamed__";
+
 function fileOf(url: string): string {
   const path = URL.canParse(url) ? new URL(url).pathname : "";
   try {
-    return posix.basename(decodeURIComponent(path)) || "__unnamed__";
+    return posix.basename(decodeURIComponent(path)) || UNNAMED;
   } catch {
-    return posix.basename(path);
+    return UNNAMED;
   }
 }
 

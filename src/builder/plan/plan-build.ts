@@ -114,7 +114,7 @@ async function openBases(scope: PlanScope, stages: Stages, last: StageNode): Pro
   const bases = new Map<StageNode, Base>();
   const seen = new Set<StageNode>();
   for (;;) {
-    const needed = stages.needed(last, { before: scope.input.request.classic === true });
+    const needed = stages.needed(last, { before: scope.input.request.classic === true || scope.input.all === true });
     const open = needed.filter((stage) => stage.parent === undefined && !bases.has(stage));
     await Promise.all(open.map(async (stage) => {
       try {

@@ -70,7 +70,16 @@ export type PlannedHistory = { readonly createdBy: string; readonly comment: str
 /** Images that a build starts from, found here or in their registries (implemented by engine/builds). */
 export type BaseImages = {
   /** `progress`: of a layer, or with "" of the whole. @throws not-found, with Docker's text for an image that is nowhere */
-  resolve(reference: string, options: { readonly platform: Platform; readonly pull: boolean; readonly signal: AbortSignal; readonly progress?: (id: string, status: string, current: number, total: number) => void; /** What it is told as. */ readonly label?: string }): Promise<BaseImage>;
+  resolve(reference: string, options: ResolveOptions): Promise<BaseImage>;
+};
+
+export type ResolveOptions = {
+  readonly platform: Platform;
+  readonly pull: boolean;
+  readonly signal: AbortSignal;
+  readonly progress?: (id: string, status: string, current: number, total: number) => void;
+  /** What it is told as. */
+  readonly label?: string;
 };
 
 export type BaseImage = {
@@ -99,4 +108,6 @@ export type PlanInput = {
   /** The main context, if it is no folder of the client. An HttpOp's file is unpacked. */
   readonly remote?: GitOp | HttpOp;
   readonly signal: AbortSignal;
+  /** Stages before the target are planned, too, whatever it needs: for lint. */
+  readonly all?: boolean;
 };
