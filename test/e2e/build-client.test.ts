@@ -19,17 +19,18 @@ function context({ folder, file }: Scene, files: Readonly<Record<string, string>
 
 story("a folder becomes an image; again, and nothing is made; a change makes what it reaches", async (scene) => {
   const { cli, file } = scene;
-  const folder = context(scene, { Dockerfile: "FROM busybox\nCOPY a /a\nRUN cat /a > /b && echo made\nCOPY d /d\n", a: "one", "d/x": "x", ".dockerignore": "secret\n", secret: "no" });
+  const folder = context(scene, { Dockerfile: "FROM busybox\nCOPY a /a\nRUN cat /a > /b && echo made\nCOPY d /d\nRUN --mount=target=/all cat /all/a > /c\n", a: "one", "d/x": "x", ".dockerignore": "secret\n", secret: "no" });
   const first = await cli("build", "-t", "client:1", folder);
   assert.equal(first.code, 0, first.stderr);
-  assert.match(first.stderr, /^#\d+ \[3\/4\] RUN cat \/a > \/b && echo made\n#\d+ \d+\.\d+ made\n#\d+ DONE \d+\.\d+s$/m);
+  assert.match(first.stderr, /^#\d+ \[stage-0 3\/5\] RUN cat \/a > \/b && echo made\n#\d+ \d+\.\d+ made\n#\d+ DONE \d+\.\d+s$/m);
   assert.equal(first.stdout, "");
   const again = await cli("build", "-t", "client:1", folder);
-  assert.deepEqual([...again.stderr.matchAll(/^#\d+ (\[\d\/4\].*)\n#\d+ (\w+)/gm)].map((match) => match[2]), ["CACHED", "CACHED", "CACHED", "CACHED"]);
+  assert.deepEqual([...again.stderr.matchAll(/^#\d+ (\[stage-0 \d\/5\].*)\n#\d+ (\w+)/gm)].map((match) => match[2]), ["CACHED", "CACHED", "CACHED", "CACHED", "CACHED"]);
   file("a", "two");
   const changed = await cli("build", "-t", "client:1", "--explain", folder);
-  assert.match(changed.stdout, /^hit {3}\[1\/4\].*\nmiss {2}\[2\/4\] COPY a \/a\n {8}\S.*\n/m);
-  assert.equal(await cli.ok("run", "--rm", "client:1", "cat", "/b"), "two");
+  assert.match(changed.stdout, /^hit {3}\[stage-0 1\/5\].*\nmiss {2}\[stage-0 2\/5\] COPY a \/a\n {8}\S.*\n/m);
+  assert.match(changed.stdout, /^ {8}files of mount 0 \(bind \/all\): a changed$/m);
+  assert.equal(await cli.ok("run", "--rm", "client:1", "cat", "/b", "/c"), "twotwo");
 }, ours);
 
 story("the Dockerfile and the context come from standard input, from elsewhere, under other names", async (scene) => {
