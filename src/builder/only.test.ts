@@ -29,3 +29,11 @@ const CASES: readonly (readonly [text: string, warnings: readonly string[], erro
 for (const [text, warnings, error, wish] of CASES) {
   test(`--check: ${JSON.stringify(text)}`, async () => assert.deepEqual(await check(text, wish), { warnings, error }));
 }
+
+test("--call=outline: of an argument that is declared twice the last counts; what FROM's platform takes is one", async () => {
+  const text = "ARG P=linux/amd64\nARG B=busybox\nFROM --platform=$P $B\nARG A=1\nARG A=2";
+  const dockerfile = parseDockerfile(text);
+  const input = { dockerfile, request: REQUEST, host: HOST, ignore: [], images: { resolve: async (name: string) => baseImage(name, HOST) }, signal: new AbortController().signal };
+  const { args } = JSON.parse(await answerOnly("outline", { request: REQUEST, definition: { name: "Dockerfile", text: Buffer.from(text) }, dockerfile, input, plan: () => plan(text) })) as { args: readonly { readonly name: string; readonly value?: string }[] };
+  assert.deepEqual(args.map(({ name, value }) => [name, value]), [["P", "linux/amd64"], ["B", "busybox"], ["A", "2"]]);
+});

@@ -26,12 +26,13 @@ export function outlineArgs({ dockerfile, request, host: machine }: PlanInput): 
     for (const name of namesIn(arg.value ?? "")) addMeta(name, new Set([...seen, key]));
   };
   for (const stage of stages.needed(stages.target(request.target)).toReversed()) {
-    for (const arg of stageArgs(stage, known, request.buildArgs)) {
+    // Of one that is declared twice the last counts.
+    for (const arg of stageArgs(stage, known, request.buildArgs).toReversed()) {
       if (arg === undefined) continue;
       if (typeof arg === "string") addMeta(arg);
       else add(arg);
     }
-    for (const name of namesIn(stage.from.text)) addMeta(name);
+    for (const name of namesIn([stage.from.text, ...stage.from.flags.map(({ value = "" }) => value)].join(" "))) addMeta(name);
   }
   return [...found.values()].toSorted((a, b) => a.lines[0] - b.lines[0]);
 }
