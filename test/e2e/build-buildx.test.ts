@@ -1,9 +1,13 @@
 /** buildx, unchanged, as a plugin of the official client: what it is asked for, and what its users see. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { gitMissing, gitServer } from "../fixtures/git-server.ts";
 import { tar } from "../fixtures/tar.ts";
 import type { Result } from "./harness/client.ts";
 import { buildxMissing, installBuildx } from "./harness/buildx.ts";
@@ -168,6 +172,38 @@ buildxStory("bake: targets that are made of one another", async ({ file, folder,
   assert.equal(await inside("bake/one", "cat", "/once"), await inside("bake/two", "cat", "/once"));
   assert.equal(await cli.ok("images", "-q", "-f", "dangling=true"), "");
 }, { ours: true });
+
+buildxStory("bake from elsewhere: definitions and contexts of a repository, a definition of a URL", async ({ folder, cli, inside }) => {
+  const ends: (() => unknown)[] = [];
+  const server = await gitServer({ after: (end: () => unknown) => void ends.push(end) } as never);
+  try {
+    const whole = { target: { whole: { tags: ["far:whole"] }, part: { context: "dir", contexts: { other: "more" }, tags: ["far:part"] } } };
+    const files = {
+      "docker-bake.json": JSON.stringify(whole), Dockerfile: "FROM busybox\nCOPY dir/file /file\n", "dir/file": "of dir\n",
+      "dir/Dockerfile": "FROM busybox\nCOPY file /file\nCOPY --from=other x /x\n", "more/x": "of more\n",
+    };
+    const repository = server.create("r");
+    for (const [name, text] of Object.entries(files)) repository.write(name, text);
+    repository.commit();
+    const bake = async (...argv: string[]): Promise<Result> => await cli.with({ cwd: folder })("buildx", "bake", "--progress", "plain", ...argv);
+    for (const target of ["whole", "part"]) {
+      const { code, stderr } = await bake(`${server.url}/r.git`, target);
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /\[internal\] load git source/);
+      assert.equal(await inside(`far:${target}`, "cat", "/file"), "of dir");
+    }
+    assert.equal(await inside("far:part", "cat", "/x"), "of more");
+    assert.match((await bake(`${server.url}/nowhere.git`)).stderr, /ERROR: .*nowhere\.git/s);
+    const http = createServer((_, answer) => void answer.end(JSON.stringify({ target: { default: { "dockerfile-inline": "FROM busybox\nRUN echo alone > /file", tags: ["far:alone"] } } })));
+    ends.push(() => http.close());
+    await once(http.listen(0, "127.0.0.1"), "listening");
+    const alone = await bake(`http://127.0.0.1:${(http.address() as AddressInfo).port}/docker-bake.json`);
+    assert.equal(alone.code, 0, alone.stderr);
+    assert.equal(await inside("far:alone", "cat", "/file"), "alone");
+  } finally {
+    await Promise.all(ends.map((end) => end()));
+  }
+}, { ours: true, skip: gitMissing || undefined });
 
 buildxStory("Compose builds with it", async ({ file, folder, engine, cli }) => {
   file("Dockerfile", "FROM busybox\nARG X\nRUN echo $X > /x\nCMD cat /x\n");

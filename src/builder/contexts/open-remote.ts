@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { fail } from "#base/errors.ts";
 import { detectCompression } from "#base/streams.ts";
 import { tarReader } from "#base/tar.ts";
-import type { OpenRemote } from "../build.ts";
+import type { OpenRemote, RemoteOptions } from "../build.ts";
 import type { HttpOp } from "../graph.ts";
 import { gitStep } from "../plan/git.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
@@ -12,6 +12,8 @@ import type { GitSources } from "./git/git.ts";
 import { type HttpSources, withoutSecrets } from "./http/http.ts";
 
 export type RemoteParts = { readonly contexts: Contexts; readonly git: GitSources; readonly http: HttpSources };
+
+export type OpenFile = (url: string, filename: string, options: RemoteOptions) => Promise<FileTree>;
 
 const DOCKERFILE = "Dockerfile";
 
@@ -58,10 +60,20 @@ async function isArchive(contexts: Contexts, file: FileEntry): Promise<boolean> 
   }
 }
 
-function bytesOf({ pool }: Contexts, { digest }: FileEntry, limit = Infinity): AsyncIterable<Buffer> {
+/** Of a file's bytes those from `from` on, `limit` at most. */
+export function bytesOf({ pool }: Pick<Contexts, "pool">, { digest }: FileEntry, limit = Infinity, from = 0): AsyncIterable<Buffer> {
   const { path, offset, length } = pool.place(digest!);
-  const size = Math.min(length, limit);
-  return size === 0 ? nothing() : createReadStream(path, { start: offset, end: offset + size - 1, highWaterMark: 2 ** 18 });
+  const size = Math.min(length - from, limit);
+  return size <= 0 ? nothing() : createReadStream(path, { start: offset + from, end: offset + from + size - 1, highWaterMark: 2 ** 18 });
+}
+
+/** A URL's file as it is. */
+export function fileOpener({ http }: Pick<RemoteParts, "http">): OpenFile {
+  return async (url, filename, options) => {
+    const context = { ...options, log: () => undefined, progress: () => undefined };
+    const download: HttpOp = { kind: "http", url, filename };
+    return await http.tree(download, context, await http.key(download, context));
+  };
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {}

@@ -12,11 +12,13 @@ import { openGit } from "./git/git.ts";
 import type { SandboxParts } from "../sandbox/sandbox.ts";
 import type { Proxies } from "./http/ask.ts";
 import { openHttp } from "./http/http.ts";
-import { remoteOpener } from "./open-remote.ts";
+import { fileOpener, type OpenFile, remoteOpener } from "./open-remote.ts";
 
 export type Sources = Disposable & {
   readonly performers: Pick<Performers, "git" | "gitKey" | "http" | "httpKey">;
   readonly openRemote: OpenRemote;
+  /** A download by itself, as a folder of one file. */
+  readonly openFile: OpenFile;
 };
 
 export type SourcesParts = {
@@ -33,6 +35,7 @@ export async function openSources({ contexts, sandboxes, root, proxies }: Source
   return {
     performers: { git: git.tree, gitKey: git.key, http: http.tree, httpKey: http.key },
     openRemote: remoteOpener({ contexts, git, http }),
+    openFile: fileOpener({ http }),
     [Symbol.dispose]: () => http[Symbol.dispose](),
   };
 }

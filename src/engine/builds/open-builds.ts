@@ -6,8 +6,8 @@ import { openBuilder } from "#builder/build.ts";
 import { openCache } from "#builder/cache/cache.ts";
 import { openCollection } from "#builder/cache/collect.ts";
 import { defaultRules } from "#builder/cache/policy.ts";
-import { openContexts } from "#builder/contexts/contexts.ts";
-import { openSources } from "#builder/contexts/sources.ts";
+import { type Contexts, openContexts } from "#builder/contexts/contexts.ts";
+import { openSources, type Sources } from "#builder/contexts/sources.ts";
 import { openExporter } from "#builder/export/export.ts";
 import { openFiles } from "#builder/files/files.ts";
 import { openHistory } from "#builder/history/history.ts";
@@ -92,7 +92,19 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
     },
   });
   const opened = opening.move();
-  return { ...builder, contexts, cache, history, foretell: parts.images.foretell, passing: () => passing(core.images), [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { ...builder, contexts, cache, history, foretell: parts.images.foretell, passing: () => passing(core.images), openRemote: remoteFiles({ core, contexts, sources }), [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+type RemoteParts = { readonly core: Core; readonly contexts: Contexts; readonly sources: Sources };
+
+function remoteFiles({ core, contexts, sources }: RemoteParts): Builds["openRemote"] {
+  return async (url, file, given) => {
+    using lease = core.leases.open();
+    const options = { ...given, lease };
+    const tree = file === undefined ? (await sources.openRemote(url, options)).tree : await sources.openFile(url, file, options);
+    const held = contexts.hold(tree);
+    return { tree, [Symbol.dispose]: () => held[Symbol.dispose]() };
+  };
 }
 
 function passing(images: Images): (image: Digest) => Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { bool, bytes, int32, int64, many, map, message, sub, text } from "#base/protobuf.ts";
 import { cacheEntry, definition } from "./control.ts";
+import { stat } from "./session.ts";
 import { capability, platform, workerRecord } from "./workers.ts";
 
 export const BRIDGE = "/moby.buildkit.v1.frontend.LLBBridge";
@@ -46,6 +47,9 @@ export const evaluateRequest = message("EvaluateRequest", { ref: text(1) });
 
 export const readFileRequest = message("ReadFileRequest", { ref: text(1), filePath: text(2), range: sub(3, message("FileRange", { offset: int64(1), length: int64(2) })) });
 export const readFileResponse = message("ReadFileResponse", { data: bytes(1) });
+
+export const statFileRequest = message("StatFileRequest", { ref: text(1), path: text(2) });
+export const statFileResponse = message("StatFileResponse", { stat: sub(1, stat) });
 
 export const resolveImageRequest = message("ResolveImageConfigRequest", { ref: text(1), platform: sub(2, platform), resolveMode: text(3), logName: text(4), resolverType: int32(5), sessionId: text(6), storeId: text(7) });
 export const resolveImageResponse = message("ResolveImageConfigResponse", { digest: text(1), config: bytes(2), ref: text(3) });

@@ -9,11 +9,13 @@ import { CODES, method, type Served, type ServerCall, unary } from "#base/grpc/g
 import { type In, int64, many, map, message, type Of, sub, text } from "#base/protobuf.ts";
 import type { definition } from "#spec/buildkit/control.ts";
 import {
-  BRIDGE, bridgeSolveRequest, bridgeSolveResponse, BUILD_ID, evaluateRequest, inputsResponse, pong, readFileRequest, readFileResponse, resolveImageRequest, resolveImageResponse, returnRequest,
+  BRIDGE, bridgeSolveRequest, bridgeSolveResponse, BUILD_ID, evaluateRequest, inputsResponse, pong, readFileRequest, readFileResponse, resolveImageRequest, resolveImageResponse, returnRequest, statFileRequest, statFileResponse,
 } from "#spec/buildkit/gateway.ts";
 import { empty } from "#spec/buildkit/workers.ts";
 import { FRONTEND_CAPABILITIES, LLB_CAPABILITIES } from "./capabilities.ts";
 import type { Job, Jobs } from "./jobs.ts";
+import type { ReadFiles } from "./read-remote.ts";
+import { type RemoteGraph, remoteGraph } from "./remote-graph.ts";
 
 /** What a client had solved: the request, to be done when it is returned, or when another build is made of it. */
 export type Noted = {
@@ -28,6 +30,9 @@ export type Bridge = {
   /** The build as an image in the store, "docker-image://ID", for as long as the build is under way that asks for it. */
   image(noted: Noted, asker: Job): Promise<string>;
   readonly notes: Map<string, Noted>;
+  /** Files of elsewhere, for as long as the build is under way. */
+  open(remote: RemoteGraph): Promise<ReadFiles>;
+  readonly files: Map<string, ReadFiles>;
   /** What is to be exported; undefined: nothing. Rejects with what the client says went wrong. */
   readonly returned: PromiseWithResolvers<Noted | undefined>;
 };
@@ -41,6 +46,7 @@ const methods = {
   inputs: method(`${BRIDGE}/Inputs`, empty, inputsResponse),
   evaluate: method(`${BRIDGE}/Evaluate`, evaluateRequest, empty),
   readFile: method(`${BRIDGE}/ReadFile`, readFileRequest, readFileResponse),
+  statFile: method(`${BRIDGE}/StatFile`, statFileRequest, statFileResponse),
   resolveImage: method(`${BRIDGE}/ResolveImageConfig`, resolveImageRequest, resolveImageResponse),
 };
 
@@ -54,7 +60,7 @@ export function bridgeMethods(jobs: Jobs): Served[] {
 
   async function solve(request: Of<typeof bridgeSolveRequest>, call: ServerCall): Promise<In<typeof bridgeSolveResponse>> {
     const { job, bridge } = await find(call);
-    if (request.definition !== undefined && request.definition.def.length > 0) throw noGraphs();
+    if (request.definition !== undefined && request.definition.def.length > 0) return { result: { ref: { id: await opened(bridge, request.definition) } } };
     const inputs: Record<string, string> = {};
     for (const [name, input] of Object.entries(request.frontendInputs)) inputs[name] = await linked(jobs, input, job);
     const imports = request.cacheImports.length === 0 ? {} : { "cache-imports": JSON.stringify(request.cacheImports.map(({ type, attrs }) => ({ Type: type, Attrs: attrs }))) };
@@ -65,6 +71,11 @@ export function bridgeMethods(jobs: Jobs): Served[] {
     const id = randomBytes(16).toString("hex");
     bridge.notes.set(id, noted);
     return { result: { ref: { id, definition: standIn(job.ref, id) } } };
+  }
+
+  async function fileOf(ref: string, call: ServerCall): Promise<ReadFiles> {
+    const { bridge } = await find(call);
+    return bridge.files.get(ref) ?? refused("read a file of a result")();
   }
 
   async function finish(request: Of<typeof returnRequest>, call: ServerCall): Promise<object> {
@@ -82,7 +93,7 @@ export function bridgeMethods(jobs: Jobs): Served[] {
     return {};
   }
 
-  const refused = (what: string) => () => {
+  const refused = (what: string) => (): never => {
     throw fail("not-implemented", `${what}: graphs and images of a client's own are not solved; Dockerfiles are`);
   };
   return [
@@ -95,9 +106,14 @@ export function bridgeMethods(jobs: Jobs): Served[] {
     unary(methods.inputs, async (_, call) => (await find(call), {})),
     // It is done when it is returned: nothing is looked at in between.
     unary(methods.evaluate, async (_, call) => (await find(call), {})),
-    unary(methods.readFile, refused("read a file of a result")),
+    unary(methods.readFile, async ({ ref, filePath, range }, call) => ({ data: await (await fileOf(ref, call)).read(filePath, range) })),
+    unary(methods.statFile, async ({ ref, path }, call) => ({ stat: (await fileOf(ref, call)).stat(path) })),
     unary(methods.resolveImage, refused("resolve an image")),
   ];
+}
+
+function noGraph(): never {
+  throw noGraphs();
 }
 
 export const noGraphs = () => fail("not-implemented", "solve: a graph of instructions (LLB) is not accepted from clients; a Dockerfile is (frontend dockerfile.v0)");
@@ -114,8 +130,18 @@ function standIn(ref: string, id: string): In<typeof definition> {
   return { def: [first, op.encode({ inputs: [{ digest }] })], metadata: { [digest]: Buffer.alloc(0) } };
 }
 
-/** The image of another build under way, made now: its client waits for this one, so it is still there to be asked. */
-async function linked(jobs: Jobs, { def }: Of<typeof definition>, asker: Job): Promise<string> {
+async function opened(bridge: Bridge, graph: Of<typeof definition>): Promise<string> {
+  const remote = remoteGraph(graph);
+  if (remote === undefined) throw noGraphs();
+  if (bridge.files.size >= MAX_NOTES) throw fail("exhausted", `a build solves at most ${MAX_NOTES} times`);
+  const id = randomBytes(16).toString("hex");
+  bridge.files.set(id, await bridge.open(remote));
+  return id;
+}
+
+/** The image of another build under way, made now: its client waits for this one, so it is still there to be asked. Or an address. */
+async function linked(jobs: Jobs, graph: Of<typeof definition>, asker: Job): Promise<string> {
+  const { def } = graph;
   for (const bytes of def) {
     const [, ref, id] = STAND_IN.exec(op.decode(bytes).source?.identifier ?? "") ?? [];
     if (ref === undefined) continue;
@@ -124,5 +150,5 @@ async function linked(jobs: Jobs, { def }: Of<typeof definition>, asker: Job): P
     if (bridge === undefined || noted === undefined) throw fail("not-found", "the build that this one is made of is not under way any more");
     return await bridge.image(noted, asker);
   }
-  throw noGraphs();
+  return remoteGraph(graph)?.url ?? noGraph();
 }

@@ -11,7 +11,8 @@
  *
  * This folder and spec/buildkit alone know BuildKit's protocol: a request becomes a BuildRequest (solve-request.ts), a
  * session a BuildClient (client.ts), events a status stream (status-feed.ts), a failure a status with the Dockerfile's lines
- * (failure.ts). A graph of a client's own (LLB) is refused: there is one way to say what a build does, and it is checked.
+ * (failure.ts). A graph of a client's own (LLB) is refused, but for one that stands for an address (remote-graph.ts): there is
+ * one way to say what a build does, and it is checked.
  */
 import type { Duplex } from "node:stream";
 import type { Log } from "#base/log.ts";

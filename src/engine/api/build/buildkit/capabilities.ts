@@ -6,6 +6,7 @@ const enabled = (ids: readonly string[]) => ids.map((id) => ({ id, enabled: true
 
 export const FRONTEND_CAPABILITIES = enabled([
   "solve.base", "solve.inlinereturn", "return", "returnmap", "importcaches", "proto.refarray", "reference.output", "frontend.inputs", "gateway.solve.metadata", "frontend.caps", "gateway.evaluate", "gateway.solve.evaluate",
+  "readfile", "statfile",
 ]);
 
 export const LLB_CAPABILITIES = enabled([

@@ -2,6 +2,8 @@
 import { fail } from "#base/errors.ts";
 import { bidirectional, method, type Served, type ServerCall, serverStream, unary } from "#base/grpc/grpc.ts";
 import type { In, Of } from "#base/protobuf.ts";
+import { internalStep } from "#builder/internal-step.ts";
+import { redacted } from "#builder/plan/scene.ts";
 import { parseFilters } from "#builder/cache/filters.ts";
 import type { History } from "#builder/history/history.ts";
 import {
@@ -12,12 +14,16 @@ import { empty, historyEvent, historyRequest, listWorkersRequest, listWorkersRes
 import { answerOf, perform } from "./perform.ts";
 import { type Bridge, bridgeMethods, noGraphs, type Noted } from "./bridge.ts";
 import type { BuildKitParts } from "./buildkit.ts";
+import { openBuildClient } from "./client.ts";
+import { asBuildKit } from "./failure.ts";
 import { prune, recordOf } from "./disk-usage.ts";
 import { historyEvents, updateHistory } from "./history.ts";
 import type { Job, Jobs } from "./jobs.ts";
 import { sessionTunnel } from "./session-tunnel.ts";
 import type { Sessions } from "./sessions.ts";
-import type { Solve } from "./solve-request.ts";
+import { reporter } from "./report.ts";
+import { readFiles } from "./read-remote.ts";
+import { type Solve, translate } from "./solve-request.ts";
 import { passingImages } from "./passing-images.ts";
 import { openStatusFeed } from "./status-feed.ts";
 import { versionOf, workerOf } from "./worker.ts";
@@ -90,6 +96,16 @@ async function driven(parts: BuildKitParts, sessions: Sessions, job: Job, reques
       return answerOf(text);
     },
     image: images.use,
+    files: new Map(),
+    async open({ url, file }) {
+      const translated = translate(solveOf(request, { frontend: "dockerfile.v0", attributes: {}, inputs: {} }));
+      const { signal } = job.abort;
+      const client = openBuildClient({ sessions, contexts: parts.builds.contexts, translated, signal, session: request.session });
+      const title = file === undefined ? `[internal] load git source ${redacted(url)}` : "[internal] load remote build context";
+      const remote = await internalStep(reporter(job), request.ref, title, () => parts.builds.openRemote(url, file, { client, signal })).catch((error: unknown) => Promise.reject(asBuildKit(error)));
+      job.after.use(remote);
+      return readFiles(parts.builds, remote.tree);
+    },
   };
   job.bridge = bridge;
   const cancelled = () => returned.reject(fail("cancelled", "context canceled"));

@@ -49,7 +49,7 @@ export function translate(solve: Solve): Translated {
   const { context: override, ...named } = contexts;
   const local = override?.startsWith("local:") === true ? override.slice("local:".length) : undefined;
   const upload = UPLOAD.exec(all["context"] ?? "")?.[1];
-  const remote = upload === undefined && local === undefined ? (override ?? all["context"] ?? "") : "";
+  const remote = upload === undefined && local === undefined ? (override ?? elsewhere(solve.inputs?.["context"]) ?? all["context"] ?? "") : "";
   const question = all["requestid"];
   const only = questionOf(question);
   return {
@@ -96,14 +96,14 @@ const KNOWN = new Set([
   "hostname", "image-resolve-mode", "cache-imports", "cache-from", "source", "cmdline", "requestid", "frontend.caps", "squash", "debug-on-fail", "override-copy-image",
 ]);
 /** input-metadata: what a linked build's image says is found with the image; vcs: where the context's files come from. */
-const KNOWN_PREFIXES = ["build-arg:", "label:", "context:", "local-sessionid:", "attest:", "input-metadata:", "vcs:"];
+const KNOWN_PREFIXES = ["build-arg:", "label:", "context:", "local-sessionid:", "attest:", "input-metadata:", "input:", "vcs:"];
 const isKnown = (key: string): boolean => KNOWN.has(key) || KNOWN_PREFIXES.some((prefix) => key.startsWith(prefix));
 
 function withPrefix(attributes: Attributes, prefix: string): Record<string, string> {
   return Object.fromEntries(Object.entries(attributes).flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [])));
 }
 
-/** "input:NAME": another build, which is an image here. */
+/** "input:NAME": another build, which is an image here, or an address. */
 function contextsOf(attributes: Attributes, inputs: Readonly<Record<string, string>>): Record<string, string> {
   const resolved = Object.entries(withPrefix(attributes, "context:")).map(([name, value]) => {
     if (!value.startsWith("input:")) return [name, value];
@@ -113,6 +113,9 @@ function contextsOf(attributes: Attributes, inputs: Readonly<Record<string, stri
   });
   return Object.fromEntries(resolved) as Record<string, string>;
 }
+
+/** A context that the client has as a graph, which is an address. */
+const elsewhere = (input: string | undefined): string | undefined => (input?.startsWith("docker-image:") === true ? undefined : input);
 
 /** The Dockerfile of a remote context is in it, unless the client says that it has one; of a local one it is sent apart, unless the client says that they are one. */
 function isSeparate(attributes: Attributes, remote: string, upload: string | undefined): boolean {
