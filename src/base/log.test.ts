@@ -13,10 +13,12 @@ test("one line an entry, fields as logfmt", () => {
   const written = lines({}, (log) => {
     log.info("listening", { address: "unix:///run/x.sock", count: 3 });
     log.warn("two words", { error: fail("invalid", "what: why", { cause: new Error("deeper") }) });
+    log.warn("told", { error: fail("invalid", "what: why", { cause: new Error("why") }) });
   });
   assert.deepEqual(written, [
     'time="TIME" level=info msg=listening address=unix:///run/x.sock count=3\n',
     'time="TIME" level=warning msg="two words" error="what: why (deeper)"\n',
+    'time="TIME" level=warning msg=told error="what: why"\n',
   ]);
 });
 

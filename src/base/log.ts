@@ -62,8 +62,12 @@ function quote(text: string): string {
   return /^[\w./@:+-]+$/.test(text) ? text : JSON.stringify(text);
 }
 
+/** Of a cause, what its error does not say already. */
 function textOf(value: unknown): string {
-  if (value instanceof Error) return value.cause === undefined ? value.message : `${value.message} (${textOf(value.cause)})`;
+  if (value instanceof Error) {
+    const cause = value.cause === undefined ? "" : textOf(value.cause);
+    return value.message.includes(cause) ? value.message : `${value.message} (${cause})`;
+  }
   if (typeof value === "object" && value !== null) return JSON.stringify(value);
   return String(value);
 }

@@ -1,5 +1,5 @@
 /** What a failed start says about the network: Docker's sentence, or that another try may do. Pure. */
-import type { Failure } from "#base/errors.ts";
+import { fail, type Failure } from "#base/errors.ts";
 import { ProgramError } from "#linux/linux.ts";
 import { NETFILTER } from "#linux/nftables.ts";
 import { ROUTE } from "#linux/rtnetlink.ts";
@@ -49,6 +49,6 @@ function bindFailure(error: unknown): Bind | undefined {
 }
 
 function bindMeaning({ hostIp, hostPort, protocol }: PublishedPort, { text }: Bind, attachment: Attachment): Failure {
-  const cause = new Error(`failed to bind host port ${hostAndPort(hostIp, hostPort)}/${protocol}: ${text}`);
+  const cause = fail("internal", `failed to bind host port ${hostAndPort(hostIp, hostPort)}/${protocol}: ${text}`);
   return externalFailure(cause, attachment);
 }
