@@ -121,7 +121,7 @@ const looks: Readonly<Record<string, (here: Here) => void>> = {
     const values = pairs.map(({ key, value }) => [expanded(here, key), expanded(here, value)] as const);
     for (const [at, { key, legacy }] of pairs.entries()) {
       if (legacy) legacyFormat(here);
-      secret(here, key);
+      secret(here, values[at]![0] ?? key);
       here.scope.variables.set(values[at]![0] ?? key, values[at]![1]);
     }
   },

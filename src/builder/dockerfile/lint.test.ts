@@ -46,6 +46,7 @@ const cases: readonly (readonly [text: string, said: readonly (readonly [rule: s
   ['FROM a\nCMD ["a"]\nCMD ["b"]', [["MultipleInstructionsDisallowed", 2, "Multiple CMD instructions should not be used in the same stage because only the last one will be used"]]],
   ["FROM a\nENV a b\nLABEL c d", [["LegacyKeyValueFormat", 2, '"ENV key=value" should be used instead of legacy "ENV key value" format'], ["LegacyKeyValueFormat", 3, '"LABEL key=value" should be used instead of legacy "LABEL key value" format']]],
   ["FROM a\nARG API_KEY\nENV db_password=1 PUBLIC_KEY=x TOKEN_FILE=y", [["SecretsUsedInArgOrEnv", 2, 'Do not use ARG or ENV instructions for sensitive data (ARG "API_KEY")'], ["SecretsUsedInArgOrEnv", 3, 'Do not use ARG or ENV instructions for sensitive data (ENV "db_password")'], ["SecretsUsedInArgOrEnv", 3, 'Do not use ARG or ENV instructions for sensitive data (ENV "TOKEN_FILE")']]],
+  ["FROM a\nENV a$my_KEY=1", [["UndefinedVar", 2, "Usage of undefined variable '$my_KEY'"]]],
   ["FROM a\nEXPOSE 80/TCP 127.0.0.1:80:80", [["ExposeInvalidFormat", 2, "EXPOSE instruction should not define an IP address or host-port mapping, found '127.0.0.1:80:80'"], ["ExposeProtoCasing", 2, "Defined protocol '80/TCP' in EXPOSE instruction should be lowercase"]]],
   ["# experimental is off\n# something else\nFROM a AS b", []],
   ["# check=experimental=all\n# something else\nFROM a AS b", [["InvalidDefinitionDescription", 3, "Comment for FROM should follow the format: `# b <description>`"]]],

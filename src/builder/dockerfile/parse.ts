@@ -75,10 +75,11 @@ type Parts = Pick<Instruction, "keyword" | "written" | "flags" | "text" | "json"
 
 /** @throws invalid: what cannot be read at all, whatever the instruction means */
 function partsOf(line: string, escape: Escape): Parts {
-  const [written = "", rest = ""] = splitBlanks(line.trim(), 2);
+  const [written = "", rest = ""] = splitBlanks(line.trimStart(), 2);
   const keyword = written.toUpperCase();
   const { flags, rest: after } = leadingFlags(rest, escape);
-  const text = after.trim();
+  // A trigger is kept with its blanks.
+  const text = keyword === "ONBUILD" ? after : after.trim();
   if (keyword === "ENV" || keyword === "LABEL") pairsOf({ keyword, text, escape });
   if (keyword === "ONBUILD" && text !== "") partsOf(text, escape);
   const json = jsonKeywords.has(keyword) ? jsonForm(keyword === "HEALTHCHECK" ? healthcheckWords(text).command : text) : undefined;

@@ -36,6 +36,7 @@ const CASES: readonly Case[] = [
   { name: "STOPSIGNAL, USER, MAINTAINER", text: `${FROM}STOPSIGNAL SIGQUIT\nARG U=me\nUSER $U:1\nMAINTAINER Some One`, config: { User: "me:1", Env: ["PATH=/bin"], Cmd: ["sh"], StopSignal: "SIGQUIT" }, author: "Some One" },
   { name: "WORKDIR", text: "FROM app:1\nWORKDIR a\nWORKDIR ../b/\nWORKDIR /", history: ["WORKDIR /srv/a", "WORKDIR /srv/b", "WORKDIR /"] },
   { name: "WORKDIR as it is written", text: `${FROM}WORKDIR /a/../b//`, config: { Env: ["PATH=/bin"], Cmd: ["sh"], WorkingDir: "/a/../b//" }, history: ["WORKDIR /a/../b//"] },
+  { name: "ONBUILD is kept with its blanks", text: `${FROM}ONBUILD  RUN  a  \nRUN b `, config: { Env: ["PATH=/bin"], Cmd: ["sh"], OnBuild: ["RUN  a  "] }, history: ["RUN /bin/sh -c b # buildkit"] },
   { name: "ONBUILD is kept", text: `${FROM}ONBUILD RUN a \\\n  b\nONBUILD COPY . /x`, config: { Env: ["PATH=/bin"], Cmd: ["sh"], OnBuild: ["RUN a   b", "COPY . /x"] }, history: [] },
   { name: "ONBUILD is done, and not handed on", text: "FROM trigger", config: { Env: [PATH] }, history: ["COPY package.json /app/ # buildkit", "RUN /bin/sh -c npm ci # buildkit"] },
   { name: "ONBUILD of a stage", text: `FROM busybox AS a\nONBUILD ENV X=1\nFROM a AS b\nFROM b`, config: { Env: ["PATH=/bin", "X=1"], Cmd: ["sh"] }, history: ["ENV X=1"] },

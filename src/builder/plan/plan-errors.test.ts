@@ -25,6 +25,7 @@ const CASES: readonly Case[] = [
   { text: "FROM busybox AS build\nFROM $X", message: "base name ($X) should not be blank", lines: [2, 2] },
   { text: "FROM a:b:c", message: /^failed to parse stage name "a:b:c": invalid reference format/, lines: [1, 1] },
   { text: "FROM --platform=$X busybox", message: "empty platform value from expression $X", lines: [1, 1] },
+  { text: "FROM --platform=${X:?none} busybox", message: 'failed to process arguments for platform : failed to process "${X:?none}": X: none', lines: [1, 1] },
   { text: "FROM --platform=what busybox", message: 'failed to parse platform what: "what": unknown operating system or architecture: invalid argument', lines: [1, 1] },
   { text: "FROM busybox AS a\nONBUILD COPY a\nFROM a", message: "COPY requires at least two arguments, but only one was provided. Destination could not be determined", lines: [3, 3] },
   { text: "FROM busybox", wish: { buildArgs: { BUILDKIT_DOCKERFILE_CHECK: "what" } }, message: 'failed to parse build-arg:BUILDKIT_DOCKERFILE_CHECK: invalid check option "what"' },

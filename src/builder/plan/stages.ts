@@ -5,7 +5,7 @@
 import { fail } from "#base/errors.ts";
 import { parsePlatform, type Platform } from "#spec/platform.ts";
 import type { Dockerfile, Instruction, Stage } from "../dockerfile/dockerfile.ts";
-import { expandWord } from "../dockerfile/expand.ts";
+import { type Expansion, expandWord } from "../dockerfile/expand.ts";
 import { flagOf, flagsOf } from "../dockerfile/flags.ts";
 import { mountSource } from "../dockerfile/mount-fields.ts";
 import { didYouMean } from "../dockerfile/suggest.ts";
@@ -98,7 +98,7 @@ function stageNode(stage: Stage, index: number, { dockerfile, options, byName }:
   const lookup = (name: string): string | undefined => options.args.get(name);
   const base = expandWord(stage.base, { lookup, escape: dockerfile.escape });
   if (base === "") throw invalid(`base name (${stage.base}) should not be blank`);
-  const platform = stage.platform === undefined ? undefined : platformOf(expandWord(stage.platform, { lookup, escape: dockerfile.escape }), stage.platform, options);
+  const platform = stage.platform === undefined ? undefined : platformOf(platformWord(stage.platform, { lookup, escape: dockerfile.escape }), stage.platform, options);
   const context = stage.name === "" ? undefined : options.context(stage.name, platform);
   return {
     index,
@@ -120,6 +120,14 @@ const HINTS = 10;
 function unsetHint(text: string, args: ReadonlyMap<string, string>): string {
   const unset = text.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)/g).map((match) => match[1]!).filter((name) => !args.has(name));
   return unset.take(HINTS).map((name) => didYouMean(name, [...args.keys()], { exactCase: true })).find((hint) => hint !== "") ?? "";
+}
+
+function platformWord(text: string, how: Expansion): string {
+  try {
+    return expandWord(text, how);
+  } catch (cause) {
+    throw fail("invalid", `failed to process arguments for platform : ${(cause as Error).message}`, { cause });
+  }
 }
 
 function platformOf(text: string, written: string, { args, host }: StageOptions): Platform {
