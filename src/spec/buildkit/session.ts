@@ -82,6 +82,8 @@ export const bytesMessage = message("BytesMessage", { data: bytes(1) });
 export const credentialsRequest = message("CredentialsRequest", { host: text(1) });
 export const credentialsResponse = message("CredentialsResponse", { username: text(1), secret: text(2) });
 
+/** Bytes of a secret, at most. */
+export const MAX_SECRET = 500 * 1024;
 export const secretRequest = message("GetSecretRequest", { id: text(1), annotations: map(2, text(0)) });
 export const secretResponse = message("GetSecretResponse", { data: bytes(1) });
 

@@ -33,7 +33,7 @@ async function asking<T>(methods: Iterable<readonly [string, Method]>, act: (cli
 
 test("secrets: only those that were named, read when they are asked for", async () => {
   const getSecret = method(METHODS.secret, secretRequest, secretResponse);
-  const secrets = new Map([["f", { file: `${root}/secret` }], ["e", { env: "E" }], ["big", { file: `${root}/big` }]]);
+  const secrets = new Map([["f", { file: `${root}/secret` }], ["e", { env: "E" }], ["big", { file: `${root}/big` }], ["endless", { file: "/dev/zero" }]]);
   writeFileSync(`${root}/secret`, "before");
   writeFileSync(`${root}/big`, Buffer.alloc(600 * 1024));
   await asking([[METHODS.secret, serveSecrets(secrets, { E: "value", OTHER: "not this" })]], async (client) => {
@@ -41,7 +41,7 @@ test("secrets: only those that were named, read when they are asked for", async 
     const ask = async (id: string) => (await client.unary(getSecret, { id })).data.toString();
     assert.deepEqual([await ask("f"), await ask("e")], ["now", "value"]);
     for (const id of ["OTHER", `${root}/secret`, "/etc/passwd", ""]) await assert.rejects(ask(id), { kind: "not-found" }, id);
-    await assert.rejects(ask("big"), /invalid secret size/);
+    for (const id of ["big", "endless"]) await assert.rejects(ask(id), /invalid secret size/, id);
     await assert.rejects(client.unary(method("/x.Y/Z", secretRequest, secretResponse), {}), { kind: "not-implemented" });
   });
 });

@@ -10,8 +10,8 @@ export function parseAnnotations(texts: readonly string[]): Record<string, strin
     const equals = text.indexOf("=");
     if (equals < 0) throw fail("invalid", `invalid annotation ${JSON.stringify(text)}, expected key=value`);
     const value = text.slice(equals + 1);
-    const colon = text.lastIndexOf(":", equals);
-    if (colon < 0) return [[`annotation.${text.slice(0, equals)}`, value]];
+    const colon = text.indexOf(":");
+    if (colon < 0 || colon > equals) return [[`annotation.${text.slice(0, equals)}`, value]];
     return text.slice(0, colon).split(",").map((type) => [`annotation-${checked(type)}.${text.slice(colon + 1, equals)}`, value]);
   }));
 }

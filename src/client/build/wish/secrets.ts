@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { fail } from "#base/errors.ts";
+import { MAX_SECRET } from "#spec/buildkit/session.ts";
 import { splitCsv } from "../../request/csv.ts";
 import type { SecretSource } from "../build.ts";
 
@@ -28,7 +29,9 @@ function parseSecret(text: string, env: Env): [string, SecretSource] {
   const variable = name ?? (type === "env" ? (file ?? id) : file === undefined && type !== "file" && env[id] !== undefined ? id : undefined);
   if (variable !== undefined) return [id, { env: variable }];
   const path = file ?? id;
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) throw fail("not-found", `failed to stat ${path}: stat ${path}: no such file or directory`);
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) throw fail("not-found", `failed to stat ${path}: stat ${path}: no such file or directory`);
+  if (stats.size > MAX_SECRET) throw fail("invalid", `secret ${id} too big. max size 500KiB`);
   return [id, { file: path }];
 }
 

@@ -65,7 +65,8 @@ test("secrets: files, variables, and what stands for them", () => {
     [`id=${folder}/token`, { file: `${folder}/token` }],
   ];
   for (const [text, source] of cases) assert.deepEqual([...parseSecrets([text], env).values()], [source], text);
-  const wrong = [["src=x", /missing ID/], ["id", /must be a key=value pair/], ["id=a,foo=b", /unexpected key 'foo'/], ["id=a,type=pipe", /unsupported secret type/], ["id=a,src=/nothing/here", /failed to stat/]] as const;
+  const wrong = [["src=x", /missing ID/], ["id", /must be a key=value pair/], ["id=a,foo=b", /unexpected key 'foo'/], ["id=a,type=pipe", /unsupported secret type/], ["id=a,src=/nothing/here", /failed to stat/], [`id=a,src=${folder}/large`, /^Failure: secret a too big\. max size 500KiB$/]] as const;
+  writeFileSync(`${folder}/large`, Buffer.alloc(512_001));
   for (const [text, message] of wrong) assert.throws(() => parseSecrets([text], env), message, text);
 });
 
@@ -91,7 +92,7 @@ test("attestations and annotations", () => {
   assert.deepEqual(parseAttestations({ ...none, provenance: "mode=max", sbom: "true" }), { "attest:provenance": "type=provenance,mode=max", "attest:sbom": "type=sbom,disabled=false" });
   assert.deepEqual(parseAttestations({ ...none, attest: ["type=sbom,generator=x"], provenance: "false" }), { "attest:sbom": "type=sbom,generator=x" });
   assert.throws(() => parseAttestations({ ...none, attest: ["type=sbom"], sbom: "true" }), /duplicate/);
-  assert.deepEqual(parseAnnotations(["a=b", "manifest,index[linux/arm64]:org.x=y=z"]), { "annotation.a": "b", "annotation-manifest.org.x": "y=z", "annotation-index[linux/arm64].org.x": "y=z" });
+  assert.deepEqual(parseAnnotations(["a=b", "manifest,index[linux/arm64]:org.x=y=z", "index:org:x=y:z", "url=http://x"]), { "annotation.a": "b", "annotation-manifest.org.x": "y=z", "annotation-index[linux/arm64].org.x": "y=z", "annotation-index.org:x": "y:z", "annotation.url": "http://x" });
   assert.throws(() => parseAnnotations(["nothing"]), /expected key=value/);
   assert.throws(() => parseAnnotations(["layer:a=b"]), /unknown annotation type/);
 });
