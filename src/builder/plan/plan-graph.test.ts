@@ -245,6 +245,7 @@ test("a plan is shown as text and as a picture; what a name holds stays text", a
   const svg = showSvg(planned);
   assert.match(svg, /^<svg .*RUN echo &quot;&lt;b&gt;&amp;&quot;/s);
   assert.doesNotMatch(svg, /<b>/);
+  assert.match(showSvg(await plan(`${FROM}RUN --mount=type=cache,target=/c \\\n   make all`)), /<text[^>]*>#2 \[stage-0 2\/2\] RUN make all<\/text>/);
 });
 
 test("what is planned is a graph", async () => {

@@ -81,13 +81,17 @@ function line(from: Box, to: Box, isBase: boolean): string {
 type Shape = { readonly colour: string; readonly title: string; readonly detail: string; readonly isTarget: boolean };
 
 function shape({ x, y }: Box, { colour, title, detail, isTarget }: Shape): string {
-  const [first, second] = [title.slice(0, CHARACTERS), title.slice(CHARACTERS)];
+  const short = withoutMounts(title);
+  const [first, second] = [short.slice(0, CHARACTERS), short.slice(CHARACTERS)];
   const rows = [first, clipped(second), clipped(detail)];
   const texts = rows.map((text, at) => `<text x="${x + 10}" y="${y + 17 + at * 15}"${at === 2 ? ' fill="#666666"' : ""}>${escape(text)}</text>`);
   const whole = escape(detail === "" ? title : `${title}\n${detail}`);
   const box = `<rect x="${x}" y="${y}" width="${WIDTH}" height="${HEIGHT}" rx="6" fill="${colour}22" stroke="${colour}" stroke-width="${isTarget ? 3 : 1.2}"/>`;
   return `<g><title>${whole}</title>${box}${texts.join("")}</g>`;
 }
+
+/** What a step runs says more than what it mounts, which is in the tip. */
+const withoutMounts = (title: string): string => title.split(" ").filter((word) => word !== "" && !word.startsWith("--mount=")).join(" ");
 
 const clipped = (text: string): string => (text.length > CHARACTERS ? `${text.slice(0, CHARACTERS - 1)}…` : text);
 

@@ -53,15 +53,19 @@ const HISTORY: Line[] = [
   ["history rm", "[OPTIONS] [BUILD...]", "Forget builds", 0, ANY, () => import("./history/rm.ts"), undefined, []],
 ];
 
+const CACHE: Line[] = [
+  ["du", "[OPTIONS]", "Show what the build cache holds", 0, 0, () => import("./build/du.ts"), undefined, ["builder du", "buildx du", "build du"]],
+  ["prune", "[OPTIONS]", "Remove what the build cache holds", 0, 0, () => import("./build/prune.ts"), undefined, ["builder prune", "buildx prune", "build prune"]],
+];
+
 const builder: Line[] = [
   BUILD,
-  ["du", "[OPTIONS]", "Show what the build cache holds", 0, 0, () => import("./build/du.ts"), undefined, ["builder du", "buildx du"]],
-  ["prune", "[OPTIONS]", "Remove what the build cache holds", 0, 0, () => import("./build/prune.ts"), undefined, ["builder prune", "buildx prune"]],
+  ...CACHE,
   ...HISTORY,
 ];
 
 /** Behind `gantry build`: words that are no context. */
-const behindBuild: readonly Entry[] = [...HISTORY, ["logs", "[OPTIONS] [BUILD]", "Show what a build has written", 0, 1, () => import("./history/logs.ts"), undefined, []] satisfies Line].map((line) => entryOf("build", line));
+const behindBuild: readonly Entry[] = [...HISTORY, ...CACHE, ["logs", "[OPTIONS] [BUILD]", "Show what a build has written", 0, 1, () => import("./history/logs.ts"), undefined, []] satisfies Line].map((line) => entryOf("build", line));
 
 const image: Line[] = [
   BUILD,
@@ -210,10 +214,12 @@ export function findEntry(words: readonly string[], self = "gantry"): Found {
   return { kind: "entry", entry: inside, path: `${path} ${inside.name}`, args: rest.slice(inside.name.split(" ").length) };
 }
 
-/** "history ls"; and "logs": alone it is the folder, where there is one. */
+/** "history ls"; and behind `gantry build` "du", which is the folder where there is one. What "logs" has behind it is a build's name. */
 function twoWords(entries: readonly Entry[], [first = "", second]: readonly string[]): Entry | undefined {
-  if (second === undefined) return entries === behindBuild && !existsSync(first) ? entries.find(({ name }) => name === first) : undefined;
-  return entries.find(({ name }) => name === `${first} ${second}` || (entries === behindBuild && name === first));
+  const two = second === undefined ? undefined : entries.find(({ name }) => name === `${first} ${second}`);
+  if (two !== undefined || entries !== behindBuild) return two;
+  const one = entries.find(({ name }) => name === first);
+  return one !== undefined && ((first === "logs" && second !== undefined) || !existsSync(first)) ? one : undefined;
 }
 
 function findInside(within: Group, word: string): Entry | undefined {
