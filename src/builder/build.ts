@@ -115,7 +115,7 @@ async function build(job: Job): Promise<BuildResult> {
   if (violation !== undefined) throw violation;
   const { run, entitlements, debugOnFail = false } = request;
   const imports = (await parts.imports?.(request, { client, lease, signal, report })) ?? [];
-  const targets = [...planned.images.map(({ step }) => step), ...planned.others];
+  const targets = planned.images.map(({ step }) => step);
   const solving = parts.solver.solve(planned.graph, targets, { signal, report, lease, client, run, entitlements, debugOnFail, imports, ...(job.intermediate && { known: openIntermediates(planned, request, job.intermediate) }) });
   const solved = await solving.catch((error: unknown) => Promise.reject(withSource(error, definition, linesOf(planned, error))));
   const outcome: Outcome = { signal, report, request, client, lease, plan: planned, solved };

@@ -52,8 +52,8 @@ export type BuildRequest = {
   /** Only look for what lint has to say (`--check`), or only what would be done (`--dry-run`). */
   readonly only?: "check" | "outline" | "targets" | "plan";
   /**
-   * As dockerd's classic builder has it: all stages before the target are made, too; of what is ignored only the Dockerfile
-   * and .dockerignore are left out, because the client has left out the rest; history in its words, labels among it.
+   * As dockerd's classic builder has it: of what is ignored only the Dockerfile and .dockerignore are left out, because the
+   * client has left out the rest; history in its words, labels among it.
    */
   readonly classic?: boolean;
   /** A failed RUN is kept and offered to `client.debug` (`--debug-on-fail`). */

@@ -10,8 +10,8 @@ import { verticesOf } from "./solve/vertices.ts";
 
 /** To be told what steps result in, each after those below it. */
 export function openIntermediates(plan: Plan, request: BuildRequest, tell: NonNullable<BuildOptions["intermediate"]>): NonNullable<SolveOptions["known"]> {
-  const { graph, instructions, images, others } = plan;
-  const { same } = verticesOf(graph, [...images.map(({ step }) => step), ...others]);
+  const { graph, instructions, images } = plan;
+  const { same } = verticesOf(graph, images.map(({ step }) => step));
   const steps = new Map<number, Parameters<NonNullable<SolveOptions["known"]>>[1]>();
   const get = (step: number) => steps.get(same[step]!);
   const made = madeBy({ plan, solved: { steps: { get } } });

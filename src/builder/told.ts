@@ -29,8 +29,8 @@ function lastOf(stages: Dockerfile["stages"], target: string): number {
   return named >= 0 ? named : /^\d+$/.test(target) ? Number(target) : stages.length - 1;
 }
 
-export function instructionsEvent({ graph, images, others, instructions, unusedArgs }: Plan): Extract<BuildEvent, { kind: "instructions" }> {
-  const { ids } = verticesOf(graph, [...images.map(({ step }) => step), ...others]);
+export function instructionsEvent({ graph, images, instructions, unusedArgs }: Plan): Extract<BuildEvent, { kind: "instructions" }> {
+  const { ids } = verticesOf(graph, images.map(({ step }) => step));
   /** Ids of images as they are listed: of an image of several platforms, its index's. */
   const listed = new Map(images.flatMap(({ base }) => (base === undefined ? [] : [[base.name, base.digest] as const])));
   const stages = new Set<string>();

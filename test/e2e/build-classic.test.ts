@@ -112,8 +112,7 @@ story("a step that fails: its output, its code, and nothing left", async (scene)
   assert.deepEqual([quiet.code, quiet.stdout, /loud\nThe command .* returned a non-zero code: 3/.test(quiet.stderr)], [3, "", true], quiet.stderr);
   assert.equal((await build({ Dockerfile: "FROM busybox\nRUN sh -c 'kill -9 $$'; exit $?" })).code, 137);
   assert.equal((await build({ Dockerfile: "FROM busybox\nRUN nosuchprogram" })).code, 127);
-  const before = await build({ Dockerfile: "FROM busybox AS test\nRUN exit 6\nFROM busybox\nRUN echo last" });
-  assert.deepEqual([before.code, before.stdout.includes("Step 2/4 : RUN exit 6")], [6, true], "a stage before the target is made, whoever needs it");
+  if (peer !== "dockerd") assert.equal((await build({ Dockerfile: "FROM busybox AS test\nRUN exit 6\nFROM busybox\nRUN echo last" })).code, 0, "what the target does not need is not run");
   assert.equal((await scene.cli("image", "inspect", "never")).code, 1);
 }, only);
 

@@ -36,9 +36,9 @@ attack("BLD-15 an engine refuses a Dockerfile of 100 MB, and one of 100,000 stag
 
 attack("BLD-15 variables that double themselves come to an end", async ({ engine }) => {
   const doubling = `FROM scratch\nENV a=${"x".repeat(1000)}\n${"ENV a=$a$a\n".repeat(60)}`;
-  const { status, body } = await call(engine, "POST", "/build", { body: dockerfile(doubling) });
-  assert.equal(status, 400, body.toString().slice(0, 300));
-  assert.match(body.toString(), /more than 1048576 characters/);
+  const { body } = await call(engine, "POST", "/build", { body: dockerfile(doubling) });
+  const last = JSON.parse(body.toString().trim().split("\n").at(-1)!) as { error?: string };
+  assert.match(last.error ?? "", /more than 1048576 characters/);
 });
 
 attack("BLD-05 a syntax line fetches nothing and runs nothing", async ({ engine, evil }) => {

@@ -28,7 +28,6 @@ export async function planBuild(input: PlanInput): Promise<Plan> {
   return {
     graph: { steps: common.steps.finish() },
     images: planned.map(({ image }) => image),
-    others: planned.flatMap(({ others }) => others),
     multiPlatform: severalPlatforms,
     warnings: planned[0]!.warnings,
     instructions: planned[0]!.told,
@@ -46,7 +45,7 @@ function resolveOnce({ images, request, signal }: PlanInput): PlanScope["resolve
   };
 }
 
-type PlatformPlan = { readonly image: PlannedImage; readonly others: readonly number[]; readonly warnings: readonly BuildWarning[]; readonly told: readonly PlannedInstruction[] };
+type PlatformPlan = { readonly image: PlannedImage; readonly warnings: readonly BuildWarning[]; readonly told: readonly PlannedInstruction[] };
 
 async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target" | "taken" | "resolve" | "severalPlatforms">): Promise<PlatformPlan> {
   const { input, target } = common;
@@ -72,8 +71,7 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
   }
   warnings.unshift(...lintPlan(input, linted(needed, bases)));
   const image = plannedImage(scope, rooted(scope, withLabels(scope.finished.get(last)!, request.labels)));
-  const others = request.classic === true ? needed.flatMap((stage) => (stage === last || stage.index === undefined ? [] : [scope.finished.get(stage)!.step])) : [];
-  return { image, others: [...new Set(others)], warnings, told };
+  return { image, warnings, told };
 }
 
 /** What images the instructions of a larger Dockerfile make is not told: each is as long as all that are before it. */
@@ -114,7 +112,7 @@ async function openBases(scope: PlanScope, stages: Stages, last: StageNode): Pro
   const bases = new Map<StageNode, Base>();
   const seen = new Set<StageNode>();
   for (;;) {
-    const needed = stages.needed(last, { before: scope.input.request.classic === true || scope.input.all === true });
+    const needed = stages.needed(last, { before: scope.input.all === true });
     const open = needed.filter((stage) => stage.parent === undefined && !bases.has(stage));
     await Promise.all(open.map(async (stage) => {
       try {

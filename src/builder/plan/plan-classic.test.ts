@@ -1,4 +1,4 @@
-/** Plans of the classic builder's: its history, all stages before the target, the image after each instruction. */
+/** Plans of the classic builder's: its history, the image after each instruction. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plan } from "./plan-fixture.ts";
@@ -28,17 +28,6 @@ for (const [instruction, createdBy] of HISTORY) {
 test("arguments are said by the RUNs that have them", async () => {
   const { images } = await plan("FROM busybox\nARG a=1\nRUN x", classic);
   assert.equal(images[0]!.history.at(-1)!.createdBy, "|1 a=1 /bin/sh -c x");
-});
-
-const STAGES = "FROM busybox AS a\nRUN a\nFROM busybox AS b\nRUN b\nFROM busybox AS c\nRUN c";
-
-test("all stages before the target are made, none after it", async () => {
-  const texts = async (wish: object): Promise<string[]> => (await plan(STAGES, wish)).instructions.map(({ text }) => text);
-  assert.deepEqual(await texts({ ...classic, target: "b" }), ["FROM busybox AS a", "RUN a", "FROM busybox AS b", "RUN b"]);
-  assert.deepEqual(await texts({ target: "b" }), ["FROM busybox AS b", "RUN b"]);
-  const { others, graph, images } = await plan(STAGES, classic);
-  assert.deepEqual([...others, images[0]!.step].map((step) => graph.steps[step]!.instruction), ["RUN a", "RUN b", "RUN c"]);
-  assert.deepEqual((await plan(STAGES)).others, []);
 });
 
 test("the image after each instruction; labels of the request are instructions", async () => {

@@ -31,8 +31,6 @@ export type Plan = {
   readonly warnings: readonly BuildWarning[];
   /** Every instruction that the target needs, in the order of the Dockerfile; also those that make no step. Of the first platform. */
   readonly instructions: readonly PlannedInstruction[];
-  /** Steps that nothing of the images needs, and that are to be made all the same. */
-  readonly others: readonly number[];
   /** Names of --build-arg that no ARG took, sorted. */
   readonly unusedArgs: readonly string[];
 };
