@@ -4,13 +4,14 @@
  * through a link in it, is refused.
  */
 import { fail } from "#base/errors.ts";
+import { sortInTurns, takeTurns } from "#base/turns.ts";
 import type { FileEntry } from "../tree.ts";
 import { parentOf } from "./names.ts";
 
 export type Assembly = {
   /** `link` of a hard link: the clean path of what it is another name of. @throws invalid */
   add(entry: FileEntry): void;
-  entries(): FileEntry[];
+  entries(): Promise<FileEntry[]>;
 };
 
 /** With implied parents, and the bytes of all paths: what bounds the memory that an archive may take. */
@@ -38,9 +39,9 @@ export function openAssembly(): Assembly {
       if (before !== undefined) remove(before);
       put(parent, name, entry);
     },
-    entries() {
+    async entries() {
       const all: FileEntry[] = [];
-      collect(root, all);
+      await collect(root, all, takeTurns());
       return all;
     },
   };
@@ -96,10 +97,12 @@ export function openAssembly(): Assembly {
 
 const directory = (path: string, mtime: bigint): FileEntry => ({ path, type: "directory", mode: 0o755, uid: 0, gid: 0, mtime, size: 0 });
 
-function collect({ children }: Node, into: FileEntry[]): void {
-  for (const child of [...children!].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, node]) => node)) {
+async function collect({ children }: Node, into: FileEntry[], turns: ReturnType<typeof takeTurns>): Promise<void> {
+  for (const [, child] of await sortInTurns([...children!], ([a], [b]) => (a < b ? -1 : 1))) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
     into.push(told(child));
-    if (child.children !== undefined) collect(child, into);
+    if (child.children !== undefined && child.children.size > 0) await collect(child, into, turns);
   }
 }
 

@@ -25,9 +25,9 @@ export type Contexts = AsyncDisposable & {
    */
   begin(options: { readonly key: string; readonly signal: AbortSignal }): Promise<ContextSync>;
   /** What of the tree these select; include empty: everything. Lines of a .dockerignore as `exclude`, with Docker's matching. */
-  filter(tree: FileTree, options: { readonly include?: readonly string[]; readonly exclude?: readonly string[] }): FileTree;
+  filter(tree: FileTree, options: { readonly include?: readonly string[]; readonly exclude?: readonly string[] }): Promise<FileTree>;
   /** A directory of the tree as a tree of its own. */
-  below(tree: FileTree, path: string): FileTree;
+  below(tree: FileTree, path: string): Promise<FileTree>;
   /** Keeps what is handed out from collection: until disposed. */
   hold(tree: FileTree): Disposable;
   /**

@@ -1,25 +1,14 @@
 /** Links inside a tree, followed inside it only: its root is their "/" and what ".." does not lead out of. */
 import { compileGlob } from "#spec/path-glob.ts";
+import { findEntry } from "../find-entry.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 
 const MAX_LINKS = 255;
 /** Of patterns and what links make of them: names that are looked at. Where there is more, everything is wanted. */
 const MAX_FOLLOWED = 2_000_000;
 
-const lookups = new WeakMap<FileTree, ReadonlyMap<string, FileEntry>>();
-
-/** A tree's entries by their paths. */
-export function entriesOf(tree: FileTree): ReadonlyMap<string, FileEntry> {
-  const known = lookups.get(tree);
-  if (known !== undefined) return known;
-  const made = new Map(tree.entries.map((entry) => [entry.path, entry]));
-  lookups.set(tree, made);
-  return made;
-}
-
 /** What a path leads to. Undefined: to nothing, or round in circles. "" is the root, which has no entry. */
 export function resolveEntry(tree: FileTree, path: string): FileEntry | undefined {
-  const entries = entriesOf(tree);
   let rest = partsOf(path);
   let at: string[] = [];
   for (let links = 0; rest.length > 0; ) {
@@ -28,7 +17,7 @@ export function resolveEntry(tree: FileTree, path: string): FileEntry | undefine
       at.pop();
       continue;
     }
-    const entry = entries.get([...at, name].join("/"));
+    const entry = findEntry(tree, [...at, name].join("/"));
     if (entry === undefined) return undefined;
     if (entry.type === "symlink") {
       if (++links > MAX_LINKS) return undefined;
@@ -39,8 +28,8 @@ export function resolveEntry(tree: FileTree, path: string): FileEntry | undefine
     at.push(name);
     if (rest.length > 0 && entry.type !== "directory") return undefined;
   }
-  const found = entries.get(at.join("/"));
-  return found?.type === "hardlink" ? { ...entries.get(found.link!)!, path: found.path } : found;
+  const found = findEntry(tree, at.join("/"));
+  return found?.type === "hardlink" ? { ...findEntry(tree, found.link!)!, path: found.path } : found;
 }
 
 /**
@@ -48,7 +37,6 @@ export function resolveEntry(tree: FileTree, path: string): FileEntry | undefine
  * on their way lead to. Undefined: everything.
  */
 export function followPatterns(tree: FileTree, patterns: readonly string[]): string[] | undefined {
-  const entries = entriesOf(tree);
   const found = new Set<string>();
   const seen = new Set<string>();
   let links: readonly FileEntry[] | undefined;
@@ -71,7 +59,7 @@ export function followPatterns(tree: FileTree, patterns: readonly string[]): str
     }
     const path = [...at, name].join("/");
     for (const link of hasWildcard(path) ? linksLike(path) : [path]) {
-      const entry = entries.get(link);
+      const entry = findEntry(tree, link);
       if (entry?.type !== "symlink") continue;
       found.add(literalPattern(link));
       const from = entry.link!.startsWith("/") ? [] : partsOf(link).slice(0, -1).map(literalPattern);

@@ -2,6 +2,7 @@
 import { fail } from "#base/errors.ts";
 import { decompress, detectCompression } from "#base/streams.ts";
 import { tarReader, type TarEntry } from "#base/tar.ts";
+import { takeTurns } from "#base/turns.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 import type { ArchiveOptions } from "./contexts.ts";
@@ -12,6 +13,8 @@ import type { GrowingFile } from "./pool/growing-file.ts";
 import { type PoolWriter, SMALL } from "./pool/writer.ts";
 
 const MAX_BYTES = 256 * 2 ** 30;
+/** A chunk counts as that many entries. */
+const CHUNK = 64;
 /** Enough to tell how it is compressed. */
 const HEAD = 8;
 
@@ -28,8 +31,11 @@ export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uin
   const reader = tarReader({ entries: MAX_ENTRIES });
   const assembly = openAssembly();
   let file: TakenFile | undefined;
+  const turns = takeTurns();
   for await (const chunk of stream) {
     signal.throwIfAborted();
+    const turn = turns(CHUNK);
+    if (turn !== undefined) await turn;
     for (const event of reader.push(chunk)) {
       if (event.kind === "entry") {
         const entry = entryOf(event.entry);
@@ -46,10 +52,17 @@ export async function takeArchive(writer: PoolWriter, archive: AsyncIterable<Uin
   }
   reader.end();
   await writer.finish();
-  const entries = assembly.entries();
-  for (const entry of entries) if (entry.digest !== undefined && entry.size > SMALL) large.delete(largeName(entry)), large.set(largeName(entry), entry.digest);
+  const entries = await assembly.entries();
+  const mapped: FileEntry[] = [];
+  for (const entry of entries) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
+    if (entry.digest !== undefined && entry.size > SMALL) large.delete(largeName(entry)), large.set(largeName(entry), entry.digest);
+    const one = map(entry);
+    if (one !== undefined) mapped.push(one);
+  }
   for (const name of large.keys()) if (large.size > MOST_LARGE) large.delete(name);
-  return await makeTree(entries.flatMap((entry) => map(entry) ?? []), entries);
+  return await makeTree(mapped, entries);
 }
 
 /** What is not compressed is passed on as it comes, uncopied. */

@@ -1,4 +1,5 @@
 /** What is remembered of contexts, as the build cache lists it: each tree with the bytes that go with it. */
+import { takeTurns } from "#base/turns.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FileTree } from "../tree.ts";
 import type { StoredTrees } from "./stored-trees.ts";
@@ -30,14 +31,15 @@ type Seen = { -readonly [Key in "files" | "bytes" | "used" | "inUse"]: StoredCon
 
 /** Those that were used last first: so whoever takes some from the end frees what they say. `total`: content of the pool. */
 export async function listStored({ stored, treeOf, held, isSent }: Listing, rest: { readonly total: number; readonly used: number }): Promise<StoredContext[]> {
-  const needed = new Map([...held].flatMap(({ entries }) => entries.flatMap(({ digest, size }) => (digest === undefined ? [] : [[digest, size] as const]))));
-  const counted = new Set(needed.keys());
-  let left = rest.total - [...needed.values()].reduce((sum, size) => sum + size, 0);
+  const needed = new Set<Digest>();
+  const counted = new Set<Digest>();
+  let left = rest.total;
+  for (const tree of held) left -= (await measure(tree, needed, needed)).bytes;
   const trees = new Map<Digest, Seen>();
   for (const { name, used } of await stored.list()) {
     const tree = await treeOf(name);
     if (tree === undefined) continue;
-    const seen = trees.get(tree.digest) ?? { names: [], sent: true, used, ...measure(tree, needed, counted) };
+    const seen = trees.get(tree.digest) ?? { names: [], sent: true, used, ...(await measure(tree, needed, counted)) };
     if (seen.names.length === 0) left -= seen.bytes;
     seen.names.push(name);
     seen.sent &&= isSent(name);
@@ -47,13 +49,17 @@ export async function listStored({ stored, treeOf, held, isSent }: Listing, rest
   return left <= 0 ? known : [...known, { digest: undefined, names: [], kind: "folder", files: 0, bytes: left, used: rest.used, inUse: false }];
 }
 
-function measure({ entries }: FileTree, needed: ReadonlyMap<Digest, number>, counted: Set<Digest>): { files: number; bytes: number; inUse: boolean } {
+/** What is counted already, or needed, is not counted again. */
+async function measure({ entries }: FileTree, needed: ReadonlySet<Digest>, counted: Set<Digest>): Promise<{ files: number; bytes: number; inUse: boolean }> {
+  const turns = takeTurns();
   let [files, bytes, inUse] = [0, 0, needed.size > 0];
   for (const { digest, size } of entries) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
     if (digest === undefined) continue;
     files++;
     inUse &&= needed.has(digest);
-    if (counted.has(digest)) continue;
+    if (counted.has(digest) || needed.has(digest)) continue;
     counted.add(digest);
     bytes += size;
   }

@@ -1,32 +1,24 @@
 /** A FileTree of its entries: in order, with its digest. */
 import { createHash } from "node:crypto";
-import type { Digest } from "#spec/digest.ts";
+import { sortInTurns, takeTurns } from "#base/turns.ts";
+import { comparePaths } from "../find-entry.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 
-/** Entries between two turns of the event loop. */
-const SLICE = 5000;
+/** Entries that are digested at once. */
+const SLICE = 1000;
 
 /** Sorts and digests them; of files that are one (hard links) the first is the file. `from`: where files of links are that were left out. */
 export async function makeTree(entries: readonly FileEntry[], from: readonly FileEntry[] = entries): Promise<FileTree> {
-  const sorted = canonical(entries, from);
+  const sorted = await canonical(entries, from);
   const state = createHash("sha256");
+  const turns = takeTurns();
   for (let at = 0; at < sorted.length; at += SLICE) {
-    if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+    const wait = turns(SLICE);
+    if (wait !== undefined) await wait;
     state.update(sorted.slice(at, at + SLICE).map(lineOf).join(""));
   }
   return { kind: "files", digest: `sha256:${state.digest("hex")}`, entries: sorted };
 }
-
-/** The same at once, for a selection of a tree. */
-export function makeTreeNow(entries: readonly FileEntry[], from: readonly FileEntry[] = entries): FileTree {
-  const sorted = canonical(entries, from);
-  const state = createHash("sha256");
-  for (let at = 0; at < sorted.length; at += SLICE) state.update(sorted.slice(at, at + SLICE).map(lineOf).join(""));
-  return { kind: "files", digest: `sha256:${state.digest("hex")}` satisfies Digest, entries: sorted };
-}
-
-/** Name by name: what is below "a" comes before "a-b". No name holds a NUL. */
-export const orderOf = (path: string): string => (path.includes("/") ? path.replaceAll("/", "\0") : path);
 
 /** No part can be taken for another one: neither names nor what links say hold NUL. */
 function lineOf({ path, type, mode, uid, gid, size, digest, link = "", device, xattrs }: FileEntry): string {
@@ -35,16 +27,9 @@ function lineOf({ path, type, mode, uid, gid, size, digest, link = "", device, x
   return `${path}\0${type}\0${mode} ${uid} ${gid} ${size} ${digest ?? ""} ${node}\0${link}\0${more}\n`;
 }
 
-function canonical(entries: readonly FileEntry[], from: readonly FileEntry[]): readonly FileEntry[] {
-  const sorted = inOrder(entries);
+async function canonical(entries: readonly FileEntry[], from: readonly FileEntry[]): Promise<readonly FileEntry[]> {
+  const sorted = await sortInTurns(entries, (a, b) => comparePaths(a.path, b.path));
   return sorted.some(({ type }) => type === "hardlink") ? withLinks(sorted, from) : sorted;
-}
-
-function inOrder(entries: readonly FileEntry[]): readonly FileEntry[] {
-  const keys = entries.map(({ path }) => orderOf(path));
-  if (keys.every((key, index) => index === 0 || keys[index - 1]! < key)) return entries;
-  const places = keys.map((_, index) => index).sort((a, b) => (keys[a]! < keys[b]! ? -1 : 1));
-  return places.map((place) => entries[place]!);
 }
 
 function withLinks(sorted: readonly FileEntry[], from: readonly FileEntry[]): FileEntry[] {

@@ -2,6 +2,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { nowNanos } from "#base/clock.ts";
 import { collectGarbage } from "#base/memory.ts";
+import { takeTurns } from "#base/turns.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FileTree } from "../tree.ts";
 import type { Contexts, ContextsParts } from "./contexts.ts";
@@ -41,6 +42,8 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
   /** When files came last that no index is stored of: of archives. */
   let taken = Date.now();
   const storing = new Set<Promise<void>>();
+  /** What is on its way to the disk, by its name. */
+  const unwritten = new Map<string, FileTree>();
   let collecting: Promise<{ bytes: number }> | undefined;
   let full = limit;
   collectIfFull();
@@ -64,8 +67,8 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
       const has = ({ digest }: FileTree["entries"][number]) => digest === undefined || pool.has(digest);
       return receive({ writer: pool.writer(), before, has, signal, states, remember: (tree) => void store(name, handOut(tree)) });
     },
-    filter: (tree, selection) => handOut(filterTree(tree, selection)),
-    below: (tree, path) => handOut(treeBelow(tree, path)),
+    filter: async (tree, selection) => handOut(await filterTree(tree, selection)),
+    below: async (tree, path) => handOut(await treeBelow(tree, path)),
     hold(tree) {
       const places = pool.hold();
       held.set(tree, (held.get(tree) ?? 0) + 1);
@@ -87,8 +90,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
     noted: (key) => loadWhole(`${NOTED}${keyOf(key)}`),
     async list() {
       await Promise.all(storing);
-      const treeOf = async (name: string) => memory.get(name) ?? (await stored.read(name));
-      return await listStored({ stored, treeOf, held: held.keys(), isSent: (name) => name.startsWith(SYNC) }, { total: pool.usage().content, used: taken });
+      return await listStored({ stored, treeOf: find, held: held.keys(), isSent: (name) => name.startsWith(SYNC) }, { total: pool.usage().content, used: taken });
     },
     async forget(names) {
       const before = pool.usage().bytes;
@@ -135,17 +137,30 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
   }
 
   async function load(name: string): Promise<FileTree | undefined> {
-    const known = memory.get(name);
-    const tree = known ?? (await stored.read(name));
+    const tree = await find(name);
     if (tree !== undefined) remember(name, handOut(tree));
     return tree;
   }
 
+  async function find(name: string): Promise<FileTree | undefined> {
+    return memory.get(name) ?? unwritten.get(name) ?? (await stored.read(name));
+  }
+
   async function loadWhole(name: string): Promise<FileTree | undefined> {
     const tree = await load(name);
-    if (tree === undefined || tree.entries.some(({ digest }) => digest !== undefined && !pool.has(digest))) return undefined;
+    if (tree === undefined || !(await isWhole(tree))) return undefined;
     void stored.touch(name);
     return tree;
+  }
+
+  async function isWhole({ entries }: FileTree): Promise<boolean> {
+    const turns = takeTurns();
+    for (const { digest } of entries) {
+      const wait = turns();
+      if (wait !== undefined) await wait;
+      if (digest !== undefined && !pool.has(digest)) return false;
+    }
+    return true;
   }
 
   function remember(name: string, tree: FileTree): void {
@@ -161,7 +176,8 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
   /** In memory at once; on the disk a moment later. */
   function store(name: string, tree: FileTree): Promise<void> {
     remember(name, handOut(tree));
-    const written = stored.write(name, tree);
+    unwritten.set(name, tree);
+    const written = stored.write(name, tree).finally(() => void (unwritten.get(name) === tree && unwritten.delete(name)));
     const settled = written.catch(() => undefined).finally(() => void storing.delete(settled));
     storing.add(settled);
     return written;

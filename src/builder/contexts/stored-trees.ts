@@ -3,8 +3,9 @@
  * ("kept-…"). A file says of itself whether it is whole (its first line digests the rest), and is worth what the pool
  * still has of what it names: so none of them needs to be durable. When it was used is the file's time.
  */
-import { hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { takeTurns } from "#base/turns.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 
@@ -25,7 +26,7 @@ export async function openStoredTrees(folder: string): Promise<StoredTrees> {
   return {
     async read(name) {
       const bytes = await readFile(pathOf(name)).catch(() => undefined);
-      return bytes === undefined ? undefined : decodeTree(bytes);
+      return bytes === undefined ? undefined : await decodeTree(bytes);
     },
     async write(name, tree) {
       const unfinished = `${pathOf(name)}.${serial++}.new`;
@@ -50,26 +51,53 @@ type Row = readonly [
   link: string | null, device: readonly [number, number] | null, xattrs: Readonly<Record<string, string>> | null, changed: string | null,
 ];
 
-/** Entries between two turns of the event loop. */
-const SLICE = 2000;
+/** Entries in a line. */
+const SLICE = 1000;
 
-/** Two lines: the digest of the second, and JSON. */
-async function encodeTree({ digest, entries }: FileTree): Promise<Buffer> {
-  const parts = [JSON.stringify(digest)];
+/** No engine takes another's for its own. */
+const FORMAT = "lines ";
+
+/** Lines: the digest of all others; the tree's, in JSON; some entries in each, in JSON. */
+async function encodeTree({ digest, entries }: FileTree): Promise<readonly Buffer[]> {
+  const lines = [Buffer.from(`${JSON.stringify(digest)}\n`)];
+  const state = createHash("sha256").update(lines[0]!);
+  const turns = takeTurns();
   for (let at = 0; at < entries.length; at += SLICE) {
-    parts.push(entries.slice(at, at + SLICE).map((entry) => JSON.stringify(rowOf(entry))).join(","));
-    await new Promise((resolve) => setImmediate(resolve));
+    await turns(SLICE);
+    const line = Buffer.from(`${JSON.stringify(entries.slice(at, at + SLICE).map(rowOf))}\n`);
+    state.update(line);
+    lines.push(line);
   }
-  const body = Buffer.from(`[${parts.join(",")}]`);
-  return Buffer.concat([Buffer.from(`${hash("sha256", body, "hex")}\n`), body]);
+  return [Buffer.from(`${FORMAT}${state.digest("hex")}\n`), ...lines];
 }
 
-function decodeTree(bytes: Buffer): FileTree | undefined {
-  const line = bytes.indexOf(10);
-  const body = bytes.subarray(line + 1);
-  if (line < 0 || hash("sha256", body, "hex") !== bytes.toString("latin1", 0, line)) return undefined;
-  const [digest, ...rows] = JSON.parse(body.toString()) as [Digest, ...Row[]];
-  return { kind: "files", digest, entries: rows.map(entryOf) };
+async function decodeTree(bytes: Buffer): Promise<FileTree | undefined> {
+  const start = bytes.indexOf(NEWLINE) + 1;
+  if (start === 0 || !(await isDigestOf(bytes.toString("latin1", 0, start - 1).slice(FORMAT.length), bytes.subarray(start)))) return undefined;
+  const entries: FileEntry[] = [];
+  const turns = takeTurns();
+  let digest: Digest | undefined;
+  for (let at = start, end; (end = bytes.indexOf(NEWLINE, at)) >= 0; at = end + 1) {
+    await turns(SLICE);
+    const line: unknown = JSON.parse(bytes.toString("utf8", at, end));
+    if (digest === undefined) digest = line as Digest;
+    else for (const row of line as Row[]) entries.push(entryOf(row));
+  }
+  return digest === undefined ? undefined : { kind: "files", digest, entries };
+}
+
+const NEWLINE = 10;
+const PIECE = 4 * 2 ** 20;
+
+async function isDigestOf(digest: string, bytes: Buffer): Promise<boolean> {
+  if (bytes.length <= PIECE) return hash("sha256", bytes, "hex") === digest;
+  const state = createHash("sha256");
+  const turns = takeTurns();
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    await turns(SLICE);
+    state.update(bytes.subarray(at, at + PIECE));
+  }
+  return state.digest("hex") === digest;
 }
 
 function rowOf({ path, type, mode, uid, gid, mtime, size, digest, link, device, xattrs, changed }: FileEntry): Row {

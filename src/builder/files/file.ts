@@ -1,5 +1,6 @@
 /** Performers.file: actions, one after another, in a draft that becomes one layer. */
 import { fail } from "#base/errors.ts";
+import { takeTurns } from "#base/turns.ts";
 import type { Lease } from "#core/leases/leases.ts";
 import type { Program } from "#linux/ops.ts";
 import type { CopyAction, FileAction, FileOp } from "../graph.ts";
@@ -13,7 +14,7 @@ import { type Ground, openGround } from "./ground.ts";
 import { describeFile, type MadeBefore } from "./made-before.ts";
 import { baseOf, cleanPath, decodeName, encodeName, joinPath, parentOf } from "./names.ts";
 import { type Owner, resolveOwner } from "./owner.ts";
-import { type CopyPlan, type CopyRules, emptyPlan, makeDirectories, planMatch, prepareDestination } from "./plan-copy.ts";
+import { type CopyPlan, type CopyRules, type CopyStep, emptyPlan, makeDirectories, planMatch, prepareDestination } from "./plan-copy.ts";
 import { type Match, select } from "./select.ts";
 import { openSource, type Source } from "./source.ts";
 import { findArchive, unpack } from "./unpack.ts";
@@ -139,20 +140,41 @@ async function learnTargets(plan: CopyPlan, ground: Ground, destination: string,
 
 async function fill({ parts, base, draft, made, lease, signal }: Acting, plan: CopyPlan, from: Tree | undefined): Promise<void> {
   if (plan.steps.length === 0 && plan.times.size === 0) return;
-  const files = from?.kind === "files" && parts.core.snapshots.whiteouts === "marks" ? filesOf(plan) : new Map<string, string>();
+  const files = from?.kind === "files" && parts.core.snapshots.whiteouts === "marks" ? await filesOf(plan) : new Map<string, string>();
   const same = files.size === 0 ? undefined : parts.before.find(files, lease);
   await fillDraft(parts, plan, { tree: draft.tree, base, from, signal, ...(same && { same }) });
-  // Whatever else was made at a path is not what was remembered of it.
-  for (const path of pathsOf(plan)) made.delete(path);
-  for (const [path, file] of files) made.set(path, file);
+  await remember(made, plan, files);
 }
 
-const pathsOf = ({ steps }: CopyPlan): string[] =>
-  steps.flatMap((step) => (step.kind !== "op" ? [step.path] : "path" in step.op && step.op.path instanceof Uint8Array ? [decodeName(Buffer.from(step.op.path))] : []));
+/** Whatever else was made at a path is not what was remembered of it. */
+async function remember(made: Map<string, string>, { steps }: CopyPlan, files: ReadonlyMap<string, string>): Promise<void> {
+  const turns = takeTurns();
+  for (const step of made.size === 0 ? [] : steps) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
+    const path = pathOf(step);
+    if (path !== undefined) made.delete(path);
+  }
+  for (const [path, file] of files) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
+    made.set(path, file);
+  }
+}
 
-function filesOf({ steps }: CopyPlan): Map<string, string> {
-  return new Map(steps.flatMap((step) => {
+function pathOf(step: CopyStep): string | undefined {
+  if (step.kind !== "op") return step.path;
+  return "path" in step.op && step.op.path instanceof Uint8Array ? decodeName(Buffer.from(step.op.path)) : undefined;
+}
+
+async function filesOf({ steps }: CopyPlan): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  const turns = takeTurns();
+  for (const step of steps) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
     const file = step.kind === "file" ? describeFile(step) : undefined;
-    return step.kind === "file" && file !== undefined ? [[step.path, file] as const] : [];
-  }));
+    if (step.kind === "file" && file !== undefined) files.set(step.path, file);
+  }
+  return files;
 }

@@ -1,4 +1,5 @@
 /** Performs a plan in a draft's folder: a few streams of ops, whatever the number of files. */
+import { takeTurns } from "#base/turns.ts";
 import { diskFailure } from "#core/disk.ts";
 import { enterFolder } from "#core/inside.ts";
 import type { Op, Program } from "#linux/ops.ts";
@@ -34,7 +35,7 @@ type FileStep = Extract<CopyStep, { kind: "file" }>;
 export async function fillDraft(parts: FilesParts, plan: CopyPlan, filling: Filling): Promise<void> {
   const { same } = filling;
   if (same === undefined || plan.remade) return await fillWith(parts, plan, filling, new Set());
-  const linked = new Set(plan.steps.filter((step): step is FileStep => step.kind === "file" && same.files.has(step.path) && same.files.get(step.path) === describeFile(step)));
+  const linked = await linkable(plan, same.files);
   try {
     await fillWith(parts, plan, filling, linked);
   } catch (error) {
@@ -42,6 +43,17 @@ export async function fillDraft(parts: FilesParts, plan: CopyPlan, filling: Fill
     if (filling.signal.aborted || linked.size === 0 || opOf(error) !== "linkFiles") throw error;
     await fillWith(parts, plan, filling, new Set());
   }
+}
+
+async function linkable({ steps }: CopyPlan, files: MadeFiles): Promise<Set<FileStep>> {
+  const found = new Set<FileStep>();
+  const turns = takeTurns();
+  for (const step of steps) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
+    if (step.kind === "file" && files.has(step.path) && files.get(step.path) === describeFile(step)) found.add(step);
+  }
+  return found;
 }
 
 const opOf = (error: unknown): unknown => (error as { op?: { op?: string } } | undefined)?.op?.op;
@@ -53,7 +65,7 @@ async function fillWith(parts: FilesParts, { steps, times }: CopyPlan, filling: 
   const ends = [...times].map(([path, { sec, nsec }]): CopyStep => ({ kind: "op", op: { op: "utimes", path: encodeName(path), sec, nsec } }));
   const links = linkOps([...linked]);
   const { signal } = filling;
-  for (const portion of portions(parts, [...directories, ...links, ...rest, ...ends])) {
+  for await (const portion of portions(parts, [...directories, ...links, ...rest, ...ends])) {
     await diskFailure("copy files", perform(parts, portion, filling)).catch((error: unknown) => {
       throw signal.aborted ? signal.reason : error;
     });
@@ -84,11 +96,14 @@ function linkOps(linked: readonly CopyStep[]): CopyStep[] {
 type Portion = { readonly files: ReadonlyMap<string, number>; readonly ops: readonly Op[] };
 
 /** What the pool holds lies in few files; if not, it is more programs. */
-function* portions({ pool }: Pick<FilesParts, "pool">, steps: readonly CopyStep[]): Generator<Portion> {
+async function* portions({ pool }: Pick<FilesParts, "pool">, steps: readonly CopyStep[]): AsyncGenerator<Portion> {
   let files = new Map<string, number>();
   let ops: Op[] = [];
   const held = new Set<string>();
+  const turns = takeTurns();
   for (const step of steps) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
     if (step.kind === "op") ops.push(step.op);
     else if (step.kind === "like") {
       if (held.has(step.path)) continue;

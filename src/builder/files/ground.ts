@@ -1,4 +1,5 @@
 /** What is at the destination while an action is planned: the draft as it was, and what is planned to be made in it. */
+import { takeTurns } from "#base/turns.ts";
 import type { Kernel } from "#linux/linux.ts";
 import type { Program } from "#linux/ops.ts";
 import { decodeName, encodeName, parentOf } from "./names.ts";
@@ -52,7 +53,14 @@ export function openGround(kernel: Kernel, open: (slot: number) => Program): Gro
       return found;
     },
     async learn(paths) {
-      const asked = [...new Set(paths)].filter(unknown);
+      const wanted = new Set<string>();
+      const turns = takeTurns();
+      for (const path of paths) {
+        const wait = turns();
+        if (wait !== undefined) await wait;
+        if (unknown(path)) wanted.add(path);
+      }
+      const asked = [...wanted];
       for (let at = 0; at < asked.length; at += BATCH) {
         const batch = asked.slice(at, at + BATCH);
         const outputs = await kernel.perform([...open(ROOT), { op: "modes", dir: ROOT, paths: encodeName(batch.map((path) => `${path}\0`).join("")) }], { forked: "if needed" });

@@ -31,7 +31,8 @@ export function openMadeBefore(snapshots: Snapshots): MadeBefore {
   return {
     find(files, lease) {
       const paths = [...files.keys()];
-      const sample = paths.filter((_, index) => index % Math.ceil(paths.length / SAMPLE) === 0);
+      const stride = Math.ceil(paths.length / SAMPLE);
+      const sample = Array.from({ length: Math.ceil(paths.length / stride) }, (_, index) => paths[index * stride]!);
       let best: { readonly snapshot: string; readonly files: MadeFiles; readonly count: number } | undefined;
       for (const [snapshot, made] of [...steps].reverse()) {
         const count = sample.filter((path) => made.get(path) === files.get(path)).length;

@@ -3,6 +3,7 @@
  * base is asked of the ground. Nothing is performed here.
  */
 import { fail } from "#base/errors.ts";
+import { takeTurns } from "#base/turns.ts";
 import type { Op } from "#linux/ops.ts";
 import type { ModeChange } from "./chmod.ts";
 import type { Ground } from "./ground.ts";
@@ -33,8 +34,6 @@ export type CopyStep =
   | { readonly kind: "file"; readonly path: string; readonly entry: SourceEntry; readonly mode: number; readonly owner: Owner };
 
 const S_IFMT = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
-/** Entries between two turns of the event loop: a few milliseconds. */
-const SLICE = 2000;
 const ROOT_OWNER: Owner = { uid: 0, gid: 0 };
 
 export const emptyPlan = (): CopyPlan => ({ steps: [], times: new Map(), remade: false });
@@ -68,8 +67,10 @@ export async function planMatch(plan: CopyPlan, ground: Ground, { name, entries 
     hold(plan, ground, destination);
     plan.times.set(destination, root);
   }
-  for (const [index, entry] of below.entries()) {
-    if (index % SLICE === SLICE - 1) await new Promise((resolve) => setImmediate(resolve));
+  const turns = takeTurns();
+  for (const entry of below) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
     planEntry(plan, ground, entry, joinPath(destination, entry.path), { rules, links });
   }
 }

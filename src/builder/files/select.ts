@@ -1,5 +1,6 @@
 /** Which files of a source a COPY names: wildcards, --parents, --exclude. What goes where is planned elsewhere. */
 import { fail } from "#base/errors.ts";
+import { takeTurns } from "#base/turns.ts";
 import { compilePatterns, type PatternMatcher } from "#spec/path-patterns.ts";
 import { compileWildcard, hasWildcards } from "./match.ts";
 import { cleanPath, joinPath, parentOf } from "./names.ts";
@@ -27,7 +28,7 @@ export async function select(source: Source, words: string, options: SelectOptio
       continue;
     }
     const entries = pattern === undefined ? await source.list(path, -1) : await listTowards(source, path, pattern);
-    matches.push({ name, entries: entries[0]?.type === "directory" ? keep(entries) : entries });
+    matches.push({ name, entries: entries[0]?.type === "directory" ? await keep(entries) : entries });
   }
   // What is named without wildcards has to be there.
   const nothing = names.length === 0 || (pattern !== undefined && !matches.some(({ entries }) => entries.length > 1));
@@ -67,7 +68,10 @@ async function expand(source: Source, words: string): Promise<Named[]> {
   if (above?.type !== "directory") return [];
   const wildcard = compileWildcard(parts.slice(first).join("/"));
   const found: SourceEntry[] = [];
+  const turns = takeTurns();
   for (const entry of await source.list(above.path, parts.length - first)) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
     // What is in a directory that matches comes with it.
     if (entry.path !== "" && wildcard.matches(entry.path) && !isBelow(entry.path, found.at(-1)?.path)) found.push(entry);
   }
@@ -88,13 +92,16 @@ async function need(source: Source, name: string): Promise<Named> {
 export const missing = (path: string) => fail("not-found", `"/${cleanPath(path)}": not found`, { facts: { missing: cleanPath(path) } });
 
 /** Directories come along with what is kept in them. */
-function filterOf(exclude: readonly string[], include: string | undefined): (entries: readonly SourceEntry[]) => readonly SourceEntry[] {
-  if (exclude.length === 0 && (include === undefined || include === "")) return (entries) => entries;
+function filterOf(exclude: readonly string[], include: string | undefined): (entries: readonly SourceEntry[]) => Promise<readonly SourceEntry[]> {
+  if (exclude.length === 0 && (include === undefined || include === "")) return async (entries) => entries;
   const excluded: PatternMatcher | undefined = exclude.length === 0 ? undefined : compilePatterns(exclude);
   const included: PatternMatcher | undefined = include === undefined || include === "" ? undefined : compilePatterns([include]);
-  return (entries) => {
+  return async (entries) => {
     const kept = new Set<string>([""]);
+    const turns = takeTurns();
     for (const { path } of entries) {
+      const wait = turns();
+      if (wait !== undefined) await wait;
       if (path === "" || excluded?.matches(path) === true || included?.matches(path) === false) continue;
       for (let at = path; !kept.has(at); at = parentOf(at)) kept.add(at);
     }

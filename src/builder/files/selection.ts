@@ -4,6 +4,7 @@
  */
 import { hasher, sha256 } from "#base/digest.ts";
 import { fail, Failure } from "#base/errors.ts";
+import { takeTurns } from "#base/turns.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Performers } from "../solve/solve.ts";
 import type { Tree } from "../tree.ts";
@@ -36,6 +37,7 @@ async function digestOf(parts: FilesParts, tree: Tree, { sources, exclude, paren
   if (tree.kind === "files" && isWhole) return tree.digest;
   const source = openSource({ ...parts, signal }, tree);
   const hash = hasher();
+  const turns = takeTurns();
   for (const words of sources) {
     const matches = await select(source, words, { exclude, parents, allowEmpty: true }).catch((error: unknown) => { throw asDocker(error, tree); });
     const bytes = tree.kind === "layers" ? await hashFiles(parts, tree, matches, signal) : undefined;
@@ -44,6 +46,8 @@ async function digestOf(parts: FilesParts, tree: Tree, { sources, exclude, paren
       hash.update(Buffer.from(`match\0${name}\0${entries.length}\n`));
       const links = new Map<string, string>();
       for (let at = 0; at < entries.length; at += SLICE) {
+        const wait = turns(Math.min(SLICE, entries.length - at));
+        if (wait !== undefined) await wait;
         const lines = entries.slice(at, at + SLICE).map((entry) => lineOf(entry, tree.kind, { links, digest: entry.digest ?? bytes?.get(entry.at) }));
         hash.update(Buffer.from(lines.join("")));
       }

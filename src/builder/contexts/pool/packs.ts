@@ -3,6 +3,7 @@ import { close, fdatasync, open as openFile, write } from "node:fs";
 import { mkdir, readdir, readFile, rename, stat, truncate, unlink, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { kindOf } from "#base/errors.ts";
+import { SLICE, takeTurns } from "#base/turns.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FilePlace } from "../../tree.ts";
 import { decodeRecords, encodeRecords, RECORD, type PackRecord } from "./records.ts";
@@ -93,10 +94,12 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
     append,
     add,
     async give(pack, records) {
-      const bytes = encodeRecords(records);
       try {
-        await writeAll(pack.index!, bytes, pack.indexed);
-        pack.indexed += bytes.length;
+        for (let at = 0; at < records.length; at += SLICE) {
+          const bytes = encodeRecords(records.slice(at, at + SLICE));
+          await writeAll(pack.index!, bytes, pack.indexed);
+          pack.indexed += bytes.length;
+        }
       } finally {
         pack.busy = false;
       }
@@ -147,11 +150,15 @@ export async function openPacks({ folder, sync, boot }: PacksOptions): Promise<P
     const path = `${folder}/${id}.pack`;
     const trusted = state.boot === boot ? undefined : state.packs[id];
     if (trusted !== undefined) await Promise.all([cut(path, trusted[0]), cut(indexPath(id), trusted[1])]);
-    const records = decodeRecords(await readFile(indexPath(id)));
+    const index = await readFile(indexPath(id));
     const { size } = await stat(path);
-    const pack: Pack = { id, path, size, indexed: records.length * RECORD, file: undefined, index: undefined, busy: false };
+    const pack: Pack = { id, path, size, indexed: index.length - (index.length % RECORD), file: undefined, index: undefined, busy: false };
     packs.set(id, pack);
-    add(pack, records.filter(({ offset, length }) => offset + length <= size));
+    const turns = takeTurns();
+    for (let at = 0; at < index.length; at += SLICE * RECORD) {
+      await turns(SLICE);
+      add(pack, decodeRecords(index.subarray(at, at + SLICE * RECORD)).filter(({ offset, length }) => offset + length <= size));
+    }
   }
 
   function indexPath(id: number): string {

@@ -22,6 +22,8 @@ export type PoolWriter = AsyncDisposable & {
 
 /** What is put whole. */
 export const SMALL = 4 * 2 ** 20;
+/** Files of a frame: all are placed at once. */
+const FILES = 8192;
 /** Frames on their way to the disk. */
 const AHEAD = 4;
 
@@ -76,7 +78,7 @@ export function openWriter(packs: Packs, onClose: () => void): PoolWriter {
 
   function take(digest: Digest, bytes: Uint8Array): void {
     pending.add(digest);
-    if (bytes.length > FRAME - frame.used) flush();
+    if (bytes.length > FRAME - frame.used || frame.records.length === FILES) flush();
     if (bytes.length > FRAME) return send(Buffer.from(bytes), [{ digest, offset: 0, length: bytes.length }]);
     frame.bytes.set(bytes, frame.used);
     frame.records.push({ digest, offset: frame.used, length: bytes.length });
