@@ -26,6 +26,14 @@ export function takeTurns(): (weight?: number) => Promise<void> | undefined {
   };
 }
 
+/** One after another; a module brings what of its own is not there yet. A large graph, loaded at once, holds the loop for as long as that takes. */
+export async function loadInTurns(modules: readonly (() => Promise<unknown>)[]): Promise<void> {
+  for (const load of modules) {
+    await load();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 /** Items in slices. */
 export const SLICE = 2000;
 

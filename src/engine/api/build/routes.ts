@@ -12,7 +12,9 @@ type Parts = Pick<ApiParts, "builds" | "events">;
 export function buildRoutes({ builds, events }: Parts, buildKit: () => Promise<Pick<BuildKit, "build">>): ApiRoute[] {
   let loading: Promise<Classic> | undefined;
   const load = async (): Promise<Classic> => {
-    const [parts, { openClassic }] = await Promise.all([builds(), import("./classic/build.ts")]);
+    // One after the other: what is loaded at once holds the engine for as long.
+    const parts = await builds();
+    const { openClassic } = await import("./classic/build.ts");
     return openClassic(parts);
   };
   // A try that failed is no reason to fail for ever.
