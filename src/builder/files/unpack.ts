@@ -12,9 +12,7 @@ import type { Match } from "./select.ts";
 import type { Source, SourceEntry } from "./source.ts";
 
 /** The file that is to be unpacked: it is one, and begins as an archive does, compressed or not. */
-export async function findArchive(source: Source, { entries }: Match): Promise<SourceEntry | undefined> {
-  // A download is a tree of one file.
-  const file = entries.length === 2 && entries[0]!.type === "directory" && source.kind === "files" ? entries[1]! : entries[0];
+export async function findArchive(source: Source, { entries: [file] }: Match): Promise<SourceEntry | undefined> {
   if (file?.type !== "file" || file.size === 0) return undefined;
   return (await isArchive(source.read(file))) ? file : undefined;
 }

@@ -25,7 +25,7 @@ export function mainContext({ steps, input }: PlanScope, platform: Platform): { 
   const source = steps.add({ op: remote, inputs: [], name, platform: input.host });
   if (remote.kind === "git") return { step: source, want: () => {} };
   const scratch = steps.add({ op: { kind: "scratch" }, inputs: [], name: "", platform });
-  const unpack = { action: "copy", from: 1, sources: ["."], destination: "/", exclude: [], parents: false, unpack: true, link: false } as const;
+  const unpack = { action: "copy", from: 1, sources: [remote.filename], destination: "/", exclude: [], parents: false, unpack: true, link: false } as const;
   const step = steps.add({ op: { kind: "file", base: 0, actions: [unpack] }, inputs: [scratch, source], name: "[internal] unpack build context", platform: input.host });
   return { step, want: () => {} };
 }
