@@ -17,21 +17,32 @@ export type ForetoldImages = {
   add(image: ForetoldImage): void;
   /** Makes the only one whose id begins so. False: there is none, or something of it went. */
   make(text: string): Promise<boolean>;
+  /** Whoever removes an image does not want it made again. */
+  forget(id: Digest): void;
 };
 
 /** Some kilobytes each; those that were told longest ago are forgotten. */
 const MOST = 500;
+const MOST_CHARACTERS = 32 * 2 ** 20;
 const ID = /^(?:sha256:)?([a-f0-9]{4,64})$/;
 
 export function openForetoldImages(core: Core, documents: Documents): ForetoldImages {
   const images = new Map<Digest, ForetoldImage>();
+  let characters = 0;
+  function forget(id: Digest): void {
+    const image = images.get(id);
+    if (image !== undefined) characters -= lengthOf(image);
+    images.delete(id);
+  }
   return {
     add(image) {
       const { digest } = image.manifest.descriptor;
-      images.delete(digest);
+      forget(digest);
       images.set(digest, image);
-      if (images.size > MOST) images.delete(images.keys().next().value!);
+      characters += lengthOf(image);
+      while (images.size > MOST || characters > MOST_CHARACTERS) forget(images.keys().next().value!);
     },
+    forget,
     async make(text) {
       const digits = ID.exec(text)?.[1];
       if (digits === undefined) return false;
@@ -40,6 +51,8 @@ export function openForetoldImages(core: Core, documents: Documents): ForetoldIm
     },
   };
 }
+
+const lengthOf = ({ manifest, config }: ForetoldImage): number => manifest.text.length + config.text.length;
 
 async function makeImage(core: Core, documents: Documents, { manifest, config }: ForetoldImage): Promise<boolean> {
   using lease = core.leases.open();

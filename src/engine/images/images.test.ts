@@ -5,6 +5,8 @@ import { Failure, type Kind } from "#base/errors.ts";
 import { tarArchive } from "#base/tar-write.ts";
 import { leftOvers } from "#core/core-fixture.ts";
 import { digits, shortId } from "#spec/digest.ts";
+import { MEDIA } from "#spec/image.ts";
+import type { ForetoldImage } from "./foretold.ts";
 import { dockerArchive, load, plainLayer, save, tags, testImages, type TestImages } from "./images-fixture.ts";
 import { compilePattern } from "./pattern.ts";
 
@@ -248,6 +250,37 @@ test("the built-in image is made once, again when its program changed, and never
   assert.equal(images.count(), 2);
   await load(images, dockerArchive([{ tags: ["hello:latest"] }]));
   assert.equal(await images.addBuiltin("hello", "/bin/true"), false);
+});
+
+/** As a build tells of it: without layers, so that it can be made at any time. */
+function foretold(name: string): { id: string; image: ForetoldImage } {
+  const described = (mediaType: string, value: object) => {
+    const text = JSON.stringify(value);
+    return { text, descriptor: { mediaType, digest: sha256(text), size: text.length } };
+  };
+  const config = described(MEDIA.ociConfig, { architecture: "amd64", os: "linux", config: { Labels: { name } }, rootfs: { type: "layers", diff_ids: [] } });
+  const manifest = described(MEDIA.ociManifest, { schemaVersion: 2, mediaType: MEDIA.ociManifest, config: config.descriptor, layers: [] });
+  return { id: manifest.descriptor.digest, image: { manifest, config } };
+}
+
+test("an image that a build told of is made when it is asked for, and once it was removed not again", async (t) => {
+  const all = await testImages(t);
+  const { images } = all;
+  for (const drop of [(id: string) => remove(all, id), () => images.prune(new Map())]) {
+    const { id, image } = foretold(drop.toString());
+    images.foretell(image);
+    assert.equal((await images.get(id)).id, id);
+    await drop(id);
+    await assert.rejects(images.get(id), failure("not-found", /No such image/));
+  }
+});
+
+test("of images that a build told of, so many characters are kept, the newest", async (t) => {
+  const { images } = await testImages(t);
+  const all = Array.from({ length: 40 }, (_, index) => foretold(String(index).padEnd(2 ** 20)));
+  for (const { image } of all) images.foretell(image);
+  assert.equal((await images.get(all.at(-1)!.id)).id, all.at(-1)!.id);
+  await assert.rejects(images.get(all[0]!.id), failure("not-found", /No such image/));
 });
 
 for (const [pattern, yes, no] of [

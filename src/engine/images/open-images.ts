@@ -161,6 +161,7 @@ export function openImages(given: ImageParts): EngineImages {
 
   async function removeNames(removal: Removal): Promise<void> {
     await core.images.put(removal.keep, removal.delete);
+    for (const one of removal.told) if ("Deleted" in one) foretold.forget(one.Deleted as Digest);
     for (const { action, name } of eventsOf(removal)) imageEvent(publish, action, removal.id, name);
   }
 }
