@@ -1,6 +1,6 @@
 /** The way from a socket to a handler and back, with small handlers on a real server. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
@@ -11,7 +11,7 @@ import { fail, type Kind } from "#base/errors.ts";
 import { type HttpServer, openHttpServer } from "#base/http.ts";
 import { openLog } from "#base/log.ts";
 import { type ApiRoute, created, empty, ok } from "./answer.ts";
-import { jsonBody, requiredJsonBody } from "./body.ts";
+import { bytesOf, jsonBody, requiredJsonBody } from "./body.ts";
 import { laterRoutes } from "./later.ts";
 import { serving } from "./serve.ts";
 import { sendBytes, sendProgress } from "./streaming.ts";
@@ -31,6 +31,18 @@ async function* bytes(error?: Error): AsyncIterable<Uint8Array> {
   if (error !== undefined) throw error;
 }
 
+const uploads = new EventEmitter();
+
+/** What comes of its failure is in the log when it is told. */
+async function upload(body: AsyncIterable<Buffer>): Promise<void> {
+  try {
+    for await (const _ of body) uploads.emit("begun");
+  } catch (error) {
+    setImmediate(() => uploads.emit("broken", error));
+    throw error;
+  }
+}
+
 const routes: ApiRoute[] = [
   ...laterRoutes(),
   { method: "GET", path: "/test/version", run: ({ version, params }) => ok({ version, params }) },
@@ -41,6 +53,7 @@ const routes: ApiRoute[] = [
   { method: "HEAD", path: "/test/empty", run: () => empty(200) },
   { method: "POST", path: "/test/json", run: async (call) => created({ got: (await jsonBody(call)) ?? "nothing" }) },
   { method: "POST", path: "/test/required", run: async (call) => created(await requiredJsonBody(call)) },
+  { method: "POST", path: "/test/upload", run: async (call) => { await upload(bytesOf(call.request)); return empty(); } },
   { method: "GET", path: "/test/progress", run: (call) => sendProgress(call, messages(2)) },
   { method: "GET", path: "/test/progress/fails-at-once", run: (call) => sendProgress(call, messages(0, fail("not-found", "no such thing"))) },
   { method: "GET", path: "/test/progress/fails-later", run: (call) => sendProgress(call, messages(1, fail("invalid", "broke"))) },
@@ -135,6 +148,16 @@ describe("serve", () => {
       assert.equal(answer.text, status === 304 ? "" : '{"message":"what: why"}\n');
     });
   }
+
+  test("an upload that is broken off is nobody's fault", async () => {
+    log = "";
+    const socket = connect(socketPath, () => socket.write("POST /test/upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"));
+    await once(uploads, "begun");
+    socket.destroy();
+    const [error] = (await once(uploads, "broken")) as [Error];
+    assert.equal(error.message, "aborted");
+    assert.equal(log, "");
+  });
 
   test("what is our fault is in the log with where it happened; what is the client's is not", async () => {
     log = "";

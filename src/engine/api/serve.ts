@@ -1,5 +1,5 @@
 /** From a request to its handler and back: versions, headers, routes, errors. */
-import { Failure, fail, messageOf } from "#base/errors.ts";
+import { Failure, fail, kindOf, messageOf } from "#base/errors.ts";
 import { compileRoutes, type Call } from "#base/http.ts";
 import type { Log } from "#base/log.ts";
 import { type ApiCall, type ApiRoute, statusOf, writeAnswer, writeError } from "./answer.ts";
@@ -59,10 +59,19 @@ function withParams(call: Call, version: number, params: Readonly<Record<string,
 function report(log: Log, call: Call, error: unknown): void {
   const status = statusOf(error);
   const fields = { method: call.method, path: call.path, status, error: error instanceof Error ? error : messageOf(error) };
-  if (status !== 500) log.debug("request refused", fields);
+  if (isGivenUp(call, error)) log.debug("request given up", fields);
+  else if (status !== 500) log.debug("request refused", fields);
   else if (isForeseen(error)) log.info("request failed", fields);
   else log.error("request failed", { ...fields, stack: error instanceof Error ? error.stack : undefined });
 }
+
+/** Its client has gone: whatever comes of that is no fault. An upload breaks off in the turn before the request's signal knows. */
+function isGivenUp({ request, signal }: Call, error: unknown): boolean {
+  const isBroken = request.destroyed && !request.complete && codeOf(error) === "ECONNRESET";
+  return isBroken || (signal.aborted && (kindOf(error) === "cancelled" || error === signal.reason || codeOf(error) === "ERR_STREAM_PREMATURE_CLOSE"));
+}
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code;
 
 /** Docker answers 500 to much that is nobody's fault: a port in use. What somebody has put into words needs no stack. */
 function isForeseen(error: unknown): boolean {
