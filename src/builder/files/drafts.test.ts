@@ -124,7 +124,7 @@ async function problems({ core }: World): Promise<unknown[]> {
 
 const at = (path: string) => JSON.stringify(fileURLToPath(new URL(path, import.meta.url)));
 
-const program = (folder: string) => `
+const program = (folder: string, signal = "new AbortController().signal") => `
   import { openKernel } from ${at("../../linux/host.ts")};
   import { openCore } from ${at("../../core/core.ts")};
   import { openDrafts } from ${at("drafts.ts")};
@@ -132,7 +132,7 @@ const program = (folder: string) => `
   const core = await openCore({ root: ${JSON.stringify(folder)}, kernel });
   const draft = await openDrafts({ kernel, core }).begin({ kind: "layers", snapshot: undefined, layers: [] });
   await kernel.perform([{ op: "putFile", path: draft.tree + "/f", data: "x".repeat(100000), mode: 0o644, uid: 0, gid: 0 }]);
-  const tree = await draft.commit(core.leases.open(), { signal: new AbortController().signal });
+  const tree = await draft.commit(core.leases.open(), { signal: ${signal} });
   await core.kept.keep(["snapshot/" + tree.snapshot, "content/" + tree.layers[0].descriptor.digest], 1000);
   console.log("committed");
   process.kill(process.pid, "SIGKILL");`;
@@ -149,3 +149,13 @@ for (const point of ["content.write", "content.rename", "content.row", "builder.
     assert.deepEqual([blobs.length, ingests.length, snapshots.length], done ? [1, 0, 1] : [0, 0, 0]);
   });
 }
+
+test("who gives up a commit does not wait for the disk", root, async (t) => {
+  const folder = await testFolder(t);
+  const run = spawnSync(process.execPath, ["--input-type=module", "-e", program(folder, "AbortSignal.timeout(1)")], { encoding: "utf8", timeout: 20_000, env: { GANTRY_FAILPOINTS: "builder.sync=delay:60000" } });
+  assert.deepEqual([run.signal, run.status], [null, 1], run.stderr);
+  assert.match(run.stderr, /TimeoutError/);
+  cleanup(t).use(await openCore({ root: folder, kernel: await testKernel(t) }));
+  const { ingests, snapshots } = await leftOvers(folder);
+  assert.deepEqual([ingests.length, snapshots.length], [0, 0]);
+});

@@ -53,8 +53,8 @@ async function commitDraft({ kernel, core }: Parts, { base, draft, except, lease
   const marks = core.snapshots.whiteouts === "marks";
   const below = marks ? [] : openBelow(core, base);
   const taken = { tree: draft.tree, marks, below, except };
-  // The files go to the disk while they are archived.
-  const [synced, layer] = await Promise.allSettled([sync({ kernel, core }, draft), takeLayer({ kernel, content: core.content }, lease, taken, { signal }).catch(asLayerFailure)]);
+  // The files go to the disk while they are archived. No disk can be told to stop: who gives up leaves it to that.
+  const [synced, layer] = await Promise.allSettled([unlessAborted(sync({ kernel, core }, draft), signal), takeLayer({ kernel, content: core.content }, lease, taken, { signal }).catch(asLayerFailure)]);
   if (layer.status === "rejected") throw layer.reason;
   if (synced.status === "rejected") throw synced.reason;
   const layers = [...base.layers, layer.value];
@@ -78,7 +78,20 @@ async function sync({ kernel, core }: Parts, draft: SnapshotDraft) {
     { op: "usage", path: draft.tree },
     // A slow disk: containers that start meanwhile need the other hosts.
   ], { long: true }));
+  await failpoint("builder.sync");
   return readUsage(outputs.get(2)!);
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const given = Promise.withResolvers<never>();
+  const giveUp = () => given.reject(signal.reason);
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  try {
+    return await Promise.race([work, given.promise]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
 }
 
 /** Where nothing is below, nothing is compared. */
