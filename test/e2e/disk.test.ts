@@ -136,6 +136,7 @@ story("system check: whole, then damaged, then repaired", async (scene) => {
   assert.match(found.stdout, new RegExp(`^blobs: sha256:${layer}: its file has 100 bytes, its row says \\d+$`, "m"));
   assert.match(found.stdout, /^blobs: content\/blobs\/sha256\/f{64}: a file that no row names$/m);
   assert.match(found.stdout, /: 2 problems$/m);
+  assert.match(found.stderr, /^checking database\nchecking blobs\n(checking blobs: \d0% of \S+\n)*checking blobs: 100% of \S+\nchecking snapshots\n/, "it says how far it is, wherever that goes to");
   const repaired = await cli.ok("system", "check", "--repair");
   assert.match(repaired, /3 problems, 3 repaired$/m);
   assert.match(repaired, /docker.io\/library\/hurt:1: it is not whole: .* \(removed: pull or load it again\)$/m);

@@ -20,11 +20,12 @@ export const command = define({
     const api = await cli.api();
     const answer = await api.send("POST", "/gantry/check", { query: { repair: options.repair } });
     let counts: Counts | undefined;
+    const told = new Set<string>();
     for await (const line of messagesOf<Line>(answer.body)) {
       if (line.errorDetail !== undefined) throw fail("internal", line.errorDetail.message);
       if (options.format === "json") cli.out.write(`${JSON.stringify(line)}\n`);
       else if (line.problem !== undefined) tell(cli, line.problem);
-      else if (!options.quiet) showStep(cli, line);
+      else if (!options.quiet) showStep(cli, line, told);
       counts = line.counts ?? counts;
     }
     if (counts === undefined) throw fail("unavailable", "the engine ended before the check did");
@@ -40,10 +41,15 @@ function tell(cli: Cli, { step, subject, text: what, repaired, left }: Problem):
   cli.out.write(`${step}: ${escapeControls(`${subject}: ${what}${end}`, cli.out.isTerminal)}\n`);
 }
 
-function showStep(cli: Cli, { step, current = 0, total = 0 }: Line): void {
-  if (!cli.err.isTerminal || step === undefined) return;
-  const share = total > 0 ? ` ${Math.floor((current / total) * 100)}%` : "";
-  cli.err.write(`\r\x1b[2Kchecking ${step}${share}`);
+/** A terminal has one line, which changes. Elsewhere there is one a step, and one a tenth of the bytes: to read a large store takes minutes. */
+function showStep(cli: Cli, { step, current = 0, total = 0 }: Line, told: Set<string>): void {
+  if (step === undefined) return;
+  const share = total > 0 ? current / total : 0;
+  if (cli.err.isTerminal) return void cli.err.write(`\r\x1b[2Kchecking ${step}${total > 0 ? ` ${Math.floor(share * 100)}%` : ""}`);
+  const tenths = step === "blobs" ? Math.floor(share * 10) : 0;
+  const line = `checking ${step}${tenths > 0 ? `: ${tenths * 10}% of ${humanSize(total)}` : ""}\n`;
+  if (!told.has(line)) cli.err.write(line);
+  told.add(line);
 }
 
 function clearStep(cli: Cli): void {
