@@ -103,3 +103,11 @@ test("what is not set can be left as it is written, and quotes, too", () => {
   assert.equal(expandWord("$HOME $NONE ${NONE:-x} ${NONE#y}", { ...how, keepUnset: true }), "/root $NONE ${NONE:-x} ${NONE#y}");
   assert.equal(expandWord("\"$HOME\" '$NONE' it's", { ...how, quotes: "ignore" }), "\"/root\" '' it's");
 });
+
+test("patterns, however many, are matched with so much in all", () => {
+  const lookup = (name: string) => (name === "B" ? "x".repeat(2 ** 16) : undefined);
+  assert.throws(() => expandWord("${U+${B//a/b}}".repeat(1000), { lookup, escape: "\\" }), /matched with too much/);
+  const work = { left: 2 ** 18 + 4 };
+  for (const text of ["${B#y}", "${B%y}"]) expandWord(`\${U+${text}}`, { lookup, escape: "\\", work });
+  assert.throws(() => expandWord("${U+${B#y}}", { lookup, escape: "\\", work }), /matched with too much/);
+});

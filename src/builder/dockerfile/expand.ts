@@ -20,7 +20,14 @@ export type Expansion = {
   /** "keep": taken account of, and left in the result; "ignore": characters like others. */
   readonly quotes?: "remove" | "keep" | "ignore";
   readonly keepEscapes?: boolean;
+  /** Shared by all expansions of a Dockerfile; without it each has its own. */
+  readonly work?: PatternWork;
 };
+
+/** What patterns may still be matched with: characters of values times those of patterns. About a second. */
+export type PatternWork = { left: number };
+
+export const openWork = (): PatternWork => ({ left: 2 ** 24 });
 
 const MAX_NESTING = 100;
 
@@ -34,14 +41,14 @@ export function splitWords(text: string, expansion: Expansion): string[] {
   return expand(text, expansion, true).words;
 }
 
-type Reading = { readonly characters: readonly string[]; at: number; depth: number; readonly how: Expansion };
+type Reading = { readonly characters: readonly string[]; at: number; depth: number; readonly how: Expansion & { readonly work: PatternWork } };
 type Expanded = { readonly text: string; readonly words: string[] };
 
 function expand(text: string, how: Expansion, split: boolean): Expanded {
   // Nearly every word: nothing in it means anything.
   if (how.quotes === undefined && !/[\\`$'"\s<\u0085]/.test(text)) return { text, words: text === "" ? [] : [text] };
   try {
-    return until("", { characters: Array.from(text), at: 0, depth: 0, how }, { keepEscapes: how.keepEscapes ?? false, split });
+    return until("", { characters: Array.from(text), at: 0, depth: 0, how: { ...how, work: how.work ?? openWork() } }, { keepEscapes: how.keepEscapes ?? false, split });
   } catch (error) {
     throw fail("invalid", `failed to process ${quoted(text)}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
@@ -196,7 +203,7 @@ function braced(name: string, reading: Reading): string {
   const word = within("}", "}", reading, isTrim);
   if (unset) return `\${${name}${colon}${modifier}${word}}`;
   if (!"+-?#%".includes(modifier)) throw unsupported();
-  if (isTrim) return trimmed(value ?? "", modifier, word);
+  if (isTrim) return trimmed(value ?? "", modifier, word, how.work);
   return chosen(name, value, { modifier, colon, word });
 }
 
@@ -209,7 +216,8 @@ function chosen(name: string, value: string | undefined, { modifier, colon, word
   throw fail("invalid", `${name}: ${word === "" ? said : word}`);
 }
 
-function trimmed(value: string, modifier: string, word: string): string {
+function trimmed(value: string, modifier: string, word: string, work: PatternWork): string {
+  spend(work, value, word);
   const greedy = word.startsWith(modifier);
   const pattern = greedy ? word.slice(1) : word;
   return modifier === "#" ? trimPrefix(value, pattern, { greedy }) : trimSuffix(value, pattern, { greedy });
@@ -222,9 +230,15 @@ function replaced(name: string, value: string | undefined, reading: Reading): st
   const pattern = within("/", "/' in ${}", reading, true);
   const replacement = within("}", "}", reading, true);
   if (value === undefined && reading.how.keepUnset === true) return `\${${name}/${pattern}/${replacement}}`;
+  spend(reading.how.work, value ?? "", pattern);
   const result = replace(value ?? "", pattern, replacement, { all });
   if (result === undefined) throw tooLong();
   return result;
+}
+
+function spend(work: PatternWork, value: string, pattern: string): void {
+  work.left -= (value.length + 1) * (pattern.length + 1);
+  if (work.left < 0) throw fail("invalid", "patterns in substitutions are matched with too much: what they are matched with times their length is more than 16 million characters in all");
 }
 
 function within(stop: string, expected: string, reading: Reading, keepEscapes: boolean): string {

@@ -2,7 +2,7 @@
 import { parsePlatform } from "#spec/platform.ts";
 import { argsOf, pairsOf, transferOf, wordsOf } from "./arguments.ts";
 import type { Dockerfile, Instruction, Stage } from "./dockerfile.ts";
-import { expandWord, splitWords } from "./expand.ts";
+import { type Expansion, expandWord, splitWords } from "./expand.ts";
 import { flagOf, flagsOf } from "./flags.ts";
 import { posix } from "node:path";
 import { quote } from "#spec/go-template-quote.ts";
@@ -61,15 +61,15 @@ export function lintStages(dockerfile: Dockerfile, input: LintInput, say: Say): 
   }
 }
 
-function lintDefault({ dockerfile, input, say }: Visit, from: Instruction, base: string): void {
+function lintDefault({ dockerfile, input, say, budget }: Visit, from: Instruction, base: string): void {
   const { defaults } = input;
-  const name = defaults && tryExpand(base, dockerfile, (variable) => defaults.get(variable));
+  const name = defaults && tryExpand(base, dockerfile, { lookup: (variable) => defaults.get(variable), work: budget });
   if (name !== undefined && !isBaseName(name)) say("InvalidDefaultArgInFrom", `Default value for ARG ${base} results in empty or invalid base image name`, from);
 }
 
 /** The base, expanded. */
 function lintFrom(visit: Visit, { from, base, platform, name }: Stage): string {
-  const { dockerfile, input, say, known } = visit;
+  const { dockerfile, input, say, known, budget } = visit;
   const expanded = (text: string): { text: string | undefined; used: Set<string>; unset: Set<string> } => {
     const used = new Set<string>();
     const unset = new Set<string>();
@@ -77,7 +77,7 @@ function lintFrom(visit: Visit, { from, base, platform, name }: Stage): string {
       (input.args.has(variable) ? used : unset).add(variable);
       return input.args.get(variable);
     };
-    const result = tryExpand(text, dockerfile, lookup);
+    const result = tryExpand(text, dockerfile, { lookup, work: budget });
     for (const variable of unset) {
       if (known.has(variable)) continue;
       say("UndefinedArgInFrom", `FROM argument '${variable}' is not declared${didYouMean(visit, "", variable, known)}`, from);
@@ -189,7 +189,7 @@ const secretWords = ["apikey", "auth", "credential", "credentials", "key", "pass
 function expose(here: Here): void {
   const { instruction, say } = here;
   const words = [...wordsOf(instruction)].toSorted();
-  const ports = trying(() => words.flatMap((word) => splitWords(word, { lookup: (name) => here.scope.variables.get(name), escape: here.dockerfile.escape })));
+  const ports = trying(() => words.flatMap((word) => splitWords(word, { lookup: (name) => here.scope.variables.get(name), escape: here.dockerfile.escape, work: here.budget })));
   for (const port of ports ?? []) {
     const parts = port.split(":");
     const [, protocol = ""] = parts.pop()!.split("/");
@@ -233,15 +233,15 @@ function expanded(here: Here, word: string, raw = false): string | undefined {
     isKnown &&= scope.variables.get(name) !== undefined;
     return scope.variables.get(name) ?? "";
   };
-  const text = tryExpand(word, dockerfile, lookup, raw);
+  const text = tryExpand(word, dockerfile, { lookup, work: here.budget }, raw);
   if (!mayDo(here, unset.size * WARNING)) return isKnown ? text : undefined;
   for (const name of scope.isOpen ? [] : unset) say("UndefinedVar", `Usage of undefined variable '$${name}'${didYouMean(here, "$", name, new Set(scope.variables.keys()))}`, instruction);
   return isKnown ? text : undefined;
 }
 
 /** Undefined for what cannot be expanded: the build says so itself. */
-const tryExpand = (word: string, { escape }: Dockerfile, lookup: (name: string) => string | undefined, raw = false): string | undefined =>
-  trying(() => expandWord(word, raw ? { lookup, escape: "\\", quotes: "ignore" } : { lookup, escape }));
+const tryExpand = (word: string, { escape }: Dockerfile, how: Pick<Expansion, "lookup" | "work">, raw = false): string | undefined =>
+  trying(() => expandWord(word, raw ? { ...how, escape: "\\", quotes: "ignore" } : { ...how, escape }));
 
 function trying<T>(work: () => T): T | undefined {
   try {

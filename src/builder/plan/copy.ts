@@ -59,7 +59,7 @@ function readTransfer(scene: Scene): Transfer {
     scene,
     add: instruction.keyword === "ADD",
     sources: sources.map(word),
-    heredocs: heredocs.map((heredoc) => ({ name: heredoc.name, content: heredoc.quoted ? textOf(heredoc) : expandWord(textOf(heredoc), { lookup: lookup(scene), escape: "\\", quotes: "ignore" }) })),
+    heredocs: heredocs.map((heredoc) => ({ name: heredoc.name, content: heredoc.quoted ? textOf(heredoc) : expandWord(textOf(heredoc), { lookup: lookup(scene), escape: "\\", quotes: "ignore", work: scene.scope.work }) })),
     destination: destinationPath(word(destination), (state.config["WorkingDir"] as string | undefined) ?? "/"),
     owner: flag("chown"),
     mode: parseMode(flag("chmod")),

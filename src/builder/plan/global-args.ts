@@ -1,6 +1,6 @@
 /** Arguments that are there without being declared, those before the first FROM, and those that have a meaning of their own. */
 import { formatPlatform, type Platform } from "#spec/platform.ts";
-import { expandWord } from "../dockerfile/expand.ts";
+import { expandWord, openWork } from "../dockerfile/expand.ts";
 import { argsOf } from "../dockerfile/arguments.ts";
 import type { Dockerfile } from "../dockerfile/dockerfile.ts";
 import { at } from "./failures.ts";
@@ -12,11 +12,12 @@ type Machines = { readonly host: Platform; readonly target: Platform; readonly s
 /** What FROM sees, and what an ARG without a value takes. */
 export function globalArgs(dockerfile: Dockerfile, buildArgs: BuildArgs, machines: Machines): Map<string, string> {
   const known = machineArgs(machines, buildArgs);
+  const work = openWork();
   for (const instruction of dockerfile.meta) {
     at(instruction.lines, () => {
       for (const { key, value } of argsOf(instruction)) {
         const given = givenArg(buildArgs, key);
-        const own = given ?? (value === undefined ? undefined : expandWord(value, { lookup: (name) => known.get(name), escape: dockerfile.escape }));
+        const own = given ?? (value === undefined ? undefined : expandWord(value, { lookup: (name) => known.get(name), escape: dockerfile.escape, work }));
         if (own !== undefined) known.set(key, own);
       }
     });

@@ -2,7 +2,7 @@
 import { normalizePlatform } from "#spec/platform.ts";
 import { argsOf } from "../dockerfile/arguments.ts";
 import type { Instruction } from "../dockerfile/dockerfile.ts";
-import { expandWord } from "../dockerfile/expand.ts";
+import { expandWord, openWork, type PatternWork } from "../dockerfile/expand.ts";
 import { givenArg, globalArgs } from "./global-args.ts";
 import type { PlanInput } from "./plan.ts";
 import { findContext } from "./sources.ts";
@@ -15,7 +15,8 @@ export function outlineArgs({ dockerfile, request, host: machine }: PlanInput): 
   const host = normalizePlatform(machine);
   const target = normalizePlatform(request.platforms[0] ?? machine);
   const known = globalArgs(dockerfile, request.buildArgs, { host, target, stage: request.target });
-  const stages = openStages(dockerfile, { args: known, noCache: false, host, context: (name, platform) => findContext(request.contexts, name, platform ?? target) });
+  const work = openWork();
+  const stages = openStages(dockerfile, { args: known, work, noCache: false, host, context: (name, platform) => findContext(request.contexts, name, platform ?? target) });
   const meta = new Map(dockerfile.meta.flatMap((instruction) => argsOf(instruction).map((arg) => [arg.key, { ...arg, instruction }] as const)));
   const found = new Map<string, OutlineArg>();
   const add = (arg: OutlineArg): void => void (found.has(arg.name) || found.set(arg.name, arg));
@@ -27,7 +28,7 @@ export function outlineArgs({ dockerfile, request, host: machine }: PlanInput): 
   };
   for (const stage of stages.needed(stages.target(request.target)).toReversed()) {
     // Of one that is declared twice the last counts.
-    for (const arg of stageArgs(stage, known, request.buildArgs).toReversed()) {
+    for (const arg of stageArgs(stage, known, request.buildArgs, work).toReversed()) {
       if (arg === undefined) continue;
       if (typeof arg === "string") addMeta(arg);
       else add(arg);
@@ -38,11 +39,11 @@ export function outlineArgs({ dockerfile, request, host: machine }: PlanInput): 
 }
 
 /** A name: what stands before the first FROM is meant. */
-function stageArgs({ commands }: StageNode, known: ReadonlyMap<string, string>, given: PlanInput["request"]["buildArgs"]): (OutlineArg | string)[] {
+function stageArgs({ commands }: StageNode, known: ReadonlyMap<string, string>, given: PlanInput["request"]["buildArgs"], work: PatternWork): (OutlineArg | string)[] {
   const values = new Map<string, string>();
   return commands.filter(({ instruction }) => instruction.keyword === "ARG").flatMap(({ instruction }) =>
     argsOf(instruction).map(({ key, value, comment }) => {
-      const own = givenArg(given, key) ?? (value === undefined ? undefined : expanded(value, values, instruction));
+      const own = givenArg(given, key) ?? (value === undefined ? undefined : expanded(value, { values, work }, instruction));
       if (own === undefined && known.has(key)) return key;
       if (own !== undefined) values.set(key, own);
       return { name: key, description: comment, value: own, lines: instruction.lines };
@@ -50,9 +51,9 @@ function stageArgs({ commands }: StageNode, known: ReadonlyMap<string, string>, 
 }
 
 /** For people: what cannot be expanded is shown as it stands. */
-function expanded(value: string, values: ReadonlyMap<string, string>, { escape }: Instruction): string {
+function expanded(value: string, { values, work }: { readonly values: ReadonlyMap<string, string>; readonly work: PatternWork }, { escape }: Instruction): string {
   try {
-    return expandWord(value, { lookup: (name) => values.get(name), escape });
+    return expandWord(value, { lookup: (name) => values.get(name), escape, work });
   } catch {
     return value;
   }

@@ -3,6 +3,7 @@ import { fail } from "#base/errors.ts";
 import { formatPlatform, normalizePlatform, type Platform } from "#spec/platform.ts";
 import { argsOf } from "../dockerfile/arguments.ts";
 import type { Instruction } from "../dockerfile/dockerfile.ts";
+import { openWork } from "../dockerfile/expand.ts";
 import { parseTrigger, triggerText } from "../dockerfile/parse.ts";
 import type { BuildWarning } from "../events.ts";
 import { unusedArgs } from "./config-instructions.ts";
@@ -20,7 +21,7 @@ import { openSteps } from "./steps.ts";
 
 export async function planBuild(input: PlanInput): Promise<Plan> {
   const { request, host, dockerfile } = input;
-  const common = { input, steps: openSteps(), taken: new Set(dockerfile.meta.flatMap((instruction) => argsOf(instruction).map(({ key }) => key))), resolve: resolveOnce(input) };
+  const common = { input, steps: openSteps(), work: openWork(), taken: new Set(dockerfile.meta.flatMap((instruction) => argsOf(instruction).map(({ key }) => key))), resolve: resolveOnce(input) };
   const platforms = request.platforms.length === 0 ? [host] : request.platforms;
   const severalPlatforms = platforms.length > 1 || /^(1|t|true)$/i.test(request.buildArgs["BUILDKIT_MULTI_PLATFORM"] ?? "");
   const planned: PlatformPlan[] = [];
@@ -47,18 +48,18 @@ function resolveOnce({ images, request, signal }: PlanInput): PlanScope["resolve
 
 type PlatformPlan = { readonly image: PlannedImage; readonly warnings: readonly BuildWarning[]; readonly told: readonly PlannedInstruction[] };
 
-async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target" | "taken" | "resolve" | "severalPlatforms">): Promise<PlatformPlan> {
+async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target" | "taken" | "resolve" | "severalPlatforms" | "work">): Promise<PlatformPlan> {
   const { input, target } = common;
   const { dockerfile, request } = input;
   const { buildArgs } = request;
   const host = normalizePlatform(input.host);
   const args = globalArgs(dockerfile, buildArgs, { host, target, stage: request.target || dockerfile.stages.at(-1)?.name || "" });
   const opened: PlanScope = { ...common, args, buildArgs, proxies: proxyVariables(buildArgs), epoch: epochOf(buildArgs["SOURCE_DATE_EPOCH"] ?? args.get("SOURCE_DATE_EPOCH")), finished: new Map() };
-  const stages = openStages(dockerfile, { args, noCache: request.noCache, host, context: (name, platform) => findContext(request.contexts, name, platform ?? target) });
+  const stages = openStages(dockerfile, { args, work: common.work, noCache: request.noCache, host, context: (name, platform) => findContext(request.contexts, name, platform ?? target) });
   const last = stages.target(request.target);
   for (const { index, parent, context, base, from } of stages.list) if (index !== undefined && parent === undefined && context === undefined) at(from.lines, () => checkBase(base));
   const { bases, needed } = await openBases(opened, stages, last);
-  const scope: PlanScope = request.classic === true ? { ...opened, labelled: last, toldImages: needed.reduce((sum, { commands }) => sum + commands.length, 0) <= MOST_TOLD } : opened;
+  const scope: PlanScope = request.classic === true ? { ...opened, labelled: last, ...(needed.reduce((sum, { commands }) => sum + commands.length, 0) <= MOST_TOLD && { toldImages: { room: ROOM_TOLD } }) } : opened;
   const warnings: BuildWarning[] = [];
   const told: PlannedInstruction[] = [];
   for (const stage of needed) {
@@ -76,6 +77,7 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
 
 /** What images the instructions of a larger Dockerfile make is not told: each is as long as all that are before it. */
 const MOST_TOLD = 500;
+const ROOM_TOLD = 32 * 2 ** 20;
 
 /** What lint is told of the stages that are needed. */
 function linted(needed: readonly StageNode[], bases: ReadonlyMap<StageNode, Base>): Known {

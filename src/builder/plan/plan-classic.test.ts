@@ -43,3 +43,15 @@ test("a Dockerfile that is very long is told without images", async () => {
   const { instructions } = await plan(`FROM busybox\n${"ENV A=1\n".repeat(501)}`, classic);
   assert.equal(instructions.some(({ image }) => image !== undefined), false);
 });
+
+test("images of a Dockerfile with large variables are told as long as they are not too much together", async () => {
+  const { instructions } = await plan(`FROM busybox\nENV A=${"x".repeat(2 ** 15)}\n${"ENV A=$A$A\n".repeat(5)}${"ENV B=1\n".repeat(50)}`, classic);
+  const told = instructions.filter(({ image }) => image !== undefined);
+  assert.ok(told.length > 10 && told.length < 50, String(told.length));
+  assert.ok(instructions.findLastIndex(({ image }) => image !== undefined) === told.length - 1);
+});
+
+test("what patterns of all instructions are matched with is bounded", async () => {
+  const use = "LABEL a=${U+${A//a/b}}\n";
+  await assert.rejects(plan(`FROM busybox\nENV A=${"x".repeat(2 ** 15)}\nENV A=$A$A$A$A\n${use.repeat(100)}`), /matched with too much/);
+});

@@ -2,7 +2,7 @@
 import type { Platform } from "#spec/platform.ts";
 import type { Instruction } from "../dockerfile/dockerfile.ts";
 import type { Step, StepOp } from "../graph.ts";
-import { expandWord, splitWords } from "../dockerfile/expand.ts";
+import { type Expansion, expandWord, type PatternWork, splitWords } from "../dockerfile/expand.ts";
 import type { BuildArgs } from "./global-args.ts";
 import type { ImageState } from "./image-state.ts";
 import type { BaseImage, PlanInput } from "./plan.ts";
@@ -21,10 +21,12 @@ export type PlanScope = {
   /** Names of build arguments that some ARG took. */
   readonly taken: Set<string>;
   readonly severalPlatforms: boolean;
+  /** Of all expansions. */
+  readonly work: PatternWork;
   readonly epoch: number | undefined;
-  /** Of a classic build: the stage whose last steps are the request's labels; and whether it is told what image each instruction makes. */
+  /** Of a classic build: the stage whose last steps are the request's labels; and whether it is told what image each instruction makes, for how many characters more of such images. */
   readonly labelled?: StageNode;
-  readonly toldImages?: boolean;
+  readonly toldImages?: { room: number };
   /** Each image once, whoever asks for it. */
   readonly resolve: (reference: string, platform: Platform, label?: string) => Promise<BaseImage>;
   /** The stages' final states, as soon as they are known. */
@@ -48,9 +50,9 @@ export type StageProgress = { index: number; total: number; commandSet: boolean 
 
 export const lookup = ({ state }: Scene) => (name: string): string | undefined => state.variables.get(name);
 
-export const expand = (scene: Scene) => (word: string): string => expandWord(word, { lookup: lookup(scene), escape: scene.instruction.escape });
+export const expand = (scene: Scene) => (word: string): string => expandWord(word, { lookup: lookup(scene), escape: scene.instruction.escape, work: scene.scope.work });
 
-export const split = (scene: Scene) => (word: string): string[] => splitWords(word, { lookup: lookup(scene), escape: scene.instruction.escape });
+export const split = (scene: Scene) => (word: string): string[] => splitWords(word, { lookup: lookup(scene), escape: scene.instruction.escape, work: scene.scope.work });
 
 /** "[linux/arm64 build 2/5] ": where in its stage a step is. */
 export function prefixOf(scope: PlanScope, stage: StageNode, progress: StageProgress, platform: Platform, trigger: boolean): string {
@@ -72,12 +74,12 @@ function platformText(platform: Platform, target: Platform): string {
 export function stepName(scene: Scene, suffix = "", masked: ReadonlySet<string> = new Set()): string {
   const { scope, stage, progress, state, instruction, trigger } = scene;
   const known = (name: string): string | undefined => (masked.has(name) ? "****" : state.variables.get(name));
-  return prefixOf(scope, stage, progress, state.platform, trigger) + readable(instruction, suffix, known);
+  return prefixOf(scope, stage, progress, state.platform, trigger) + readable(instruction, suffix, { lookup: known, work: scope.work });
 }
 
 /** Of a RUN the shell's quotes are kept, and the variables that are its own. */
-function readable(instruction: Instruction, suffix: string, known: (name: string) => string | undefined): string {
-  const how = { lookup: known, escape: instruction.escape, ...(instruction.keyword === "RUN" && ({ quotes: "keep", keepUnset: true } as const)) };
+function readable(instruction: Instruction, suffix: string, known: Pick<Expansion, "lookup" | "work">): string {
+  const how = { ...known, escape: instruction.escape, ...(instruction.keyword === "RUN" && ({ quotes: "keep", keepUnset: true } as const)) };
   const text = instruction.original.trim() + suffix;
   let shown = text;
   try {
@@ -89,7 +91,7 @@ function readable(instruction: Instruction, suffix: string, known: (name: string
 }
 
 /** An address without who asks, as BuildKit shows it: what is kept and shown of a build holds no password (security BLD-13). */
-export const redacted = (text: string): string => text.replaceAll(/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/@"']{1,2000}@/gi, "$1xxxxx:xxxxx@");
+export const redacted = (text: string): string => text.replaceAll(/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/"']{1,2000}@/gi, "$1xxxxx:xxxxx@");
 
 /** Adds a step of this instruction that goes on from the stage's state. `others`: the inputs after that one. */
 export function advance(scene: Scene, op: StepOp, others: readonly number[], name: string): number {

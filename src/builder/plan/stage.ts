@@ -29,7 +29,7 @@ export function performStage(scope: PlanScope, stage: StageNode, base: ImageStat
   progress.total += stage.commands.filter(({ trigger }) => trigger).length;
   const tell = ({ original, lines }: Pick<StageNode["from"], "original" | "lines">, onBuild: boolean): PlannedInstruction => ({
     text: original, stage: stage.title, lines, onBuild, step: state.step,
-    ...(scope.toldImages === true && { image: imageNow(scope, state) }),
+    ...imageTold(scope, state),
   });
   const told = stage.index === undefined ? [] : [tell(stage.from, false)];
   for (const command of stage.commands) {
@@ -39,6 +39,15 @@ export function performStage(scope: PlanScope, stage: StageNode, base: ImageStat
   }
   for (const text of stage === scope.labelled ? addLabels(scope, state) : []) told.push(tell({ original: text, lines: stage.from.lines }, false));
   return { state, told };
+}
+
+/** Large variables are part of every image behind them. */
+function imageTold(scope: PlanScope, state: ImageState): Pick<PlannedInstruction, "image"> {
+  const { toldImages } = scope;
+  if (toldImages === undefined || toldImages.room <= 0) return {};
+  const image = imageNow(scope, state);
+  toldImages.room -= JSON.stringify(image).length;
+  return { image };
 }
 
 /** Bytes of what a stage takes over from the one it is based on, each. */

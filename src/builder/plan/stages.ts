@@ -5,7 +5,7 @@
 import { fail } from "#base/errors.ts";
 import { parsePlatform, type Platform } from "#spec/platform.ts";
 import type { Dockerfile, Instruction, Stage } from "../dockerfile/dockerfile.ts";
-import { type Expansion, expandWord } from "../dockerfile/expand.ts";
+import { type Expansion, expandWord, type PatternWork } from "../dockerfile/expand.ts";
 import { flagOf, flagsOf } from "../dockerfile/flags.ts";
 import { mountSource } from "../dockerfile/mount-fields.ts";
 import { didYouMean } from "../dockerfile/suggest.ts";
@@ -45,6 +45,7 @@ export type StageOptions = {
   readonly host: Platform;
   /** --build-context of this name and platform. */
   readonly context: (name: string, platform: Platform | undefined) => string | undefined;
+  readonly work: PatternWork;
 };
 
 export type Stages = {
@@ -96,9 +97,9 @@ type Making = { readonly dockerfile: Dockerfile; readonly options: StageOptions;
 
 function stageNode(stage: Stage, index: number, { dockerfile, options, byName }: Making): StageNode {
   const lookup = (name: string): string | undefined => options.args.get(name);
-  const base = expandWord(stage.base, { lookup, escape: dockerfile.escape });
+  const base = expandWord(stage.base, { lookup, escape: dockerfile.escape, work: options.work });
   if (base === "") throw invalid(`base name (${stage.base}) should not be blank`);
-  const platform = stage.platform === undefined ? undefined : platformOf(platformWord(stage.platform, { lookup, escape: dockerfile.escape }), stage.platform, options);
+  const platform = stage.platform === undefined ? undefined : platformOf(platformWord(stage.platform, { lookup, escape: dockerfile.escape, work: options.work }), stage.platform, options);
   const context = stage.name === "" ? undefined : options.context(stage.name, platform);
   return {
     index,
