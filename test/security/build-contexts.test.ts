@@ -94,6 +94,8 @@ attack("BLD-09 names of a context that lead out of it", async ({ engine, canary 
 const REMOTES = [
   "ext::sh -c touch% /tmp/canary-ext", "ext::sh -c 'touch /tmp/canary-ext' .git", "fd::17/x", "file:///etc", "/etc", "./r.git", "../r.git", "--upload-pack=touch /tmp/x", "-oProxyCommand=touch@host:r.git",
   "git@-oProxyCommand=touch:r.git", "ssh://-oProxyCommand=touch/r.git", "ssh://-l@host/r.git", "http://host/a b.git", "http://host/a\n.git", "host:-x.git", "user@host:--upload-pack=x", "transport::http://x/r.git", "ftp://host/r.git", "http://",
+  // Whose credentials would be sent to another one.
+  "https://host?x@evil/r.git", "https://host#x@evil/r.git", "https://host\\x@evil/r.git", "ssh://a@evil:x@host/r.git",
 ];
 const REFS = [
   "--upload-pack=touch /tmp/x", "-b", "--output=x", "a b", "a..b", "a@{1}", "refs/heads/--output=x", "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a.lock/b", "a.", "@", "", "a\0b", "a\nb", "\u007f",
@@ -103,6 +105,7 @@ test("BLD-07 what git could take for an option, a helper or a place here is no r
   for (const url of REMOTES) assert.throws(() => checkRemote(url), { kind: "invalid" }, url);
   for (const ref of REFS) assert.throws(() => checkRef(ref), { kind: "invalid" }, ref);
   for (const url of ["https://h/r.git", "http://u:p@h:1/r", "git://h/r", "ssh://git@h:22/r.git", "git@h:r.git", "h:r.git", "me@h:/abs/r.git", "https://[::1]:8/r.git"]) assert.ok(checkRemote(url).host, url);
+  assert.equal(checkRemote("https://u:p@w@h/@r.git").url, "https://h/@r.git");
   for (const ref of ["main", "v1.0", "refs/heads/a-b/c_d", "feature/é", "a@b", "0".repeat(40)]) assert.equal(checkRef(ref), ref);
   for (const url of ["ext::sh -c touch% /tmp/canary-ext", "file:///etc.git", "--upload-pack=x.git"]) assert.equal(gitStep(url, {}), undefined, url);
   if (process.getuid?.() !== 0) return;

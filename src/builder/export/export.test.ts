@@ -90,4 +90,5 @@ test("records of packages", () => {
 test("BLD-13: an address is told without who asks and what may be a token", () => {
   assert.equal(withoutSecrets("https://u:pw@h/r.git?access_token=x#main"), "https://h/r.git#main");
   assert.equal(withoutSecrets("ssh://git@h/r"), "ssh://h/r");
+  assert.equal(withoutSecrets("https://u:p@w@h/@r.git"), "https://h/@r.git");
 });

@@ -128,5 +128,5 @@ function definition({ outcome: { plan: { graph } }, steps }: Facts): unknown[] {
 
 /** An address without who asks, and without what may be a token. */
 export function withoutSecrets(address: string): string {
-  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, "$1").replace(/\?[^#]*/, "");
+  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, "$1").replace(/\?[^#]*/, "");
 }

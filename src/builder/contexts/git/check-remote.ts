@@ -25,6 +25,9 @@ export function checkRemote(text: string): GitRemote {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) return scpRemote(text, refuse);
   if (!SCHEMES.has(scheme)) throw refuse(`transport ${JSON.stringify(scheme)} is not allowed`);
+  // Parsers differ on where the host ends: one would be asked for its credentials, another one be given them.
+  const authority = text.slice(text.indexOf("://") + 3).split("/", 1)[0]!;
+  if (/[?#\\]/.test(authority) || (scheme === "ssh" && /@.*@/.test(withoutPassword(`ssh://${authority}`)))) throw refuse("its host is ambiguous");
   const parsed = URL.parse(text);
   if (parsed === null || parsed.hostname === "") throw refuse("it is no URL");
   if (parsed.hostname.startsWith("-") || parsed.username.startsWith("-") || parsed.pathname.startsWith("/-")) throw refuse("a part of it begins with a dash");
@@ -39,8 +42,8 @@ function scpRemote(text: string, refuse: (why: string) => Error): GitRemote {
   return { url: text, userinfo: undefined, scheme: "ssh", host };
 }
 
-const withoutUserinfo = (url: string): string => url.replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/@]*@/, "$1");
-const withoutPassword = (url: string): string => url.replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/[^/@:]*):[^/@]*@/, "$1@");
+const withoutUserinfo = (url: string): string => url.replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/]*@/, "$1");
+const withoutPassword = (url: string): string => url.replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/[^/@:]*):[^/]*@/, "$1@");
 
 const MAX_REF = 1024;
 

@@ -66,7 +66,7 @@ export async function openHttp(parts: HttpParts): Promise<HttpSources> {
 }
 
 const shapeOf = ({ mode = MODE }: HttpOp, filename: string): string => `${mode.toString(8)} ${filename}`;
-export const withoutSecrets = (url: string): string => url.replace(/^([a-z]+:\/\/)[^/@]*@/i, "$1").replace(/[?#].*$/s, "");
+export const withoutSecrets = (url: string): string => url.replace(/^([a-z]+:\/\/)[^/]*@/i, "$1").replace(/[?#].*$/s, "");
 
 function urlOf(op: HttpOp): URL {
   const url = URL.parse(op.url);
