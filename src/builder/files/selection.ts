@@ -10,7 +10,7 @@ import type { Performers } from "../solve/solve.ts";
 import type { Tree } from "../tree.ts";
 import type { FilesParts } from "./files.ts";
 import { hashFiles } from "./hash-files.ts";
-import { cleanPath } from "./names.ts";
+import { cleanPath, encodeName } from "./names.ts";
 import { type Match, select } from "./select.ts";
 import { openSource, type SourceEntry } from "./source.ts";
 
@@ -43,13 +43,13 @@ async function digestOf(parts: FilesParts, tree: Tree, { sources, exclude, paren
     const bytes = tree.kind === "layers" ? await hashFiles(parts, tree, matches, signal) : undefined;
     hash.update(Buffer.from(`source\0${matches.length}\n`));
     for (const { name, entries } of matches) {
-      hash.update(Buffer.from(`match\0${name}\0${entries.length}\n`));
+      hash.update(encodeName(`match\0${name}\0${entries.length}\n`));
       const links = new Map<string, string>();
       for (let at = 0; at < entries.length; at += SLICE) {
         const wait = turns(Math.min(SLICE, entries.length - at));
         if (wait !== undefined) await wait;
         const lines = entries.slice(at, at + SLICE).map((entry) => lineOf(entry, tree.kind, { links, digest: entry.digest ?? bytes?.get(entry.at) }));
-        hash.update(Buffer.from(lines.join("")));
+        hash.update(encodeName(lines.join("")));
       }
     }
   }
