@@ -35,7 +35,7 @@ story("a build: files and a secret are asked for, progress is told, the image ru
   assert.match(answer.exporterResponse["containerimage.digest"] ?? "", /^sha256:[0-9a-f]{64}$/);
   assert.deepEqual(told.errors, []);
   assert.match(told.logs, /done with it/);
-  for (const name of [/^\[internal\] load build definition from Dockerfile$/, /^\[2\/3\] COPY \. \/in$/, /^exporting to image$/]) assert.ok(told.names.some((one) => name.test(one)), `${name}: ${told.names.join("; ")}`);
+  for (const name of [/^\[internal\] load build definition from Dockerfile$/, /^\[stage-0 2\/3\] COPY \. \/in$/, /^exporting to image$/]) assert.ok(told.names.some((one) => name.test(one)), `${name}: ${told.names.join("; ")}`);
   assert.equal(await scene.cli.ok("run", "--rm", "doors:1", "sh", "-c", "cat /in/a.txt /in/d/b.txt /s"), "abHIDDEN");
   assert.deepEqual(client.sent.toSorted(), ["Dockerfile", "a.txt", "d/b.txt"]);
   // Who asks when it is over is told the same.
@@ -46,7 +46,7 @@ story("a build: files and a secret are asked for, progress is told, the image ru
     void call.send({ ref });
     call.end();
     const names = (await Array.fromAsync(call.messages)).flatMap(({ vertexes }) => vertexes.map(({ name }) => name));
-    assert.ok(names.includes("[2/3] COPY . /in"), names.join("; "));
+    assert.ok(names.includes("[stage-0 2/3] COPY . /in"), names.join("; "));
   }
 }, once);
 
