@@ -48,7 +48,7 @@ async function prune(): Promise<void> {
   await engine.api("POST", "/build/prune?all=1");
 }
 
-const steps = (cached: readonly string[]) => cached.filter((name) => /^\[[2345]\/5\]/.test(name)).map((name) => name[1]).toSorted();
+const steps = (cached: readonly string[]) => cached.flatMap((name) => /^\[stage-0 ([2345])\/5\]/.exec(name)?.[1] ?? []).toSorted();
 
 /** The whole store is what its records say. */
 async function check(): Promise<void> {
