@@ -1,12 +1,13 @@
 /** `build --explain`: of each step, whether it was found, and what was different if not. */
-import type { Cli } from "../../client.ts";
+import type { Cli, Output } from "../../client.ts";
 
 export type Explained = { readonly name: string; readonly cached: boolean; readonly why: readonly string[] };
 
-export async function explainBuild(cli: Cli, ref: string): Promise<void> {
+/** To `output`: who wants the image's id alone gets the rest beside it. */
+export async function explainBuild(cli: Cli, ref: string, output: Output): Promise<void> {
   const api = await cli.api();
   const { Explained } = await api.json<{ Explained: readonly Explained[] }>("GET", `/gantry/builds/${ref}`);
-  cli.out.write(explainText(Explained));
+  output.write(explainText(Explained));
 }
 
 export function explainText(steps: readonly Explained[]): string {

@@ -27,7 +27,7 @@ export async function finish(cli: Cli, options: BuildOptions, built: Built): Pro
   if (options["metadata-file"] !== "") writeFileSync(options["metadata-file"], `${JSON.stringify(metadataOf(wish, response), null, 2)}\n`);
   if (mode === "quiet" && id !== "") cli.out.write(`${id}\n`);
   if (mode !== "quiet" && mode !== "rawjson") tellWarnings(cli, built);
-  if (options.explain) await explainBuild(cli, wish.solve.ref);
+  if (options.explain) await explainBuild(cli, wish.solve.ref, mode === "quiet" ? cli.err : cli.out);
   return 0;
 }
 

@@ -8,7 +8,7 @@ import { type Build, listBuilds, nameOf, statusOf, withControl } from "./builds.
 
 export const command = define({
   flags: {
-    format: text("", FORMAT.table),
+    format: text("", FORMAT.table.replace(".ID", ".Ref")),
     "no-trunc": bool("", "Don't shorten what is shown"),
     quiet: bool("q", "Show ids only"),
   },
