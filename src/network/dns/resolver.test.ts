@@ -234,10 +234,16 @@ test("at most a thousand a second go to the engine: the others fail at once (NET
 
 test("256 wait for the engine: the others fail at once (NET-09)", { skip }, async () => {
   await using mine = await openResolver({});
-  const answers = Array.from({ length: 300 }, (_, index) => mine.asked({ name: `n${index}.example` }));
-  const failed = (await Promise.all(answers)).filter((answer) => answer !== undefined);
-  assert.deepEqual(new Set(failed.map((answer) => read(answer!).rcode)), new Set([2]));
-  assert.equal(failed.length, 300 - 256);
+  const many = (count: number) => Array.from({ length: count }, (_, index) => mine.asked({ name: `n${index}.example` }));
+  const waiting: Promise<Buffer | undefined>[] = [];
+  // Few at a time: more than a socket holds would be lost on the way.
+  while (waiting.length < 256) {
+    waiting.push(...many(32));
+    for (let heard = 0; heard < 32; heard++) await mine.query();
+  }
+  const failed = await Promise.all([...many(22), ...many(22)]);
+  assert.deepEqual(failed.map((answer) => answer && read(answer).rcode), failed.map(() => 2));
+  assert.deepEqual(new Set(await Promise.all(waiting)), new Set([undefined]));
 });
 
 test("without the engine: known names are answered, others fail at once, also those that it was asked for", { skip }, async () => {
