@@ -37,7 +37,7 @@ export type Database = Disposable & {
   prepare<const N extends string>(statements: Record<N, string>): Record<N, Statement>;
   /** Runs `change` in the next transaction; resolves to what it returned, once that is durable. It must be synchronous. */
   write<T>(change: () => T): Promise<T>;
-  /** Resolves when all that can be read now is durable: at once, unless a write is under way. */
+  /** Resolves when all that can be read now is durable, and its writers know: at once, unless a write is under way. */
   settled(): Promise<void>;
   /** Commits what is queued, then closes. Later writes are refused as `unavailable`. */
   close(): void;
@@ -125,6 +125,8 @@ function database(path: string, db: DatabaseSync, lock: DatabaseSync): Database 
   let closed = false;
   const log = openSync(`${path}-wal`, "r+");
   let syncs = 0;
+  /** Of all that is committed so far, while `syncs` is not 0. Syncs may end in another order than they began. */
+  let durable: Promise<unknown> = Promise.resolve();
 
   const flush = (sync: (done: (error: Error | null) => void) => void) => {
     const batch = queue;
@@ -137,11 +139,17 @@ function database(path: string, db: DatabaseSync, lock: DatabaseSync): Database 
   };
   const syncLater = (done: (error: Error | null) => void) => {
     syncs += 1;
-    fdatasync(log, (error) => {
-      syncs -= 1;
-      if (closed && syncs === 0) closeSync(log);
-      done(error);
+    const synced = new Promise<void>((resolve, reject) => {
+      fdatasync(log, (error) => {
+        syncs -= 1;
+        if (closed && syncs === 0) closeSync(log);
+        done(error);
+        if (error === null) resolve();
+        else reject(writeFailure(error));
+      });
     });
+    durable = Promise.all(syncs === 1 ? [synced] : [durable, synced]);
+    durable.catch(() => undefined);
   };
 
   return {
@@ -154,8 +162,8 @@ function database(path: string, db: DatabaseSync, lock: DatabaseSync): Database 
         queue.push({ change, resolve: resolve as (value: unknown) => void, reject });
       });
     },
-    settled() {
-      return syncs === 0 ? Promise.resolve() : this.write(() => undefined);
+    async settled() {
+      if (syncs > 0) await durable;
     },
     close() {
       if (closed) return;
