@@ -87,7 +87,10 @@ export function startHost({ cell, failpoints }: HostOptions): Host {
     else taken?.reject(programError(taken.sent, payload.readInt32LE(0), payload.readInt32LE(4)));
   };
   const send = (bytes: Buffer, flags: number): Promise<void> | void => {
-    if (!lost && !writeFrame(socket, { id, flags, bytes })) return drained(socket);
+    if (lost) return;
+    // It was ended, and is not gone yet: a socket that is closed is never drained.
+    if (socket.destroyed) return ended;
+    if (!writeFrame(socket, { id, flags, bytes })) return drained(socket);
   };
 
   const pipe = (index: number) => {

@@ -192,6 +192,20 @@ test("a host that is killed loses its program and nothing else", async () => {
   await broken.stream().then((stream) => stream[Symbol.asyncDispose]());
 });
 
+test("whoever sends on to a host that was ended, and is not gone yet, hears of its end", async () => {
+  const stop = new AbortController();
+  await using stream = await kernel.stream({ long: true, signal: stop.signal });
+  const stat = (await stream.ask([{ op: "readFile", path: "/proc/self/stat", max: 4096 }])).toString();
+  const host = Number(stat.slice(stat.lastIndexOf(")")).split(" ")[2]);
+  process.kill(host, "SIGSTOP");
+  stop.abort();
+  // Its socket closes, and says so.
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const pushed = assert.rejects(stream.push([{ op: "close", slot: 1 }]), { index: -1 });
+  process.kill(host, "SIGCONT");
+  await pushed;
+});
+
 test("the decoder refuses every damaged program", () => {
   const good = encodeProgram([
     { op: "mount", source: "proc", path: "/proc", type: "proc", flags: 14 },
