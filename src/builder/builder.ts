@@ -56,7 +56,7 @@ export type BuildRequest = {
    * client has left out the rest; history in its words, labels among it.
    */
   readonly classic?: boolean;
-  /** A failed RUN is kept and offered to `client.debug` (`--debug-on-fail`). */
+  /** What a failed RUN leaves is kept and offered to `client.debug` (`--debug-on-fail`). */
   readonly debugOnFail?: boolean;
 };
 
@@ -116,8 +116,25 @@ export type BuildClient = {
    * "export" (an output that is a layout in a folder). Undefined: it offers none of this name.
    */
   store?(name: string): Promise<ClientStore | undefined>;
-  /** A shell in a failed step: given the command's streams. Undefined: the client cannot. */
-  debug?(shell: Duplex): Promise<void>;
+  /** A step has failed: shown before the build ends with it. Resolves when the client has had enough of its shell. Undefined: it wants none. */
+  debug?(failed: FailedStep): Promise<void>;
+};
+
+export type FailedStep = {
+  /** What the build will end with. */
+  readonly failure: unknown;
+  /** "[build 2/5] RUN npm ci" */
+  readonly name: string;
+  readonly vertex: string;
+  /** A shell that runs in it; or why there is none: "it runs no command". */
+  readonly shell: DebugShell | string;
+};
+
+export type DebugShell = {
+  /** "/bin/bash" */
+  readonly path: string;
+  readonly terminal: Duplex;
+  resize(size: { readonly rows: number; readonly columns: number }): Promise<void>;
 };
 
 export type FilesWish = { readonly include?: readonly string[]; readonly exclude?: readonly string[]; readonly signal: AbortSignal; readonly told?: (bytes: number, done: boolean) => void };

@@ -5,6 +5,7 @@ import { findEntry, type Found } from "./commands/commands.ts";
 import { parseFlags } from "./flags/parse.ts";
 import { globalFlags } from "./globals.ts";
 import { openOutput } from "./output.ts";
+import { escapeControls } from "./terminal/escape-controls.ts";
 import { VERSION } from "./version.ts";
 
 export type MainOptions = {
@@ -200,11 +201,6 @@ function report(error: unknown, err: Output): number {
   const text = error instanceof Failure ? error.message : `gantry: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   if (text !== "") err.write(`${err.isTerminal ? escapeControls(text) : text}\n`);
   return status;
-}
-
-/** What an engine says may hold anything a container's name or label held: a terminal must not obey it. */
-function escapeControls(text: string): string {
-  return text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, (each) => `\\x${each.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 function say(output: Output, text: string): number {

@@ -181,7 +181,24 @@ story("a shell in a step that failed", async (scene) => {
   const { code, stdout, stderr } = await cli.with({ input: "cat /behind; exit\n" })("build", "--debug-on-fail", folder);
   assert.equal(code, 1);
   assert.match(stdout, /^left\r?$/m);
-  assert.match(stderr, /exit code: 5\n$/);
+  assert.match(stderr, /\nERROR: .* exit code: 5\nA shell in \[2\/2\] RUN echo .*: ash; what it changes is forgotten\.\n$/);
+}, ours);
+
+story("where no shell can be opened in a step that failed it is said why", async (scene) => {
+  const { cli, folder } = scene;
+  const cases = [
+    ["FROM busybox\nRUN exit 5\n", /exit code: 5\nNo shell in \[2\/2\] RUN exit 5: standard input has ended\.\n$/],
+    ["FROM busybox\nCOPY nothing /x\n", /not found\nNo shell in \[2\/2\] COPY nothing \/x: it runs no command\.\n$/],
+    ["FROM scratch\nCOPY --from=busybox /bin/busybox /b\nRUN [\"/b\", \"nothing\"]\n", /exit code: 127\nNo shell in .*: there is no \/bin\/sh in it\.\n$/],
+    ["FROM busybox\nNOTHING\n", /unknown instruction: NOTHING\nNo shell: it was not a step that failed\.\n$/],
+  ] as const;
+  for (const [text, wanted] of cases) {
+    context(scene, { Dockerfile: text });
+    const { code, stdout, stderr } = await cli.with({ input: "" })("build", "--debug-on-fail", folder);
+    assert.equal(code, 1);
+    assert.match(stderr, wanted);
+    assert.equal(stdout, "");
+  }
 }, ours);
 
 story("a cache in a folder, and an image in a folder as a base", async (scene) => {

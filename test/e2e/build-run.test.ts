@@ -81,9 +81,9 @@ story("a shell where a step has failed has its tree, variables, user and caches"
   const { cli, folder } = scene;
   const context = join(folder, "context");
   mkdirSync(context);
-  writeFileSync(join(context, "Dockerfile"), "FROM busybox\nENV WHERE=inside\nWORKDIR /work\nRUN --mount=type=cache,target=/c,id=shell echo kept > /c/file; echo left > here; exit 3\n");
+  writeFileSync(join(context, "Dockerfile"), "FROM busybox\nENV WHERE=inside\nWORKDIR /work\nRUN --mount=type=cache,target=/c,id=shell echo kept > /c/file; echo left > here; echo said; exit 3\n");
   const terminal = cli.terminal("build", "--no-cache", "--debug-on-fail", context);
-  await terminal.until(/work # /);
+  await terminal.until(/0\.\d+ said\r\n------\r\nDockerfile:4\r\n[^]*exit code: 3\r\nA shell in [^\n]*ash[^\n]*\r\n[^]*work # /);
   terminal.write("echo [$(cat here) $WHERE $(cat /c/file) $(id -u)]; exit\n");
   await terminal.until(/\[left inside kept 0\]/);
   assert.notEqual((await terminal.ended).code, 0);

@@ -76,7 +76,7 @@ export async function make(run: Run, index: number, keyed: Keyed): Promise<Known
   const { graph, vertices, works, options, tell } = run;
   const step = stepOf(run, index);
   const inputs = await Promise.all(graph.steps[index]!.inputs.map((input) => have(run, vertices.same[input]!)));
-  const isOwn = step.noCache === true || options.debugOnFail === true;
+  const isOwn = step.noCache === true || options.keepFailed !== undefined;
   // It may have been made while the inputs were.
   const found = isOwn || works.has(key) ? undefined : find(run, key, parts);
   if (found?.at === "here") {

@@ -44,12 +44,12 @@ export function keep({ options, contexts, stack }: Run, { tree }: Made): void {
 }
 
 export function waiterOf(run: Run, index: number): Waiter {
-  const { client, run: defaults, entitlements, debugOnFail } = run.options;
+  const { client, run: defaults, entitlements, keepFailed } = run.options;
   return {
     client,
     run: defaults,
     entitlements,
-    ...(debugOnFail !== undefined && { debugOnFail }),
+    ...(keepFailed !== undefined && { keepFailed: (left) => keepFailed(index, left) }),
     signal: run.signal,
     log: run.tell.log(index),
     progress: run.tell.progress(index),

@@ -8,7 +8,7 @@ import type { Lease, Leases } from "#core/leases/leases.ts";
 import type { Snapshots } from "#core/snapshots/snapshots.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { Platform } from "#spec/platform.ts";
-import type { BuildClient, RunDefaults } from "../builder.ts";
+import type { BuildClient, DebugShell, RunDefaults } from "../builder.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Contexts } from "../contexts/contexts.ts";
 import type { BuildEvent } from "../events.ts";
@@ -50,7 +50,8 @@ export type SolveOptions = {
   readonly entitlements: readonly string[];
   readonly signal: AbortSignal;
   readonly report: (event: BuildEvent) => void | Promise<void>;
-  readonly debugOnFail?: boolean;
+  /** Given what a failed step leaves behind; then no step is another build's, too. */
+  readonly keepFailed?: (step: number, left: LeftStep) => void;
   /** What a step (of steps that are the same, the first) results in, as soon as it is known; again, if it turns out otherwise. */
   readonly known?: (step: number, result: { readonly tree: Tree; readonly created: bigint }) => void;
   /** Results that others keep (--cache-from), asked for what is not here. */
@@ -76,9 +77,18 @@ export type StepContext = {
   /** A promise: to be waited for before more is told. */
   readonly log: (stream: 1 | 2, data: Uint8Array) => void | Promise<void>;
   readonly progress: (status: { readonly id: string; readonly name: string; readonly current: number; readonly total: number; readonly done?: boolean }) => void;
-  readonly debugOnFail?: boolean;
+  readonly keepFailed?: (left: LeftStep) => void;
   /** The step's. */
   readonly platform?: Platform;
+};
+
+/** Where a command has failed: its tree as it was left, and its mounts, until it is disposed. */
+export type LeftStep = AsyncDisposable & {
+  /**
+   * Runs a shell there, which ends when `attach` does. Resolves when it has ended.
+   * @throws when there is none; `attach` was not called then
+   */
+  enter(attach: (shell: DebugShell) => Promise<void>, signal: AbortSignal): Promise<void>;
 };
 
 /** Who makes what steps result in. A result is whole or absent, durable when it resolves, and held by the lease. */

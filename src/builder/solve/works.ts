@@ -9,7 +9,7 @@ import type { Tree } from "../tree.ts";
 import type { StepContext } from "./solve.ts";
 import { openTold, type Told } from "./told-so-far.ts";
 
-export type Waiter = Pick<StepContext, "client" | "log" | "progress" | "run" | "entitlements" | "debugOnFail"> & {
+export type Waiter = Pick<StepContext, "client" | "log" | "progress" | "run" | "entitlements" | "keepFailed"> & {
   readonly signal: AbortSignal;
   /** Called in the turn in which the work ends: the result is this waiter's to keep from then on. */
   readonly keep: (made: Made) => void;
@@ -84,13 +84,13 @@ export function openWorks(leases: Leases): Works {
   }
 }
 
-async function perform(work: Work, { run, entitlements, debugOnFail }: Waiter, lease: Lease): Promise<Made> {
+async function perform(work: Work, { run, entitlements, keepFailed }: Waiter, lease: Lease): Promise<Made> {
   const { waiters, told, stop } = work;
   const context: StepContext = {
     lease,
     run,
     entitlements,
-    ...(debugOnFail !== undefined && { debugOnFail }),
+    ...(keepFailed !== undefined && { keepFailed }),
     client: clientOf(waiters),
     signal: stop.signal,
     log: (stream, data) => {
@@ -152,7 +152,6 @@ function clientOf(waiters: Waiters): BuildClient {
     credentials: (...args) => ask((client) => client.credentials(...args)),
     // Streams, which are there once.
     receive: async (...args) => await one().receive(...args),
-    debug: async (shell) => await one().debug?.(shell),
   };
 }
 

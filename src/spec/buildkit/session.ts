@@ -2,6 +2,7 @@
  * Services that a client offers to the builder while it builds, on the connection of its session.
  * Field numbers as in moby/buildkit's session/ and tonistiigi/fsutil's types/.
  */
+import { statusMessage } from "#base/grpc/status.ts";
 import { bigint64, bytes, int32, int64, map, message, sub, text, uint32 } from "#base/protobuf.ts";
 
 export const METHODS = {
@@ -16,7 +17,7 @@ export const METHODS = {
   checkAgent: "/moby.sshforward.v1.SSH/CheckAgent",
   forwardAgent: "/moby.sshforward.v1.SSH/ForwardAgent",
   pull: "/moby.upload.v1.Upload/Pull",
-  /** Ours alone: a shell in a step that failed; BytesMessages both ways are its terminal's. */
+  /** Ours alone: a step has failed, and a shell in it, if there is one; debugMessages both ways. */
   debug: "/gantry.build.v1.Debug/Shell",
 } as const;
 
@@ -78,6 +79,16 @@ export const PACKET = { stat: 0, request: 1, data: 2, finish: 3, error: 4 } as c
 export const packet = message("fsutil.types.Packet", { type: int32(1), stat: sub(2, stat), id: uint32(3), data: bytes(4) });
 
 export const bytesMessage = message("BytesMessage", { data: bytes(1) });
+
+/**
+ * The engine's first message is what begins: the step, and the status that the build will end with; `shell`: its path, or ""
+ * because of `reason`. Then `data` both ways is the terminal's, and `size` the client's.
+ */
+export const debugMessage = message("gantry.build.v1.DebugMessage", {
+  data: bytes(1),
+  begin: sub(2, message("gantry.build.v1.DebugBegin", { step: text(1), vertex: text(2), shell: text(3), reason: text(4), status: sub(5, statusMessage) })),
+  size: sub(3, message("gantry.build.v1.TerminalSize", { rows: int32(1), columns: int32(2) })),
+});
 
 export const credentialsRequest = message("CredentialsRequest", { host: text(1) });
 export const credentialsResponse = message("CredentialsResponse", { username: text(1), secret: text(2) });

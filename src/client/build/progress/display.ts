@@ -17,11 +17,6 @@ export type Display = {
   end(): void;
 };
 
-export type PausedDisplay = Display & {
-  /** Shows nothing until what it returns is called: the terminal is somebody else's meanwhile. */
-  pause(): () => void;
-};
-
 export type ProgressMode = "auto" | "plain" | "tty" | "quiet" | "rawjson";
 const MODES: readonly string[] = ["auto", "plain", "tty", "quiet", "rawjson"] satisfies ProgressMode[];
 
@@ -34,28 +29,18 @@ export function parseMode(text: string): ProgressMode {
 
 const REFRESH_MS = 150;
 
-/** A display, refreshed until it ends. On standard error, which is where everything but results goes. */
-export function openDisplay({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, title: string): PausedDisplay {
+/** A display, refreshed until it ends: then nothing is shown any more. On standard error, which is where everything but results goes. */
+export function openDisplay({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, title: string): Display {
   const display = choose({ err, env }, mode, title);
-  let held: Status[] | undefined;
-  const timer = setInterval(() => held ?? display.refresh(), Number(env["TTY_DISPLAY_RATE"]) || REFRESH_MS).unref();
-  const resume = () => {
-    const statuses = held ?? [];
-    held = undefined;
-    for (const status of statuses) display.update(status);
-  };
+  const timer = setInterval(display.refresh, Number(env["TTY_DISPLAY_RATE"]) || REFRESH_MS).unref();
+  let ended = false;
   return {
     ...display,
-    update: (status) => void (held === undefined ? display.update(status) : held.push(status)),
-    pause() {
-      display.refresh();
-      held ??= [];
-      return resume;
-    },
+    update: (status) => void (ended || display.update(status)),
     end() {
       clearInterval(timer);
-      resume();
-      display.end();
+      if (!ended) display.end();
+      ended = true;
     },
   };
 }

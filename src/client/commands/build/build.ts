@@ -1,10 +1,11 @@
 import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
 import type { SolveResponse } from "../../build/build.ts";
 import { sourceText } from "../../build/failure.ts";
-import { openDisplay, parseMode, type PausedDisplay, type ProgressMode } from "../../build/progress/display.ts";
-import { solve } from "../../build/solve.ts";
+import { type Display, openDisplay, parseMode, type ProgressMode } from "../../build/progress/display.ts";
+import { solve, type Status } from "../../build/solve.ts";
 import { readWish, type Wish } from "../../build/wish/wish.ts";
 import { type Cli, define } from "../../client.ts";
+import { escapeControls } from "../../terminal/escape-controls.ts";
 import { buildFlags, type BuildOptions, WITHOUT_EFFECT } from "./flags.ts";
 import { finish, prepareFiles } from "./results.ts";
 
@@ -37,15 +38,28 @@ async function build(cli: Cli, options: BuildOptions, context: string): Promise<
   }
 }
 
-type Showing = { readonly display: PausedDisplay; readonly stop: AbortController; readonly options: BuildOptions };
+type Showing = { readonly display: Display; readonly stop: AbortController; readonly options: BuildOptions };
 
 async function shown(cli: Cli, wish: Wish, { display, stop, options }: Showing): Promise<SolveResponse> {
-  const more = options["debug-on-fail"] ? (await import("../../build/attach/debug.ts")).debugMethods(cli, display) : undefined;
+  const debugging = options["debug-on-fail"] ? (await import("../../build/attach/debug.ts")).openDebugging(cli, (failure) => showFailure(cli, display, failure)) : undefined;
+  const onStatus = (status: Status) => {
+    display.update(status);
+    debugging?.onStatus(status);
+  };
   try {
-    return await solve(cli, wish.solve, { signal: stop.signal, sharedKey: wish.sharedKey, onStatus: display.update, ...(more === undefined ? {} : { more }) });
+    return await solve(cli, wish.solve, { signal: stop.signal, sharedKey: wish.sharedKey, onStatus, ...(debugging && { more: debugging.methods }) });
+  } catch (error) {
+    throw debugging === undefined ? error : debugging.after(error);
   } finally {
     display.end();
   }
+}
+
+/** As main would, for the build goes on in a shell. */
+function showFailure({ err }: Cli, display: Display, failure: Failure): void {
+  display.end();
+  const { message } = told(failure);
+  err.write(`${err.isTerminal ? escapeControls(message) : message}\n`);
 }
 
 function modeOf(cli: Cli, options: BuildOptions): ProgressMode {
@@ -72,7 +86,7 @@ function cancelOnSignals(stop: AbortController): () => void {
 const codeOf = (signal: NodeJS.Signals): number => (signal === "SIGINT" ? 130 : 143);
 
 /** As docker's clients say it: the Dockerfile's lines, and one line that begins with ERROR. */
-function told(error: unknown): unknown {
+function told<T>(error: T): T | Failure {
   if (!(error instanceof Failure) || error.facts["bare"] === true) return error;
   const isEngine = error.facts["grpcCode"] !== undefined || kindOf(error) === "cancelled";
   const status = kindOf(error) === "cancelled" ? { status: 130 } : {};

@@ -5,7 +5,7 @@ import type { StepContext } from "#builder/solve/solve.ts";
 import type { LayerTree, Tree } from "#builder/tree.ts";
 import type { ContainerRecord } from "../../engine.ts";
 import type { Caches } from "./caches.ts";
-import { debug } from "./debug.ts";
+import { leaveStep } from "./debug.ts";
 import { checkEntitled } from "./entitled.ts";
 import { exitFailure, KILLED_FOR_MEMORY, notStarted, shortReason } from "./failure.ts";
 import { mountAll } from "./mounts.ts";
@@ -30,11 +30,13 @@ export async function exec(parts: ExecParts, op: ExecOp, inputs: readonly Tree[]
   const record = stepRecord(parts.containers, id, op, mounts, context);
   const { signal } = context;
   const wish = { record, root: mounts.root, base: base.snapshot, trees: mounts.trees, signal };
-  const ended = await started(record, context, () => runTask(parts.containers, { ...wish, streams: (stream) => relayOutput(stream, context.log) }));
-  if (ended.code !== 0) {
-    if (ended.oom) await context.log(2, Buffer.from(`${KILLED_FOR_MEMORY}\n`));
-    if (context.debugOnFail === true) await debug(parts, wish, context);
-    throw exitFailure(op.args, ended);
+  try {
+    const ended = await started(record, context, () => runTask(parts.containers, { ...wish, streams: (stream) => relayOutput(stream, context.log) }));
+    if (ended.oom && ended.code !== 0) await context.log(2, Buffer.from(`${KILLED_FOR_MEMORY}\n`));
+    if (ended.code !== 0) throw exitFailure(op.args, ended);
+  } catch (error) {
+    if (!signal.aborted) context.keepFailed?.(leaveStep(parts, wish, held.move()));
+    throw error;
   }
   return await draft.commit(context.lease, { signal, placesFor: mounts.targets });
 }

@@ -1,5 +1,6 @@
 /** RUN, over what containers are made of. See run.ts. */
 import { fail } from "#base/errors.ts";
+import type { LeftStep } from "#builder/solve/solve.ts";
 import { exec } from "./exec.ts";
 import { openCaches } from "./caches.ts";
 import { socketFolder } from "./ssh.ts";
@@ -16,14 +17,19 @@ export function openRun(parts: RunParts): Run {
     caches,
     exec(op, inputs, context) {
       const signal = AbortSignal.any([context.signal, closing.signal]);
-      const work = exec({ ...parts, caches, trees, sockets }, op, inputs, { ...context, signal });
-      const settled = work.catch(() => {}).finally(() => running.delete(settled));
-      running.add(settled);
-      return work;
+      const { keepFailed } = context;
+      const keep = (left: LeftStep) => keepFailed!({ ...left, enter: (attach, wanted) => follow(left.enter(attach, AbortSignal.any([wanted, closing.signal]))) });
+      return follow(exec({ ...parts, caches, trees, sockets }, op, inputs, { ...context, signal, ...(keepFailed !== undefined && { keepFailed: keep }) }));
     },
     async close() {
       closing.abort(fail("cancelled", "the engine stops"));
       await Promise.all(running);
     },
   };
+
+  function follow<T>(work: Promise<T>): Promise<T> {
+    const settled = work.catch(() => {}).finally(() => running.delete(settled));
+    running.add(settled);
+    return work;
+  }
 }

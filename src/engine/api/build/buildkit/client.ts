@@ -1,9 +1,8 @@
 /** What the builder may ask of a client, answered over its sessions. */
 import { hash } from "node:crypto";
-import { Duplex } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import type { Duplex } from "node:stream";
 import { fail, kindOf } from "#base/errors.ts";
-import { type ClientCall, method } from "#base/grpc/grpc.ts";
+import { method } from "#base/grpc/grpc.ts";
 import type { BuildClient, FilesWish } from "#builder/builder.ts";
 import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { FileTree } from "#builder/tree.ts";
@@ -16,13 +15,14 @@ import { contentStore } from "./content-store.ts";
 import { receiveFiles } from "./receive-files.ts";
 import { sendArchive, sendFiles } from "./send-files.ts";
 import type { Session, Sessions } from "./sessions.ts";
+import { showFailed } from "./show-failed.ts";
 import type { Translated } from "./solve-request.ts";
+import { streamOf } from "./stream-of.ts";
 
 const credentials = method(METHODS.credentials, credentialsRequest, credentialsResponse);
 const getSecret = method(METHODS.secret, secretRequest, secretResponse);
 const checkAgent = method(METHODS.checkAgent, checkAgentRequest, empty);
 const forwardAgent = method(METHODS.forwardAgent, bytesMessage, bytesMessage);
-const debugShell = method(METHODS.debug, bytesMessage, bytesMessage);
 const pull = method(METHODS.pull, bytesMessage, bytesMessage);
 
 export type ClientParts = {
@@ -73,14 +73,8 @@ export function openBuildClient(parts: ClientParts): BuildClient {
       const sending = { index, attributes, signal: abort };
       await (type === "local" ? sendFiles(session, archive, sending) : sendArchive(session, archive, sending));
     },
-    async debug(shell) {
-      const { client, supports } = await main();
-      if (!supports(debugShell.path)) return;
-      const terminal = streamOf(client.stream(debugShell, { signal }));
-      const back = pipeline(terminal, shell, { signal, end: false });
-      // The client hears the last of the shell; and when the client goes, the shell is of no use.
-      await Promise.race([back, pipeline(shell, terminal, { signal }).then(() => back)]).catch(() => undefined);
-      terminal.destroy();
+    async debug(failed) {
+      await showFailed(await main(), failed, signal);
     },
     store: async (name) => contentStore(await main(), name),
   };
@@ -110,23 +104,6 @@ async function orUndefined<T>(answer: Promise<T>, kinds: readonly string[] = ["n
 
 /** A connection to the client's agent, as a stream of bytes. */
 const agent = ({ client }: Session, id: string, signal: AbortSignal): Duplex => streamOf(client.stream(forwardAgent, { metadata: { "buildkit.ssh.id": [id] }, signal }));
-
-type Bytes = { readonly data: Uint8Array };
-
-function streamOf(call: Pick<ClientCall<Bytes, Bytes>, "messages" | "send" | "end" | "cancel">): Duplex {
-  const messages = call.messages[Symbol.asyncIterator]();
-  return new Duplex({
-    read() {
-      messages.next().then(
-        ({ done, value }) => this.push(done === true ? null : value.data),
-        () => this.push(null),
-      );
-    },
-    write: (data: Buffer, _, done) => void call.send({ data }).then(() => done()),
-    final: (done) => (call.end(), done()),
-    destroy: (error, done) => (call.cancel(), done(error)),
-  });
-}
 
 /** An archive that the client has on its standard input, or was given as one. */
 async function* uploaded(session: () => Promise<Session>, name: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
