@@ -97,7 +97,8 @@ test("a file that an earlier step made is another name of it, and outlives it", 
 test("what replaced a file in the same step is not taken for it later", root, async (t) => {
   const world = await openWorld(t);
   const archive = tarArchive([{ name: "a", type: "file", data: "of the archive", mode: 0o644, sec: 1000 }]);
-  const context = await world.folder([dir("x"), file("x/a", "of the context"), dir("y"), symlink("y/a", "/nothing"), file("z.tar", archive as unknown as string)]);
+  const many = Array.from({ length: 200 }, (_, index) => file(`x/f${index}`, ""));
+  const context = await world.folder([dir("x"), file("x/a", "of the context"), ...many, dir("y"), symlink("y/a", "/nothing"), file("z.tar", archive as unknown as string)]);
   const stage = await world.base([dir("x"), file("x/a", "of the stage")]);
   const copy = copyOf("x", "/w/");
   const others: FileAction[] = [copyOf("z.tar", "/w/", { unpack: true }), copyOf("y", "/w/"), copyOf("x", "/w/", { from: 2 }), { action: "mkfile", path: "/w/a", name: "a", data: "of a heredoc", mode: 0o644 }];
@@ -105,6 +106,17 @@ test("what replaced a file in the same step is not taken for it later", root, as
     await world.perform([copy, other], SCRATCH, context, stage);
     const lines = await layerLines(world, await world.perform([copy, { action: "mkdir", path: `/${others.indexOf(other)}`, mode: 0o755, parents: true }], SCRATCH, context, stage));
     assert.ok(lines.includes("f 644 0:0 w/a = of the context"), lines.join("\n"));
+  }
+});
+
+test("few files, and those of /etc, have one name: cron reads no table that has more", root, async (t) => {
+  const world = await openWorld(t);
+  const many = Array.from({ length: 200 }, (_, index) => file(`f${index}`, ""));
+  const context = await world.folder([dir("etc"), dir("etc/cron.d"), file("etc/cron.d/job", "* * * * * root true\n"), ...many]);
+  for (const [copy, path, names] of [[copyOf(".", "/"), "f7", 2], [copyOf(".", "/"), "etc/cron.d/job", 1], [copyOf("etc/cron.d/job", "/job"), "job", 1]] as const) {
+    await world.perform([copy], SCRATCH, context);
+    const again = await world.perform([copy, { action: "mkdir", path: `/${path.length}`, mode: 0o755, parents: true }], SCRATCH, context);
+    assert.equal(statSync(`${world.core.snapshots.tree(again.snapshot!)}/${path}`).nlink, names, path);
   }
 });
 

@@ -11,7 +11,7 @@ import type { OpenDraft, OpenDrafts } from "./drafts.ts";
 import type { FilesParts } from "./files.ts";
 import { fillDraft } from "./fill.ts";
 import { type Ground, openGround } from "./ground.ts";
-import { describeFile, type MadeBefore } from "./made-before.ts";
+import { describeFile, FEWEST, type MadeBefore } from "./made-before.ts";
 import { baseOf, cleanPath, decodeName, encodeName, joinPath, parentOf } from "./names.ts";
 import { type Owner, resolveOwner } from "./owner.ts";
 import { type CopyPlan, type CopyRules, type CopyStep, emptyPlan, makeDirectories, planMatch, prepareDestination } from "./plan-copy.ts";
@@ -140,7 +140,7 @@ async function learnTargets(plan: CopyPlan, ground: Ground, destination: string,
 
 async function fill({ parts, base, draft, made, lease, signal }: Acting, plan: CopyPlan, from: Tree | undefined): Promise<void> {
   if (plan.steps.length === 0 && plan.times.size === 0) return;
-  const files = from?.kind === "files" && parts.core.snapshots.whiteouts === "marks" ? await filesOf(plan) : new Map<string, string>();
+  const files = from?.kind === "files" && plan.steps.length >= FEWEST && parts.core.snapshots.whiteouts === "marks" ? await filesOf(plan) : new Map<string, string>();
   const same = files.size === 0 ? undefined : parts.before.find(files, lease);
   await fillDraft(parts, plan, { tree: draft.tree, base, from, signal, ...(same && { same }) });
   await remember(made, plan, files);
