@@ -26,6 +26,8 @@ export type Cache = {
   learn(key: Digest, value: string): void;
   /** The newest records of steps with this description, or at this place: to say what is different about a step now. */
   previous(step: { readonly description: string; readonly place: string }): CacheRecord[];
+  /** There was a record of this key, which was pruned. */
+  wasRemoved(key: Digest): boolean;
   /** The record is one that something under way needs: `inUse`, and not pruned, until disposed. */
   use(id: string): Disposable;
   usage(filters?: CacheFilters): Promise<CacheUsage[]>;

@@ -7,7 +7,7 @@ import type { Digest } from "#spec/digest.ts";
 import type { LayerTree } from "../tree.ts";
 import type { Cache, CacheRecord, OtherCache } from "./cache.ts";
 import { prune } from "./prune.ts";
-import { cacheStatements, fromRow, insert, newRecord, type Row, type Stored } from "./records.ts";
+import { cacheStatements, fromRow, insert, newRecord, REMOVED, type Row, type Stored } from "./records.ts";
 import { listUsage } from "./usage.ts";
 
 export type CacheParts = { readonly core: Pick<Core, "db" | "snapshots" | "content" | "graph" | "collect" | "root" | "images">; readonly others?: readonly OtherCache[] };
@@ -55,6 +55,7 @@ export function openCache({ core, others = [] }: CacheParts): Cache {
       later();
     },
     previous: ({ description, place }) => [...q.byDescription.all64<Row>(description), ...q.byPlace.all64<Row>(place)].map(fromRow),
+    wasRemoved: (key) => q.fact.get(`${REMOVED}${key}`) !== undefined,
     use(id) {
       busy.set(id, (busy.get(id) ?? 0) + 1);
       return { [Symbol.dispose]: () => release(id) };

@@ -112,12 +112,19 @@ type How = {
 async function removeAll({ core, q, busy, others }: PruneParts, doomed: readonly CacheUsage[], { remember, forget }: How): Promise<CacheUsage[]> {
   if (doomed.length === 0 && !forget) return [];
   const gone = await core.db.write(() => {
+    const now = nowNanos();
     if (forget) {
       q.clearFacts.run();
-      q.dropEmpty.run(nowNanos());
+      q.noteEmpty.run(now);
+      q.dropEmpty.run(now);
     }
     // A build may have come to need one since.
-    return doomed.filter(({ id }) => !busy.has(id) && (remember ? q.empty.run(id) : q.drop.run(id)) > 0);
+    return doomed.filter(({ id }) => {
+      if (busy.has(id)) return false;
+      if (remember) return q.empty.run(id) > 0;
+      q.noteRemoved.run(id, now);
+      return q.drop.run(id) > 0;
+    });
   });
   await failpoint("cache.pruned");
   const went = new Set(gone);

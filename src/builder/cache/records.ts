@@ -9,6 +9,9 @@ import type { CacheRecord, NewRecord } from "./cache.ts";
 
 const COLUMNS = "key, id, identity, layers, nodes, size, description, place, record, created, used, uses";
 
+/** A fact of a record that was pruned: that there was one. */
+export const REMOVED = "removed ";
+
 const statements = {
   get: `SELECT ${COLUMNS} FROM build_cache WHERE key = ?`,
   byDescription: `SELECT ${COLUMNS} FROM build_cache WHERE description = ? ORDER BY created DESC LIMIT 10`,
@@ -17,6 +20,8 @@ const statements = {
   put: `INSERT OR REPLACE INTO build_cache (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   used: "UPDATE build_cache SET used = max(used, ?2), uses = uses + ?3 WHERE key = ?1",
   empty: "UPDATE build_cache SET nodes = '[]' WHERE id = ?",
+  noteRemoved: `INSERT OR REPLACE INTO build_facts (key, value, used) SELECT '${REMOVED}' || key, '', ?2 FROM build_cache WHERE id = ?1`,
+  noteEmpty: `INSERT OR REPLACE INTO build_facts (key, value, used) SELECT '${REMOVED}' || key, '', ?1 FROM build_cache WHERE nodes = '[]'`,
   drop: "DELETE FROM build_cache WHERE id = ?",
   dropEmpty: "DELETE FROM build_cache WHERE nodes = '[]' AND used < ?",
   fact: "SELECT value FROM build_facts WHERE key = ?",

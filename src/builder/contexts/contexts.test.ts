@@ -37,6 +37,15 @@ async function send(contexts: Contexts, folder: Folder, more: Record<string, Par
 
 const FOLDER: Folder = { Dockerfile: "FROM scratch", empty: "", src: undefined, "src/a": "aaa", "src/b": "bb", "to-a": "→ src/a" };
 
+test("what a folder was before an exchange is remembered, by the next engine too", async (t) => {
+  const { contexts, folder, kernel } = await testContexts(t);
+  const { tree } = await send(contexts, FOLDER);
+  await contexts[Symbol.asyncDispose]();
+  const again = cleanup(t).use(await openContexts({ root: `${folder}/contexts`, kernel }));
+  await send(again, { ...FOLDER, "src/a": "other" });
+  assert.deepEqual(again.recent.get(tree.digest)?.entries.map(({ path }) => path), pathsOf(tree));
+});
+
 test("what did not change is not asked for, and is the same tree", async (t) => {
   const { contexts } = await testContexts(t);
   const first = await send(contexts, FOLDER);

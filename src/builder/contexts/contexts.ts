@@ -9,12 +9,15 @@ import type { Kernel } from "#linux/linux.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { FileEntry, FilePool, FileTree } from "../tree.ts";
 import type { StoredContext } from "./list-stored.ts";
+import type { RecentTrees } from "./recent-trees.ts";
 
 export { openContexts } from "./open-contexts.ts";
 export type { StoredContext } from "./list-stored.ts";
 
 export type Contexts = AsyncDisposable & {
   readonly pool: FilePool;
+  /** Folders of clients as they were at the exchange before the last, and whatever else somebody remembers. */
+  readonly recent: RecentTrees;
   /** Plain or compressed. Names that lead out of the context are refused (BLD-09). @throws invalid */
   fromArchive(archive: AsyncIterable<Uint8Array>, options: ArchiveOptions): Promise<FileTree>;
   /** One file, as of `-f -` or a URL of a text. */

@@ -12,6 +12,7 @@ import { checkPath } from "./names.ts";
 import { openPool } from "./pool/pool.ts";
 import { listStored } from "./list-stored.ts";
 import { keyOf, receive } from "./receive.ts";
+import { openRecentTrees } from "./recent-trees.ts";
 import { openStoredTrees } from "./stored-trees.ts";
 
 const LIMIT = 8 * 2 ** 30;
@@ -41,6 +42,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
   const large: LargeFiles = new Map();
   /** When files came last that no index is stored of: of archives. */
   let taken = Date.now();
+  const recent = openRecentTrees();
   const storing = new Set<Promise<void>>();
   /** What is on its way to the disk, by its name. */
   const unwritten = new Map<string, FileTree>();
@@ -50,6 +52,7 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
 
   return {
     pool,
+    recent,
     async fromArchive(archive, options) {
       taken = Date.now();
       await using writer = pool.writer();
@@ -63,7 +66,10 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
     async begin({ key, signal }) {
       const name = `${SYNC}${keyOf(key)}`;
       const before = await load(name);
-      if (before !== undefined) void stored.touch(name);
+      if (before !== undefined) {
+        void stored.touch(name);
+        recent.remember(before);
+      }
       const has = ({ digest }: FileTree["entries"][number]) => digest === undefined || pool.has(digest);
       return receive({ writer: pool.writer(), before, has, signal, states, remember: (tree) => void store(name, handOut(tree)) });
     },

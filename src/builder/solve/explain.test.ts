@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FileTree } from "../tree.ts";
-import { changedFiles, openRecentTrees } from "./changed-files.ts";
+import { openRecentTrees } from "../contexts/recent-trees.ts";
+import { changedFiles } from "./changed-files.ts";
 import { explainMiss } from "./explain.ts";
 import { type Files, fileTree } from "./world-fixture.ts";
 
@@ -20,13 +21,15 @@ test("a miss is explained by the earlier record that is most like it", () => {
   const recent = openRecentTrees();
   recent.remember(before);
   const now = fileTree({ "src/a.c": "2" });
-  const explain = (parts: Record<string, string>, earlier: Parameters<typeof explainMiss>[1]) => explainMiss({ parts, files: new Map([["files of src", { tree: now, sources: ["src/a.c"] }]]) }, earlier, recent);
+  const explain = (parts: Record<string, string>, earlier: Parameters<typeof explainMiss>[1]) => explainMiss({ parts, files: new Map([["files of src", { tree: now, sources: ["src/a.c"], digestOf: (tree: FileTree) => (tree.digest === before.digest ? "selected" : undefined) }]]) }, earlier, recent);
   const parts = { "files of src": "x", base: "b", "env A": "1", command: '["/bin/sh","-c","make all"]' };
-  assert.deepEqual(explain(parts, []), ["it was not made before"]);
+  assert.deepEqual(explain(parts, []), ["it is not known to have been made before"]);
   assert.deepEqual(explain(parts, [{ parts, trees: {} }]), ["it was made before, but its result is not kept any more"]);
   assert.deepEqual(explain(parts, [{ parts: Object.fromEntries(Object.entries(parts).reverse()), trees: {} }]), ["its variables are in another order"]);
   const other = { parts: { ...parts, "files of src": "y", base: "other", command: '["/bin/sh","-c","make"]' }, trees: {} };
   assert.deepEqual(explain(parts, [other, { parts: { ...parts, "files of src": "y" }, trees: { "files of src": before.digest } }]), ["files of src: src/a.c changed"]);
+  // Made of a tree that nobody remembers; of another one the same was selected.
+  assert.deepEqual(explain(parts, [{ parts: { ...parts, "files of src": "selected" }, trees: { "files of src": "forgotten" } }]), ["files of src: src/a.c changed"]);
   assert.deepEqual(explain(parts, [other]), ["files of src: changed", "what it is made on changed", 'command: was "make", is "make all"']);
   assert.deepEqual(explain({ ...parts, "env B": "2" }, [{ parts: { ...parts, "env C": "3" }, trees: {} }]), ['env B: new, "2"', "env C: gone"]);
 });

@@ -1,12 +1,16 @@
 /** Why a step was not found: what its key is made of now, beside the newest results that are most like it. Pure. */
 import { sha256 } from "#base/digest.ts";
 import type { FileTree } from "../tree.ts";
-import { changedFiles, type RecentTrees } from "./changed-files.ts";
+import type { RecentTrees } from "../contexts/recent-trees.ts";
+import { changedFiles } from "./changed-files.ts";
 import type { Parts } from "./keys.ts";
 
 /** `files`: of parts that are a selection of a context's files. */
-export type Explained = { readonly parts: Parts; readonly files: ReadonlyMap<string, { readonly tree: FileTree; readonly sources: readonly string[] }> };
+export type Explained = { readonly parts: Parts; readonly files: ReadonlyMap<string, Selected> };
+export type Selected = { readonly tree: FileTree; readonly sources: readonly string[]; /** What the part is of another tree, if that is known. */ readonly digestOf: (tree: FileTree) => string | undefined };
 export type Earlier = { readonly parts: Parts; readonly trees: Readonly<Record<string, string>> };
+
+export const REMOVED = "it was made before, but its result is not kept any more";
 
 const MOST = 8;
 
@@ -14,19 +18,23 @@ const MOST = 8;
 export function explainMiss(now: Explained, earlier: readonly Earlier[], recent: RecentTrees): string[] {
   const compared = earlier.map((one) => ({ one, changes: changedParts(one.parts, now.parts) }));
   const best = compared.reduce<(typeof compared)[number] | undefined>((least, next) => (least === undefined || next.changes.length < least.changes.length ? next : least), undefined);
-  if (best === undefined) return ["it was not made before"];
-  if (best.changes.length === 0) return [inOrder(best.one.parts) === inOrder(now.parts) ? "it was made before, but its result is not kept any more" : "its variables are in another order"];
+  if (best === undefined) return ["it is not known to have been made before"];
+  if (best.changes.length === 0) return [inOrder(best.one.parts) === inOrder(now.parts) ? REMOVED : "its variables are in another order"];
   const texts = best.changes.slice(0, MOST).map((name) => whichFiles(name, best.one, now, recent) ?? changeText(name, best.one.parts[name], now.parts[name]));
   return best.changes.length <= MOST ? texts : [...texts, `and ${best.changes.length - MOST} more`];
 }
+
+const MOST_TREES = 30;
 
 const inOrder = (parts: Parts): string => JSON.stringify(Object.keys(parts));
 
 const changedParts = (before: Parts, now: Parts): string[] => [...new Set([...Object.keys(now), ...Object.keys(before)])].filter((name) => before[name] !== now[name]);
 
-function whichFiles(name: string, { trees }: Earlier, { files }: Explained, recent: RecentTrees): string | undefined {
+function whichFiles(name: string, { trees, parts }: Earlier, { files }: Explained, recent: RecentTrees): string | undefined {
   const given = files.get(name);
-  const before = trees[name] === undefined ? undefined : recent.get(trees[name]);
+  const made = trees[name] === undefined ? undefined : recent.get(trees[name]);
+  // Not the tree that it was made of, but one in which the same was selected.
+  const before = made ?? (given && recent.list().slice(0, MOST_TREES).find((tree) => given.digestOf(tree) === parts[name]));
   const text = given === undefined || before === undefined ? undefined : changedFiles(before, given.tree, given.sources);
   return text === undefined ? undefined : `${name}: ${text}`;
 }

@@ -6,7 +6,7 @@ import type { Digest } from "#spec/digest.ts";
 import type { ImageOp, Step } from "../graph.ts";
 import type { LayerTree, Tree } from "../tree.ts";
 import { Changed } from "./changed.ts";
-import { type Explained, explainMiss, keptParts } from "./explain.ts";
+import { type Explained, explainMiss, keptParts, REMOVED } from "./explain.ts";
 import { find } from "./find.ts";
 import { identityOf, type Parts } from "./keys.ts";
 import type { Known } from "./known.ts";
@@ -120,8 +120,9 @@ async function record(run: Run, index: number, { key, parts, files = NO_FILES }:
   await run.cache.put({ key, tree: tree as LayerTree, parts: keptParts(parts), trees, ...labelsOf(stepOf(run, index)), created });
 }
 
-function whyMade({ cache, recent }: Run, step: Step, { parts, files = NO_FILES }: Keyed): string[] {
-  const why = step.noCache === true ? ["the cache was not to be used"] : explainMiss({ parts: keptParts(parts), files }, cache.previous(labelsOf(step)), recent);
+function whyMade({ cache, contexts: { recent } }: Run, step: Step, { key, parts, files = NO_FILES }: Keyed): string[] {
+  const explained = () => (cache.wasRemoved(key) ? [REMOVED] : explainMiss({ parts: keptParts(parts), files }, cache.previous(labelsOf(step)), recent));
+  const why = step.noCache === true ? ["the cache was not to be used"] : explained();
   for (const { tree } of files.values()) recent.remember(tree);
   return why;
 }

@@ -91,15 +91,16 @@ async function knowKept(run: Run, index: number): Promise<Known> {
   const parts: Parts = { ...definitionParts(op, platform, run.options.run), ...Object.fromEntries(needs) };
   const key = keyOf(parts);
   const found = noCache ? undefined : find(run, key, parts);
-  if (found === undefined) return await make(run, index, { key, parts, files: filesOf(op, inputs) });
+  if (found === undefined) return await make(run, index, { key, parts, files: filesOf(run, op, inputs) });
   run.tell.completed(index, true, found.identity);
   return found;
 }
 
-function filesOf(op: StepOp, inputs: readonly Known[]): Explained["files"] {
+function filesOf({ cache }: Run, op: StepOp, inputs: readonly Known[]): Explained["files"] {
   return new Map(needsOf(op).flatMap(({ part, input, select }) => {
     const { tree } = inputs[input]!;
-    return tree.kind !== "files" ? [] : [[part, { tree, sources: select?.sources ?? [""] }] as const];
+    const digestOf = ({ digest }: FileTree) => (select === undefined ? digest : cache.fact(selectionKey(digest, select)));
+    return tree.kind !== "files" ? [] : [[part, { tree, sources: select?.sources ?? [""], digestOf }] as const];
   }));
 }
 

@@ -207,10 +207,13 @@ test("a miss says what is different", async (t) => {
   world.context = { "src/a": "1", doc: "x" };
   const why = (events: readonly BuildEvent[]) => events.flatMap((event) => (event.kind === "vertex" && event.why !== undefined && event.why.length > 0 && event.completed === undefined ? [`${event.name}: ${event.why.join("; ")}`] : []));
   const first = await world.solve(project(world, { env: ["A=1"] }));
-  assert.deepEqual(why(first.events)[0], "COPY src/ /app: it was not made before");
+  assert.deepEqual(why(first.events)[0], "COPY src/ /app: it is not known to have been made before");
   const second = await world.solve(project(world, { env: ["A=2"] }));
   assert.deepEqual(why(second.events), ['RUN make out /app/src/a: env A: was "1", is "2"', "COPY doc /doc: what it is made on changed"]);
   world.context = { "src/a": "2", doc: "x" };
   const third = await world.solve(project(world, { env: ["A=2"] }));
   assert.equal(why(third.events)[0], "COPY src/ /app: files of src/: src/a changed");
+  await world.cache.prune({ all: true });
+  const fourth = await world.solve(project(world, { env: ["A=2"] }));
+  assert.deepEqual(new Set(why(fourth.events).map((text) => text.replace(/^.*: /, ""))), new Set(["it was made before, but its result is not kept any more"]));
 });

@@ -22,7 +22,7 @@ export type SolverParts = {
   readonly snapshots: Pick<Snapshots, "stat">;
   readonly cache: Cache;
   readonly performers: Performers;
-  readonly contexts: Pick<Contexts, "hold" | "keep" | "recall">;
+  readonly contexts: Pick<Contexts, "hold" | "keep" | "recall" | "recent">;
   /** RUNs at a time, of all builds. Default: see open-solver.ts. */
   readonly parallel?: number;
 };

@@ -16,6 +16,7 @@ import type { Digest } from "#spec/digest.ts";
 import { chainIds, MEDIA } from "#spec/image.ts";
 import type { BuildClient, RunDefaults } from "../builder.ts";
 import { type Cache, openCache } from "../cache/cache.ts";
+import { openRecentTrees } from "../contexts/recent-trees.ts";
 import type { BuildEvent } from "../events.ts";
 import type { ExecOp, FileOp, Graph, ImageOp, Step, StepOp } from "../graph.ts";
 import type { FileTree, LayerTree, Tree } from "../tree.ts";
@@ -101,7 +102,7 @@ export function openWorld(t: TestContext): World {
   };
 
   const client = { files: async () => fileTree(world.context) } as unknown as BuildClient;
-  const solver = openSolver({ leases, snapshots: core.snapshots, cache, performers, contexts: { hold: () => ({ [Symbol.dispose]: () => undefined }), keep: async () => undefined, recall: async () => undefined } });
+  const solver = openSolver({ leases, snapshots: core.snapshots, cache, performers, contexts: { hold: () => ({ [Symbol.dispose]: () => undefined }), keep: async () => undefined, recall: async () => undefined, recent: openRecentTrees() } });
 
   const world: World = {
     cache,
