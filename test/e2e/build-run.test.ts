@@ -72,7 +72,7 @@ story("a step that fails says its code and its last words; nothing of it is left
   assert.match(stdout + stderr, /last words/);
   assert.match(stderr, /(returned a non-zero code|exit code): 42/);
   assert.match((await build(scene, ["FROM busybox", "RUN [\"/nope\"]"])).stderr, /no such file or directory|exit code: 127/);
-  assert.match((await build(scene, ["FROM busybox", "USER nobody-here", "RUN true"])).stderr, /unable to find user nobody-here/);
+  assert.match((await build(scene, ["FROM busybox", "USER nobody-here", "RUN true"])).stderr, /(process "\/bin\/sh -c true" did not complete successfully: |^)unable to find user nobody-here: no matching entries in passwd file$/m);
   assert.equal(await scene.cli.ok("ps", "-aq"), "");
   assert.deepEqual(readdirSync(join(engine.place.execRoot, "tasks")), []);
 }, { only: "gantry-engine" });
@@ -87,4 +87,19 @@ story("a shell where a step has failed has its tree, variables, user and caches"
   terminal.write("echo [$(cat here) $WHERE $(cat /c/file) $(id -u)]; exit\n");
   await terminal.until(/\[left inside kept 0\]/);
   assert.notEqual((await terminal.ended).code, 0);
+}, { only: "gantry" });
+
+story("who waits for a locked cache is told so", async (scene) => {
+  const { cli, folder } = scene;
+  for (const [name, command] of [["has", "echo begun; sleep 600"], ["waits", "echo its turn"]]) {
+    mkdirSync(join(folder, name!));
+    writeFileSync(join(folder, name!, "Dockerfile"), `FROM busybox\nRUN --mount=type=cache,target=/c,id=one,sharing=locked ${command}\n`);
+  }
+  const first = cli.terminal("build", "--no-cache", "--progress", "plain", join(folder, "has"));
+  await first.until(/ begun/);
+  const second = cli.terminal("build", "--no-cache", join(folder, "waits"));
+  await second.until(/ => => waiting for the cache mount one: another step has it +\d+\.\ds/);
+  first.write("\x03");
+  assert.equal((await first.ended).code, 130);
+  assert.equal((await second.ended).code, 0);
 }, { only: "gantry" });

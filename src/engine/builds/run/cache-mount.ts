@@ -26,7 +26,9 @@ export async function takeCaches({ caches }: ExecParts, { id: user, op, inputs, 
   const byName = new Map<string, TakenCache>();
   const taken = new Map<number, TakenCache>();
   for (const { index, id, seed, name, sharing } of wanted.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))) {
-    const cache = byName.get(name) ?? held.use(await caches.take({ id, seed, sharing, user, signal: context.signal }));
+    const text = `waiting for the cache mount ${id}: another step has it`;
+    const waits = (done: boolean) => context.progress({ id: text, name: text, current: 0, total: 0, done });
+    const cache = byName.get(name) ?? held.use(await caches.take({ id, seed, sharing, user, signal: context.signal, waits }));
     byName.set(name, cache);
     taken.set(index, cache);
   }

@@ -25,6 +25,8 @@ export type CacheWish = {
   /** Who uses it: the step's id. */
   readonly user: string;
   readonly signal: AbortSignal;
+  /** Called when somebody else has it, and when that is over. */
+  readonly waits: (isOver: boolean) => void;
 };
 
 export type Caches = CacheMounts & {
@@ -44,10 +46,10 @@ export function openCaches(ctx: Context): Caches {
   };
   const inUse = (name: string) => [...groups.values()].some(({ users }) => users.has(name));
   return {
-    async take({ id, seed, sharing, user, signal }) {
+    async take({ id, seed, sharing, user, signal, waits }) {
       const base = volumeName(id, seed);
       const group = groupOf(base);
-      const name = await choose(group, { base, sharing, user, signal });
+      const name = await choose(group, { base, sharing, user, signal, waits });
       const claim = `${user} ${name}`;
       const leave = () => {
         ctx.claimedVolumes.delete(claim);
@@ -77,8 +79,12 @@ function cacheOf({ name, labels, created }: VolumeRecord, inUse: boolean): Cache
 }
 
 /** The volume to use; its user is noted when this resolves. */
-async function choose(group: Group, { base, sharing, user, signal }: { base: string; sharing: Sharing; user: string; signal: AbortSignal }): Promise<string> {
-  while (sharing === "locked" && group.users.size > 0) await nextLeft(group, signal);
+async function choose(group: Group, { base, sharing, user, signal, waits }: Omit<CacheWish, "id" | "seed"> & { readonly base: string }): Promise<string> {
+  if (sharing === "locked" && group.users.size > 0) {
+    waits(false);
+    while (group.users.size > 0) await nextLeft(group, signal);
+    waits(true);
+  }
   signal.throwIfAborted();
   const name = sharing === "shared" ? (sharedOf(group) ?? unused(group, base)) : unused(group, base);
   const users = group.users.get(name) ?? { sharing, steps: new Set() };
