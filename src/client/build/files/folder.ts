@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { fail } from "#base/errors.ts";
 import { followLinks } from "./follow.ts";
-import { beginReading, type Reading } from "./read-ahead.ts";
+import { loadReader, type Reading } from "./read-folder.ts";
 import { compileSelection, EVERYTHING } from "./select.ts";
 import type { Source } from "./sync.ts";
 import { walkFolder } from "./walk.ts";
@@ -16,7 +16,7 @@ let buffer: Buffer | undefined;
 export type Ahead = { take(): Reading | undefined };
 
 export function readAhead(path: string): Ahead {
-  let begun: Reading | undefined = beginReading(realpathSync(path));
+  let begun = loadReader()?.(realpathSync(path));
   return {
     take() {
       const reading = begun;

@@ -1,71 +1,114 @@
 /**
- * All that is in a folder with one call: names and numbers (native/list/list.c, which says how they stand in memory). A file
- * at a time, Node takes ten times as long as the kernel.
+ * All that is in a folder and the folders below it: names and numbers, read by a thread of a library of ours
+ * (native/list/list.c, which says how they stand in memory) while there is something else to do. A file at a time, Node
+ * takes ten times as long as the kernel.
  */
 import { join } from "node:path";
 
+/** What is in one folder. */
 export type FolderList = {
   /** In the order of their bytes. */
   names(): readonly string[];
-  /** Those that are folders. */
-  readonly folders: readonly string[];
   stat(place: number): EntryStat;
-  /** Of all of it, but for times of reading and what differs without a change. */
-  readonly hash: Uint32Array;
 };
 
 /** As lstat(2) says; times in milliseconds. */
 export type EntryStat = { readonly mode: number; readonly size: number; readonly mtimeMs: number; readonly ctimeMs: number; readonly nlink: number; readonly dev: number; readonly ino: number; readonly rdev: number };
 
-/** Undefined for what cannot be read: whoever asks Node for it is told why. */
-export type ReadFolder = (path: string) => FolderList | undefined;
+export type Whole = {
+  /** A short name for all of it, but for times of reading and what differs without a change. */
+  readonly state: string;
+  /** Of each folder, by its path from the root on: "", "/a/b". Undefined: one of them has a name that is no UTF-8. */
+  lists(): ReadonlyMap<string, FolderList> | undefined;
+};
+
+export type Reading = {
+  /** All of it. Undefined: one of the folders cannot be read; whoever asks Node for it is told why. */
+  end(signal: AbortSignal): Promise<Whole | undefined>;
+};
+
+/** Begins at once. */
+export type BeginReading = (root: string) => Reading | undefined;
 
 /** Of what was no UTF-8. */
 export const isBroken = (name: string): boolean => name.includes("\ufffd");
 
+type Library = { begin(path: string): object | undefined; wait(reading: object, ms: number): number; take(reading: object, into: Uint8Array): number };
+
+/** So long, and others have their turn. */
+const SLICE_MS = 5;
 const HEAD = 16;
 const FIELDS = 8;
 
+let library: Library | undefined;
+
 /** Undefined where the library is not: `make -C native` was not run here. */
-export function loadReader(): ReadFolder | undefined {
-  const library: { exports: unknown } = { exports: {} };
+export function loadReader(): BeginReading | undefined {
   try {
-    process.dlopen(library, join(import.meta.dirname, "../../../../build/list.node"));
+    library ??= load();
   } catch {
     return undefined;
   }
-  const list = library.exports as (path: string, into: Uint8Array) => number;
-  let scratch = new Uint8Array(2 ** 18);
-  return (path) => {
-    let length = list(path, scratch);
-    while (length > scratch.length) {
-      scratch = new Uint8Array(length * 2);
-      length = list(path, scratch);
-    }
-    return length < 0 ? undefined : view(scratch.slice(0, length));
+  return begin;
+}
+
+function load(): Library {
+  const loaded = { exports: {} };
+  process.dlopen(loaded, join(import.meta.dirname, "../../../../build/list.node"));
+  return loaded.exports as Library;
+}
+
+function begin(root: string): Reading | undefined {
+  const { begin, wait, take } = library!;
+  const reading = begin(root);
+  if (reading === undefined) return undefined;
+  return {
+    async end(signal) {
+      let outcome = wait(reading, SLICE_MS);
+      for (; outcome === 0; outcome = wait(reading, SLICE_MS)) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        signal.throwIfAborted();
+      }
+      if (outcome < 0) return undefined;
+      const head = new Uint32Array(HEAD / 4);
+      take(reading, new Uint8Array(head.buffer));
+      const [low = 0, high = 0, count = 0] = head;
+      return {
+        state: `${hex(high)}${hex(low)}`,
+        lists() {
+          const bytes = new Uint8Array(take(reading, new Uint8Array(0)));
+          take(reading, bytes);
+          return listsIn(bytes.buffer, count);
+        },
+      };
+    },
   };
 }
 
-function view(bytes: Uint8Array): FolderList {
-  const [count = 0, folderCount = 0] = new Uint32Array(bytes.buffer, 0, 2);
-  const numbers = new Float64Array(bytes.buffer, HEAD, count * FIELDS);
-  const text = Buffer.from(bytes.buffer, HEAD + numbers.byteLength);
-  let split: readonly string[] | undefined;
-  const names = () => (split ??= text.toString().split("\0").slice(0, count));
+const hex = (word: number): string => word.toString(16).padStart(8, "0");
+
+function listsIn(bytes: ArrayBuffer, count: number): ReadonlyMap<string, FolderList> | undefined {
+  const lists = new Map<string, FolderList>();
+  for (let at = HEAD, left = count; left > 0; left--) {
+    const [length = 0, pathLength = 0] = new Uint32Array(bytes, at, 2);
+    const path = Buffer.from(bytes, at + 8, pathLength).toString();
+    if (isBroken(path)) return undefined;
+    at += (8 + pathLength + 7) & ~7;
+    lists.set(path, view(bytes, at, length));
+    at += length;
+  }
+  return lists;
+}
+
+function view(bytes: ArrayBuffer, at: number, length: number): FolderList {
+  const [count = 0] = new Uint32Array(bytes, at, 1);
+  const numbers = new Float64Array(bytes, at + 8, count * FIELDS);
+  const text = Buffer.from(bytes, at + 8 + numbers.byteLength, length - 8 - numbers.byteLength);
   return {
-    names,
-    folders: folderCount === 0 ? [] : lastNames(text, folderCount),
-    hash: new Uint32Array(bytes.buffer, 8, 2),
+    names: () => text.toString().split("\0").slice(0, count),
     stat(place) {
       const [mode = 0, size = 0, mtimeMs = 0, ctimeMs = 0, nlink = 0, dev = 0, ino = 0, rdev = 0] = numbers.subarray(place * FIELDS, (place + 1) * FIELDS);
       return { mode, size, mtimeMs, ctimeMs, nlink, dev, ino, rdev };
     },
   };
-}
-
-/** Without a look at the others. */
-function lastNames(text: Buffer, count: number): readonly string[] {
-  let start = text.length - 1;
-  for (let left = count; left > 0; left--) start = start === 0 ? -1 : text.lastIndexOf(0, start - 1);
-  return text.toString("utf8", start + 1, text.length - 1).split("\0");
 }

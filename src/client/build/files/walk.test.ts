@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { chmodSync, linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, linkSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
-import { loadReader, type ReadFolder } from "./read-folder.ts";
-import { beginReading } from "./read-ahead.ts";
-import { compileSelection, EVERYTHING } from "./select.ts";
+import { loadReader, type Reading } from "./read-folder.ts";
+import { openFolder } from "./folder.ts";
+import { EVERYTHING } from "./select.ts";
 import { walkFolder } from "./walk.ts";
 
 const folder = mkdtempSync("/tmp/walk-test-");
@@ -20,9 +20,9 @@ symlinkSync("b/c", `${folder}/link`);
 linkSync(`${folder}/a`, `${folder}/b/again`);
 
 const signal = new AbortController().signal;
-const byNode: ReadFolder = () => undefined;
-const entries = async (read: ReadFolder | undefined, selection = EVERYTHING) => {
-  const listing = await (await walkFolder(folder, { selection, signal, ...(selection === EVERYTHING && { reading: beginReading(folder, read && (() => read)) }) })).listing();
+const byNode: Reading = { end: async () => undefined };
+const entries = async (reading: Reading | undefined) => {
+  const listing = await (await walkFolder(folder, { selection: EVERYTHING, signal, reading })).listing();
   return listing.paths.map((_, place) => listing.entry(place));
 };
 
@@ -34,8 +34,10 @@ test("folders read at once are what they are a file at a time", async () => {
 });
 
 test("where something is ignored, no folder is read at once: what is ignored is not looked at", async () => {
-  const found = await entries(() => assert.fail("it was"), compileSelection({ include: [], exclude: ["b"] }));
-  assert.ok(found.length > 5 && !found.some(({ path }) => path === "b"));
+  const ahead = { take: () => assert.fail("it was") };
+  const walked = await openFolder(folder, ahead).walk({ include: [], exclude: ["b"], follow: [] }, signal);
+  const { paths } = await walked.listing();
+  assert.ok(paths.length > 5 && !paths.includes("b"));
 });
 
 test("the name of what was read at once is the same as long as nothing changes, and another after any change", async () => {
@@ -61,21 +63,27 @@ test("the name of what was read at once is the same as long as nothing changes, 
 
 test("what cannot be read at once is told as Node tells it", async () => {
   const read = loadReader()!;
-  assert.equal(read(`${folder}/nowhere`), undefined);
-  assert.equal(read(`${folder}/a`), undefined);
-  assert.equal(read(`${folder}\0/b`), undefined);
-  assert.equal(read(`/${"x/".repeat(3000)}`), undefined);
+  for (const path of ["/nowhere", "/a", "\0/b", "/x".repeat(3000)]) assert.equal(await read(`${folder}${path}`)?.end(signal), undefined);
   await assert.rejects(walkFolder(`${folder}/nowhere`, { selection: EVERYTHING, signal }), { code: "ENOENT" });
   writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]), "");
   const walked = await walkFolder(folder, { selection: EVERYTHING, signal });
   await assert.rejects(walked.listing(), /is not UTF-8/);
 });
 
-test("a folder of more than there is room for at first", async () => {
+test("a folder with a name that is no UTF-8 is told as Node tells it", async () => {
+  const broken = Buffer.concat([Buffer.from(`${folder}/b/`), Buffer.from([0xfe])]);
+  mkdirSync(broken);
+  const whole = await loadReader()!(`${folder}/b`)!.end(signal);
+  assert.equal(whole!.lists(), undefined);
+  rmdirSync(broken);
+});
+
+test("a large folder is told in the order of its names", async () => {
   const large = `${folder}/large`;
   mkdirSync(large);
   for (let at = 0; at < 1100; at++) writeFileSync(`${large}/${at}-${"n".repeat(200)}`, "");
-  const list = loadReader()!(large)!;
-  assert.equal(list.names().length, 1100);
-  assert.deepEqual(list.names(), [...list.names()].sort());
+  const whole = await loadReader()!(large)!.end(signal);
+  const names = whole!.lists()!.get("")!.names();
+  assert.equal(names.length, 1100);
+  assert.deepEqual(names, [...names].sort());
 });

@@ -6,10 +6,8 @@ import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { fail } from "#base/errors.ts";
 import { goMode } from "./encode.ts";
 import { type ListingWriter, openListing, type Listing } from "./listing.ts";
-import { type EntryStat, type FolderList, isBroken, type ReadFolder } from "./read-folder.ts";
-import { beginReading, type Reading, type Whole } from "./read-ahead.ts";
+import { type EntryStat, type FolderList, isBroken, loadReader, type Reading } from "./read-folder.ts";
 import { EVERYTHING, type Selection } from "./select.ts";
-import { mixWords } from "./token.ts";
 
 /** `reading`: of the whole folder, begun by who expects that all of it is wanted; begun now unless told. */
 export type WalkOptions = { readonly selection: Selection; readonly signal: AbortSignal; readonly reading?: Reading | undefined };
@@ -22,27 +20,19 @@ const SLICE = 5000;
 
 /** @throws what the kernel says of a folder that may not be read; invalid for a name that is no UTF-8 */
 export async function walkFolder(root: string, options: WalkOptions): Promise<Walked> {
-  const { selection, signal, reading = selection === EVERYTHING ? beginReading(root) : undefined } = options;
+  const { selection, signal, reading = selection === EVERYTHING ? loadReader()?.(root) : undefined } = options;
   // Where not all is wanted, what is not must not be looked at: a file system that does not answer may be why.
   const whole = await reading?.end(signal);
   if (whole === undefined) {
-    const listing = await makeListing(root, options, () => undefined);
+    const listing = await makeListing(root, options, undefined);
     return { state: () => listing.state(), listing: async () => listing };
   }
   let listing: Promise<Listing> | undefined;
-  return { state: () => stateOf(whole), listing: () => (listing ??= makeListing(root, options, (path) => whole.get(path))) };
+  return { state: () => whole.state, listing: () => (listing ??= makeListing(root, options, whole.lists())) };
 }
 
-/** Folders are in one order always, and their names in the hashes of those they are in. */
-function stateOf(whole: Whole): string {
-  const words = new Uint32Array(whole.size * 2);
-  let at = 0;
-  for (const { hash } of whole.values()) words.set(hash, 2 * at++);
-  return mixWords([words]);
-}
-
-async function makeListing(root: string, { selection, signal }: WalkOptions, read: ReadFolder): Promise<Listing> {
-  const walk: Walk = { root, read, selection: selection === EVERYTHING ? undefined : selection, listing: openListing(), links: new Map(), pending: [] };
+async function makeListing(root: string, { selection, signal }: WalkOptions, lists: ReadonlyMap<string, FolderList> | undefined): Promise<Listing> {
+  const walk: Walk = { root, lists, selection: selection === EVERYTHING ? undefined : selection, listing: openListing(), links: new Map(), pending: [] };
   // By hand, not by calling itself: trees may be of any depth.
   const stack: Level[] = [levelOf(walk, "")];
   for (let count = 1; stack.length > 0; count++) {
@@ -63,7 +53,8 @@ async function makeListing(root: string, { selection, signal }: WalkOptions, rea
 
 type Walk = {
   readonly root: string;
-  readonly read: ReadFolder;
+  /** What was read at once. */
+  readonly lists: ReadonlyMap<string, FolderList> | undefined;
   /** Undefined: all of it. */
   readonly selection: Selection | undefined;
   readonly listing: ListingWriter;
@@ -78,7 +69,7 @@ type Level = { readonly path: string; readonly names: readonly string[]; readonl
 
 function levelOf(walk: Walk, path: string, isPending = false): Level {
   const folder = path === "" ? walk.root : `${walk.root}/${path}`;
-  const list = walk.read(folder);
+  const list = walk.lists?.get(path === "" ? "" : `/${path}`);
   return { path, names: list === undefined ? namesIn(folder, path === "") : checked(folder, list.names()), list, next: 0, isPending };
 }
 
