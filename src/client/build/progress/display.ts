@@ -1,5 +1,7 @@
 /** How a build is shown while it goes on, by `--progress`. */
 import { fail } from "#base/errors.ts";
+import type { Of } from "#base/protobuf.ts";
+import type { timestamp } from "#spec/buildkit/control.ts";
 import type { Cli } from "../../client.ts";
 import type { Status } from "../solve.ts";
 import { readColors } from "./colors.ts";
@@ -33,16 +35,47 @@ const REFRESH_MS = 150;
 export function openDisplay({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, title: string): Display {
   const display = choose({ err, env }, mode, title);
   const timer = setInterval(display.refresh, Number(env["TTY_DISPLAY_RATE"]) || REFRESH_MS).unref();
+  const open = openSteps();
   let ended = false;
   return {
     ...display,
-    update: (status) => void (ended || display.update(status)),
+    update(status) {
+      if (ended) return;
+      open.feed(status);
+      display.update(status);
+    },
     end() {
       clearInterval(timer);
-      if (!ended) display.end();
+      if (ended) return;
       ended = true;
+      const rest = open.canceled();
+      if (rest.vertexes.length > 0) display.update(rest);
+      display.end();
     },
   };
+}
+
+/** Steps that run. When nothing more is told of them (^C, the engine is gone) they have been given up: in BuildKit's words. */
+function openSteps(): { feed(status: Status): void; canceled(): Status } {
+  const open = new Map<string, { readonly vertex: Status["vertexes"][number]; readonly since: number }>();
+  return {
+    feed({ vertexes }) {
+      for (const vertex of vertexes) {
+        if (vertex.started === undefined || vertex.completed !== undefined) open.delete(vertex.digest);
+        else open.set(vertex.digest, { vertex, since: open.get(vertex.digest)?.since ?? Date.now() });
+      }
+    },
+    canceled() {
+      const vertexes = [...open.values()].map(({ vertex, since }) => ({ ...vertex, completed: later(vertex.started!, Date.now() - since), error: "context canceled" }));
+      return { vertexes, statuses: [], logs: [], warnings: [] };
+    },
+  };
+}
+
+/** By the engine's clock. */
+function later({ seconds, nanos }: Of<typeof timestamp>, ms: number): Of<typeof timestamp> {
+  const whole = nanos + (ms % 1000) * 1e6;
+  return { seconds: seconds + Math.floor(ms / 1000) + Math.floor(whole / 1e9), nanos: whole % 1e9 };
 }
 
 function choose({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, title: string): Display {

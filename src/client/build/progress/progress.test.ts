@@ -5,6 +5,7 @@ import type { In as InputOf } from "#base/protobuf.ts";
 import { statusResponse } from "#spec/buildkit/control.ts";
 import type { Status } from "../solve.ts";
 import { readColors } from "./colors.ts";
+import { openDisplay, type ProgressMode } from "./display.ts";
 import { openPlain } from "./plain.ts";
 import { solveStatus } from "./raw-json.ts";
 import { openTty, render } from "./tty.ts";
@@ -63,6 +64,26 @@ test("plain: a long line without an end, and bytes that are no text, are shown",
   const text = plain({ vertexes: [begins("a", "A", 0)] }, { logs: [log("a", "x".repeat(200_000), 1)] }, { logs: [{ vertex: "a", msg: Buffer.from([0xff, 10]), timestamp: at(2) }] }, { vertexes: [begins("a", "A", 0, { completed: at(3) })] });
   assert.equal([...text.matchAll(/x/g)].length, 200_000);
 });
+
+const given: readonly (readonly [ProgressMode, RegExp])[] = [
+  ["tty", /=> CANCELED \[2\/2\] RUN sleep +\d+\.\ds/],
+  ["plain", /^#1 \[2\/2\] RUN sleep\n#1 CANCELED\n$/],
+  ["rawjson", /\n\{"vertexes":\[\{"digest":"a","name":"\[2\/2\] RUN sleep","error":"context canceled","started":"2023-11-14T22:13:20Z","completed":"2023-11-14T22:13:\d\d[^"]*"\}\]\}\n$/],
+];
+for (const [mode, wanted] of given) {
+  test(`${mode}: what still runs when nothing more is told has been given up; nothing is shown after the end`, () => {
+    let text = "";
+    const err = { fd: 2 as const, isTerminal: true, columns: 80, write: (more: string | Uint8Array) => void (text += more) };
+    const display = openDisplay({ err, env: { NO_COLOR: "1" } }, mode, "");
+    display.update(status({ vertexes: [begins("a", "[2/2] RUN sleep", 0)] }));
+    display.end();
+    assert.match(text, wanted);
+    const { length } = text;
+    display.update(status({ vertexes: [begins("b", "another", 1)] }));
+    display.end();
+    assert.equal(text.length, length);
+  });
+}
 
 test("rawjson: BuildKit's objects", () => {
   const told = solveStatus(status({ vertexes: [begins("sha256:a", "A", 5, { completed: at(1000), cached: true, inputs: ["sha256:b"] })], logs: [log("sha256:a", "hi\n", 7)], statuses: [{ id: "i", vertex: "sha256:a", current: 0, total: 3, timestamp: at(0) }] }));

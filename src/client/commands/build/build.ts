@@ -88,7 +88,8 @@ const codeOf = (signal: NodeJS.Signals): number => (signal === "SIGINT" ? 130 : 
 /** As docker's clients say it: the Dockerfile's lines, and one line that begins with ERROR. */
 function told<T>(error: T): T | Failure {
   if (!(error instanceof Failure) || error.facts["bare"] === true) return error;
-  const isEngine = error.facts["grpcCode"] !== undefined || kindOf(error) === "cancelled";
-  const status = kindOf(error) === "cancelled" ? { status: 130 } : {};
-  return fail(error.kind, `${sourceText(error)}ERROR: ${isEngine ? "failed to build: failed to solve: " : ""}${messageOf(error)}`, { cause: error, facts: { ...error.facts, ...status } });
+  const isCanceled = kindOf(error) === "cancelled";
+  const where = isCanceled || error.facts["grpcCode"] !== undefined ? `failed to build: failed to solve: ${isCanceled ? "Canceled: " : ""}` : "";
+  const status = isCanceled ? { status: 130 } : {};
+  return fail(error.kind, `${sourceText(error)}ERROR: ${where}${messageOf(error)}`, { cause: error, facts: { ...error.facts, ...status } });
 }
