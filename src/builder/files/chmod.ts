@@ -18,21 +18,22 @@ const STICKY = 0o1000;
 export function compileMode(mode: number | string): ModeChange {
   if (typeof mode === "number") return () => mode & 0o7777;
   const clauses = mode.split(",").map((text) => compileClause(text, mode));
-  return (before, isDirectory) => clauses.reduce((value, clause) => clause(value, isDirectory), before & 0o7777);
+  // X asks what the file was before any of it, as BSD and BuildKit have it; GNU asks what it is by then.
+  return (before, isDirectory) => clauses.reduce((value, clause) => clause(value, isDirectory || (before & 0o111) !== 0), before & 0o7777);
 }
 
-function compileClause(text: string, whole: string): ModeChange {
+function compileClause(text: string, whole: string): (mode: number, executable: boolean) => number {
   const match = CLAUSE.exec(text);
   if (match === null) throw fail("invalid", `invalid chmod parameter: '${whole}'. it should be octal string and between 0 and 07777, or chmod's words`);
   const who = match[1] === "" ? "ugo" : match[1]!.replaceAll("a", "ugo");
   const actions = [...match[2]!.matchAll(ACTION)].map(([, sign, words]) => ({ sign: sign!, words: words! }));
-  return (before, isDirectory) => actions.reduce((value, { sign, words }) => act(value, { who, sign, words, isDirectory }), before);
+  return (before, executable) => actions.reduce((value, { sign, words }) => act(value, { who, sign, words, executable }), before);
 }
 
-type Action = { readonly who: string; readonly sign: string; readonly words: string; readonly isDirectory: boolean };
+type Action = { readonly who: string; readonly sign: string; readonly words: string; readonly executable: boolean };
 
-function act(mode: number, { who, sign, words, isDirectory }: Action): number {
-  const bits = bitsOf(mode, who, words, isDirectory);
+function act(mode: number, { who, sign, words, executable }: Action): number {
+  const bits = bitsOf(mode, who, words, executable);
   if (sign === "+") return mode | bits;
   if (sign === "-") return mode & ~bits;
   return (mode & ~classesOf(who)) | bits;
@@ -47,9 +48,8 @@ function classesOf(who: string): number {
   return who.includes("u") && who.includes("g") && who.includes("o") ? mask | STICKY : mask;
 }
 
-function bitsOf(mode: number, who: string, words: string, isDirectory: boolean): number {
+function bitsOf(mode: number, who: string, words: string, executable: boolean): number {
   const copied = words.length === 1 && words in SHIFTS ? (mode >> SHIFTS[words as keyof typeof SHIFTS]) & 7 : undefined;
-  const executable = isDirectory || (mode & 0o111) !== 0;
   const three = copied ?? (words.includes("r") ? READ : 0) | (words.includes("w") ? WRITE : 0) | (words.includes("x") || (words.includes("X") && executable) ? EXECUTE : 0);
   let bits = 0;
   for (const one of ["u", "g", "o"] as const) if (who.includes(one)) bits |= three << SHIFTS[one];

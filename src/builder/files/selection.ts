@@ -73,10 +73,11 @@ function lineOf({ path, type, mode, uid, gid, size, link, device, xattrs, inode 
   return `${path}\0${type}\0${type === "symlink" ? 0 : mode} ${owner} ${content}\0${link ?? ""}\0${first ?? ""}\0${attributes}\n`;
 }
 
-/** BuildKit's words; `facts.missing` is for doors that have others. */
+/** BuildKit's words, of which the step's are the shorter ones; `facts.missing` is for doors that have others. */
 function asDocker(error: unknown, tree: Tree): unknown {
   if (!(error instanceof Failure) || error.facts["missing"] === undefined) return error;
   const missing = String(error.facts["missing"]);
   const name = tree.kind === "files" ? tree.digest : sha256(tree.snapshot ?? "");
-  return fail("not-found", `failed to compute cache key: failed to calculate checksum of ref ${name.slice(7, 32)}: "/${cleanPath(missing)}": not found`, { cause: error, facts: { missing } });
+  const ofStep = `failed to calculate checksum of ref ${name.slice(7, 32)}: "/${cleanPath(missing)}": not found`;
+  return fail("not-found", `failed to compute cache key: ${ofStep}`, { cause: error, facts: { missing, ofStep } });
 }

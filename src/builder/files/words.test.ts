@@ -68,6 +68,8 @@ const modes: readonly (readonly [number | string, number, number, boolean?])[] =
   ["a=rX", 0o644, 0o444],
   ["a=rX", 0o744, 0o555],
   ["a=rX", 0o644, 0o555, true],
+  ["u=rwx,go=rX", 0o644, 0o744],
+  ["a-x+X", 0o755, 0o755],
   ["g=u", 0o750, 0o770],
   ["o=g", 0o750, 0o755],
   ["u+s", 0o755, 0o4755],

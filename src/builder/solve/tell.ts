@@ -55,7 +55,7 @@ export function openTelling({ steps }: Graph, { ids, same, needed }: Vertices, o
         }
         const failure = failureOf(error, index);
         told.add(failure);
-        end(index, messageOf(error));
+        end(index, String(failure.facts["ofStep"] ?? failure.message));
         throw failure;
       }
     },

@@ -7,7 +7,7 @@ import type { ContainerRecord } from "../../engine.ts";
 import type { Caches } from "./caches.ts";
 import { leaveStep } from "./debug.ts";
 import { checkEntitled } from "./entitled.ts";
-import { exitFailure, KILLED_FOR_MEMORY, notStarted, shortReason } from "./failure.ts";
+import { exitFailure, KILLED_FOR_MEMORY, notStarted, shortReason, unknownAccount } from "./failure.ts";
 import { mountAll } from "./mounts.ts";
 import { relayOutput } from "./output.ts";
 import { checkPlatform } from "./platform.ts";
@@ -52,6 +52,7 @@ async function started<T>(record: ContainerRecord, { signal, log, run }: StepCon
     return await work();
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof Failure && error.facts["unknownAccount"] === true) throw unknownAccount(error, record);
     if (error instanceof Failure && error.facts["exitCode"] === undefined) throw error;
     const failure = notStarted(error, record);
     if (run.quietStart !== true) await log(2, Buffer.from(`${shortReason(failure)}\n`));

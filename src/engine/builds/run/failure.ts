@@ -44,6 +44,13 @@ export function notStarted(error: unknown, record: ContainerRecord): Failure {
   return fail(kindOf(failure), message, { cause: error, facts });
 }
 
+/** Who it should run as is told with the command, as whatever a RUN fails of. */
+export function unknownAccount(error: Failure, { path, args }: Pick<ContainerRecord, "path" | "args">): Failure {
+  const { message } = error;
+  const command = [path, ...args].join(" ");
+  return fail(kindOf(error), `process ${JSON.stringify(command)} did not complete successfully: ${message}`, { cause: error, facts: { ...error.facts, classic: message } });
+}
+
 /** A mount inside a read-only one, at a place that is not there. */
 function belowReadOnly(error: unknown): Failure | undefined {
   const op = error instanceof ProgramError && error.code === "EROFS" ? error.op : undefined;

@@ -21,10 +21,13 @@ export const USER_FILE_LIMIT = 10 << 20;
 
 const LARGEST = 2 ** 31 - 1;
 
+/** So that a builder can tell it as its own. */
+const UNKNOWN = { facts: { unknownAccount: true } };
+
 /** `spec` is "", "uid", "name", each with ":gid" or ":group". @throws invalid, with Docker's texts */
 export function resolveUser(spec: string, files: UserFiles, groupAdd: readonly string[] = []): ResolvedUser {
   const [userName = "", groupName = "", ...more] = spec.split(":");
-  if (more.length > 0) throw fail("invalid", `unable to find user ${spec}: no matching entries in passwd file`);
+  if (more.length > 0) throw fail("invalid", `unable to find user ${spec}: no matching entries in passwd file`, UNKNOWN);
   const account = findUser(userName, files.passwd);
   const membership = groupsOf(account, groupName, files.group);
   const added = groupAdd.map((name) => addedGroup(name, files.group));
@@ -46,7 +49,7 @@ function findUser(name: string, passwd: string): Account {
     const [ownId, ownGroup] = [plainId(uid), plainId(gid)];
     if (ownId !== undefined && ownGroup !== undefined) return { name: entry, uid: ownId, gid: ownGroup, home };
   }
-  if (id === undefined) throw fail("invalid", `unable to find user ${name}: no matching entries in passwd file`);
+  if (id === undefined) throw fail("invalid", `unable to find user ${name}: no matching entries in passwd file`, UNKNOWN);
   return { name: "", uid: id, gid: 0, home: "/" };
 }
 
@@ -64,7 +67,7 @@ function groupsOf(account: Account, name: string, group: string): { gid: number;
 }
 
 function noGroup(name: string): never {
-  throw fail("invalid", `unable to find group ${name}: no matching entries in group file`);
+  throw fail("invalid", `unable to find group ${name}: no matching entries in group file`, UNKNOWN);
 }
 
 function addedGroup(name: string, group: string): number {
