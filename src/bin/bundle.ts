@@ -16,12 +16,13 @@ import { fail } from "#base/errors.ts";
 const source = resolve(import.meta.dirname, "..");
 const entry = join(source, "bin/gantry.ts");
 
-/** Into `folder`: client.js and client.cjs. What was kept of earlier ones goes. */
+/** Into `folder`: client.js, client.cjs, and client.sources for the launcher. What was kept of earlier ones goes. */
 export function writeBundle(folder: string): void {
-  const text = bundle(folder);
+  const { text, files } = bundle(folder);
   const id = hash("sha256", text).slice(0, 16);
   mkdirSync(join(folder, "cache"), { recursive: true });
   write(join(folder, "client.js"), `/*${id}*/${text}`);
+  write(join(folder, "client.sources"), `sources="${files.map((file) => `src/${nameOf(file)}`).join("\n")}"\n`);
   write(join(folder, "client.cjs"), LOADER);
   for (const name of readdirSync(join(folder, "cache"))) if (name.startsWith("client-") && !name.startsWith(`client-${id}-`)) rmSync(join(folder, "cache", name), { force: true });
 }
@@ -59,11 +60,11 @@ outside.folder = __dirname;
 script.runInThisContext()(outside);
 `;
 
-/** The text of the bundle, which will stand in `folder`. */
-export function bundle(folder: string): string {
+/** The text of the bundle, which will stand in `folder`; and what it is made of. */
+export function bundle(folder: string): { readonly text: string; readonly files: readonly string[] } {
   const state: State = { folder, modules: new Map(), open: [] };
   const start = rewrite(state, entry);
-  return [
+  const text = [
     '(async (outside) => {\n"use strict";\nconst modules = {',
     ...[...state.modules].map(([file, text]) => `${JSON.stringify(nameOf(file))}(exports) {\n${text}\n},`),
     "};",
@@ -73,6 +74,7 @@ export function bundle(folder: string): string {
     start.text,
     "})",
   ].join("\n");
+  return { text, files: [entry, import.meta.filename, ...state.modules.keys()] };
 }
 
 type State = { readonly folder: string; readonly modules: Map<string, string>; readonly open: string[] };
