@@ -10,7 +10,7 @@ import type { Builds } from "../../../builds/builds.ts";
 export type ReadFiles = {
   /** @throws not-found */
   stat(path: string): In<typeof stat>;
-  /** @throws not-found; invalid when it is longer than a definition may be */
+  /** @throws not-found; invalid for a range that is none, and when it is longer than a definition may be */
   read(path: string, range: { readonly offset: number; readonly length: number } | undefined): Promise<Buffer>;
 };
 
@@ -32,7 +32,10 @@ export function readFiles({ contexts }: Pick<Builds, "contexts">, { entries }: F
     async read(path, range) {
       const entry = find(path);
       if (entry.digest === undefined) throw fail("invalid", `read ${path}: it is no file`);
-      return await collect(bytesOf(contexts, entry, range?.length || entry.size, range?.offset), LIMIT, `read ${path}`);
+      const { offset, length } = range ?? { offset: 0, length: 0 };
+      // Before the file's first byte are those of other files, of other clients.
+      if (offset < 0 || length < 0) throw fail("invalid", `read ${path}: invalid range: ${length} bytes from ${offset}`);
+      return await collect(bytesOf(contexts, entry, length || entry.size, offset), LIMIT, `read ${path}`);
     },
   };
 }
