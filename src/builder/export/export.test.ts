@@ -84,6 +84,7 @@ test("records of packages", () => {
   assert.deepEqual(of("srv/node_modules/@s/p/package.json", '{"name":"@s/p","version":"1.0.0","license":"ISC"}'), [["pkg:npm/%40s/p@1.0.0", "ISC"]]);
   assert.deepEqual(of("usr/lib/python3/Some_Thing-1.dist-info/METADATA", "Name: Some_Thing\nVersion: 1\n\nName: other\n"), [["pkg:pypi/some-thing@1", undefined]]);
   assert.deepEqual(of("node_modules/x/package.json", "no JSON"), []);
+  assert.deepEqual(of("var/lib/dpkg/status.d/a", "\n\nPackages\nPackage: a\nVersion: 1\n\n\nPackage: b\nVersion: 2"), [["pkg:deb/debian/a@1", undefined], ["pkg:deb/debian/b@2", undefined]]);
   for (const path of ["var/lib/dpkg/info/x", "package.json", "node_modules/x/lib/package.json"]) assert.equal(recordsKind(path), undefined, path);
 });
 

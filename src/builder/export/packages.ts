@@ -26,9 +26,9 @@ export function packagesOf({ kind, path, text }: Records, release: string): Pack
   const distribution = /^ID="?([a-z0-9._-]+)"?$/m.exec(release)?.[1];
   switch (kind) {
     case "dpkg":
-      return paragraphs(text).flatMap((fields) => dpkg(fields, path, distribution ?? "debian"));
+      return [...paragraphs(text)].flatMap((fields) => dpkg(fields, path, distribution ?? "debian"));
     case "apk":
-      return paragraphs(text).flatMap((fields) => apk(fields, path, distribution ?? "alpine"));
+      return [...paragraphs(text)].flatMap((fields) => apk(fields, path, distribution ?? "alpine"));
     case "npm":
       return npm(text, path);
     case "python":
@@ -40,15 +40,22 @@ export function packagesOf({ kind, path, text }: Records, release: string): Pack
 
 type Fields = ReadonlyMap<string, string>;
 
-function paragraphs(text: string): Fields[] {
-  return text.split(/\n\n+/).map((paragraph) => {
-    const fields = new Map<string, string>();
-    for (const line of paragraph.split("\n")) {
-      const colon = line.indexOf(":");
-      if (colon > 0 && !/^\s/.test(line)) fields.set(line.slice(0, colon), line.slice(colon + 1).trim());
-    }
-    return fields;
-  });
+const FIELDS = new Set(["Package", "Version", "Architecture", "Status", "P", "V", "A", "L", "Name", "License-Expression"]);
+
+/** Parted by empty lines. Only fields that are looked for are kept: whoever wrote the record may have written millions of others. */
+function* paragraphs(text: string): Generator<Fields> {
+  let fields = new Map<string, string>();
+  for (let at = 0, end; at < text.length; at = end + 1) {
+    const newline = text.indexOf("\n", at);
+    end = newline < 0 ? text.length : newline;
+    const line = text.slice(at, end);
+    const colon = line.indexOf(":");
+    if (colon > 0 && FIELDS.has(line.slice(0, colon))) fields.set(line.slice(0, colon), line.slice(colon + 1).trim());
+    if (line !== "") continue;
+    yield fields;
+    fields = new Map();
+  }
+  yield fields;
 }
 
 function dpkg(fields: Fields, path: string, distribution: string): Package[] {
@@ -75,10 +82,10 @@ function npm(text: string, path: string): Package[] {
 }
 
 function python(text: string, path: string): Package[] {
-  const fields = paragraphs(text)[0] ?? new Map<string, string>();
-  const [name, version] = [fields.get("Name"), fields.get("Version")];
+  const [fields] = paragraphs(text);
+  const [name, version] = [fields?.get("Name"), fields?.get("Version")];
   if (!name || !version) return [];
-  return [{ name, version, url: packageUrl("pypi", [name.toLowerCase().replaceAll("_", "-")], version), license: fields.get("License-Expression"), path }];
+  return [{ name, version, url: packageUrl("pypi", [name.toLowerCase().replaceAll("_", "-")], version), license: fields?.get("License-Expression"), path }];
 }
 
 function packageUrl(type: string, names: readonly string[], version: string, architecture?: string): string {

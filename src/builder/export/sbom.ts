@@ -3,6 +3,7 @@ import { sha256 } from "#base/digest.ts";
 import { formatTime, nowNanos } from "#base/clock.ts";
 import { fail } from "#base/errors.ts";
 import { tarReader } from "#base/tar.ts";
+import { takeTurns } from "#base/turns.ts";
 import type { LayerTree } from "../tree.ts";
 import { archiveTree } from "./archive-tree.ts";
 import type { Predicate } from "./attestations.ts";
@@ -10,9 +11,10 @@ import type { Making } from "./images.ts";
 import { type Package, packagesOf, type Records, recordsKind } from "./packages.ts";
 
 const TYPE = "https://spdx.dev/Document";
-/** Of one record, and of all of them. */
-const MAX_RECORD = 64 * 2 ** 20;
-const MAX_RECORDS = 512 * 2 ** 20;
+/** Bytes of one record, and of all of them: what is larger is left out. Debian's with 5,000 packages has 6 MB. */
+const MAX_RECORD = 16 * 2 ** 20;
+const MAX_RECORDS = 128 * 2 ** 20;
+const MAX_PACKAGES = 100_000;
 
 export async function sbom(making: Making, options: Readonly<Record<string, string>>, tree: LayerTree): Promise<Predicate> {
   if (options["generator"]) throw fail("invalid", `attest sbom: scanner images (generator=${options["generator"]}) are not run; leave the generator out to have the packages listed by the engine`);
@@ -52,8 +54,7 @@ function spdxPackage({ name, version, url, license, path }: Package, index: numb
 /** The tree is read once, as an archive; only records are looked into. */
 async function scan(making: Making, tree: LayerTree): Promise<Package[]> {
   const reader = tarReader();
-  const found: Package[] = [];
-  let release: Buffer = Buffer.alloc(0);
+  let release = "";
   const records: Records[] = [];
   let open: { path: string; kind: Records["kind"]; parts: Buffer[] } | undefined;
   let total = 0;
@@ -66,14 +67,25 @@ async function scan(making: Making, tree: LayerTree): Promise<Package[]> {
       } else if (open !== undefined) {
         open.parts.push(Buffer.from(event.bytes));
         if (!event.last) continue;
-        const bytes = Buffer.concat(open.parts);
-        if (open.kind === "release") release = bytes;
-        else records.push({ kind: open.kind, path: open.path, text: bytes.toString() });
+        const text = Buffer.concat(open.parts).toString();
+        if (open.kind === "release") release = text;
+        else records.push({ kind: open.kind, path: open.path, text });
         open = undefined;
       }
     }
   }
   reader.end();
-  for (const record of records) found.push(...packagesOf(record, release.toString()));
+  const found = await readRecords(records, release);
   return found.toSorted((a, b) => (a.url < b.url ? -1 : a.url > b.url ? 1 : a.path < b.path ? -1 : 1));
+}
+
+async function readRecords(records: readonly Records[], release: string): Promise<Package[]> {
+  const turns = takeTurns();
+  const found: Package[] = [];
+  for (const record of records) {
+    await turns(record.text.length);
+    for (const one of packagesOf(record, release)) found.push(one);
+    if (found.length > MAX_PACKAGES) throw fail("exhausted", `attest sbom: the image has records of more than ${MAX_PACKAGES} packages`);
+  }
+  return found;
 }
