@@ -7,7 +7,7 @@ import { flagOf, flagsOf, isSet } from "./flags.ts";
 import { healthcheckOf } from "./healthcheck.ts";
 import { textOf } from "./heredocs.ts";
 import { parseDockerfile, parseTrigger, triggerText } from "./parse.ts";
-import { showError } from "./show-lines.ts";
+import { showLines } from "./show-lines.ts";
 import type { Instruction } from "./dockerfile.ts";
 
 /** Of the one instruction after a FROM. */
@@ -149,7 +149,7 @@ test("an error is shown with the lines around it", () => {
     try {
       parseDockerfile(text);
     } catch (error) {
-      return showError(error, "Dockerfile", text);
+      return showLines("Dockerfile", text, (error as Failure).facts["lines"] as [number, number]);
     }
     return "no error";
   };

@@ -1,5 +1,4 @@
 /** The lines of a Dockerfile that an error or a warning is about, as BuildKit shows them. */
-import { Failure } from "#base/errors.ts";
 
 /** Characters that a line is shown of, and lines of a long instruction. */
 const MAX_SHOWN = 2000;
@@ -25,12 +24,6 @@ export function showLines(name: string, source: string, [first, through]: readon
   }
   const rule = "--------------------";
   return [`${name}:${first}`, rule, ...rows, rule, ""].join("\n");
-}
-
-/** The lines of an error that has them; "" of another one. */
-export function showError(error: unknown, name: string, source: string): string {
-  const lines = error instanceof Failure ? (error.facts["lines"] as readonly [number, number] | undefined) : undefined;
-  return lines === undefined ? "" : showLines(name, source, lines);
 }
 
 /** Some lines more on both sides. */

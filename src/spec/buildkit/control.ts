@@ -12,7 +12,7 @@ export const timestamp = message("google.protobuf.Timestamp", { seconds: int64(1
 export const definition = message("pb.Definition", { def: many(bytes(1)), metadata: map(2, bytes(0)) });
 
 export const cacheEntry = message("CacheOptionsEntry", { type: text(1), attrs: map(2, text(0)) });
-export const cacheOptions = message("CacheOptions", {
+const cacheOptions = message("CacheOptions", {
   exportRef: text(1),
   importRefs: many(text(2)),
   exportAttrs: map(3, text(0)),
@@ -92,7 +92,6 @@ export const statusResponse = message("StatusResponse", {
 
 /** Where in a Dockerfile a failure is: a detail of its status, by this type's name. */
 export const errorSource = message("errdefs.Source", { info: sub(1, sourceInfo), ranges: many(sub(2, range)) });
-export const ERROR_SOURCE = "errdefs.Source";
 
 export const usageRecord = message("UsageRecord", {
   id: text(1),

@@ -15,7 +15,7 @@ export const BUILD_ID = "buildkit-controlapi-buildid";
 export const pong = message("PongResponse", { frontendCaps: many(sub(1, capability)), llbCaps: many(sub(2, capability)), workers: many(sub(3, workerRecord)) });
 
 export const ref = message("Ref", { id: text(1), definition: sub(2, definition) });
-export const refMap = message("RefMap", { refs: map(1, sub(0, ref)) });
+const refMap = message("RefMap", { refs: map(1, sub(0, ref)) });
 export const result = message("Result", {
   refDeprecated: text(1),
   refsDeprecated: sub(2, message("RefMapDeprecated", { refs: map(1, text(0)) })),

@@ -38,8 +38,8 @@ export const SYNC = {
   exporter: "buildkit-attachable-exporter-id",
   exporterMetadata: "exporter-md-",
   /**
-   * Ours alone. With a request: names of the folder's states that are remembered (FileTrees, by what the client called them).
-   * With the answer: the name of its state now; is it one of those, then no entries follow, and none are missed.
+   * Ours alone. In a request: the names that the client gave to states of the folder which the engine remembers. In the
+   * answer: the name of its state now. If that is one of those, no entries follow: nothing has changed.
    */
   state: "gantry-state",
 } as const;
