@@ -82,7 +82,7 @@ export function insert(q: CacheStatements, record: Stored): void {
 }
 
 /** What a result needs: its snapshot, and the blobs of all of its layers. */
-export function nodesOf({ snapshot, layers }: LayerTree): Node[] {
+function nodesOf({ snapshot, layers }: LayerTree): Node[] {
   const blobs = layers.map(({ descriptor }): Node => `content/${descriptor.digest}`);
   return [...(snapshot === undefined ? [] : [`snapshot/${snapshot}` as Node]), ...new Set(blobs)];
 }

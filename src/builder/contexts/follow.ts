@@ -81,4 +81,4 @@ const partsOf = (path: string): string[] => path.split("/").filter((name) => nam
 const hasWildcard = (pattern: string): boolean => /[*?[\\]/.test(pattern);
 
 /** A pattern that means exactly this. */
-export const literalPattern = (path: string): string => path.replace(/[*?[\\]/g, "\\$&");
+const literalPattern = (path: string): string => path.replace(/[*?[\\]/g, "\\$&");

@@ -42,7 +42,7 @@ export function openDirectives(): Directives {
 }
 
 /** "# check = skip=all " → check, "skip=all". A name that is not known is a comment. */
-export function parseDirective(line: string): { readonly name: string; readonly value: string } | undefined {
+function parseDirective(line: string): { readonly name: string; readonly value: string } | undefined {
   const equals = line.indexOf("=");
   if (!line.startsWith("#") || equals === -1) return undefined;
   const name = line.slice(1, equals).trim().toLowerCase();

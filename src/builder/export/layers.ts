@@ -1,14 +1,12 @@
 /** A build's layers made ready for their image: squashed, with times that are clamped, compressed. */
-import { decompress } from "#base/streams.ts";
-import { LAYER_LIMITS, type Layer } from "#core/layers/layers.ts";
+import type { Layer } from "#core/layers/layers.ts";
 import { chainIds } from "#spec/image.ts";
 import type { LayerTree } from "../tree.ts";
 import { archiveChanges, archiveTree } from "./archive-tree.ts";
-import type { Compression } from "./attributes.ts";
 import { clampTimes } from "./remake-archive.ts";
 import type { HistoryEntry } from "./configuration.ts";
 import type { Making } from "./images.ts";
-import { storeLayer } from "./store-layer.ts";
+import { compressionOf, once, plainBytes, storeLayer } from "./store-layer.ts";
 
 export type Finishing = {
   readonly tree: LayerTree;
@@ -55,31 +53,7 @@ async function finishLayer(making: Making, layer: Layer, own: boolean): Promise<
   if (!rewrite && wanted === now) return layer;
   const key = [layer.descriptor.digest, rewrite ? options.epoch : "", wanted, options.level ?? ""].join(" ");
   return await once(making, key, () => {
-    const plain = plainBytes(making, layer);
+    const plain = plainBytes(making, layer, making.outcome.signal);
     return storeLayer(rewrite ? clampTimes(plain, options.epoch!) : plain, { ...making, compression: wanted, level: options.level });
   });
-}
-
-const MOST = 10_000;
-
-/** What was made of the same before, if it is still there. */
-async function once({ core, lease, done }: Making, key: string, make: () => Promise<Layer>): Promise<Layer> {
-  const before = done.get(key);
-  if (before !== undefined && core.content.find(lease, before.descriptor.digest) !== undefined) return before;
-  const made = await make();
-  if (done.size >= MOST) done.delete(done.keys().next().value!);
-  done.set(key, made);
-  return made;
-}
-
-function compressionOf({ descriptor: { mediaType } }: Layer): Compression {
-  return mediaType.endsWith("gzip") ? "gzip" : mediaType.endsWith("zstd") ? "zstd" : "uncompressed";
-}
-
-async function* plainBytes({ core, outcome: { signal } }: Making, { descriptor: { digest } }: Layer): AsyncGenerator<Uint8Array> {
-  const { stream } = await decompress(core.content.stream(digest), { what: `layer ${digest}`, limit: LAYER_LIMITS.bytes, consume: true });
-  for await (const chunk of stream) {
-    signal.throwIfAborted();
-    yield chunk;
-  }
 }

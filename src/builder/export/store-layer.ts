@@ -1,11 +1,11 @@
-/** A plain archive becomes a layer's blob: hashed, compressed on other threads, stored. */
+/** A plain archive becomes a layer's blob: hashed, compressed on other threads, stored. What a layer is made into is made once. */
 import { pipeline } from "node:stream/promises";
 import type { Transform } from "node:stream";
 import { constants, createGzip, createZstdCompress } from "node:zlib";
 import { hasher } from "#base/digest.ts";
-import { CHUNK, gather, tap } from "#base/streams.ts";
+import { CHUNK, decompress, gather, tap } from "#base/streams.ts";
 import type { Core } from "#core/core.ts";
-import type { Layer } from "#core/layers/layers.ts";
+import { LAYER_LIMITS, type Layer } from "#core/layers/layers.ts";
 import type { Lease } from "#core/leases/leases.ts";
 import { MEDIA } from "#spec/image.ts";
 import type { Compression } from "./attributes.ts";
@@ -19,6 +19,38 @@ export async function storeLayer(archive: AsyncIterable<Uint8Array>, { core, lea
   const plain = tap(gather(archive, CHUNK), hash.update);
   const { digest, size } = await core.content.ingest(lease, compression === "uncompressed" ? plain : compressed(plain, compressor(compression, level)));
   return { descriptor: { mediaType: TYPES[compression], digest, size }, diffId: hash.digest() };
+}
+
+export type Storing = {
+  readonly core: Pick<Core, "content">;
+  readonly lease: Lease;
+  /** Layers that were made before, by what was made of which. */
+  readonly done: Map<string, Layer>;
+};
+
+const MOST = 10_000;
+
+/** What was made of the same before, if it is still there. */
+export async function once({ core, lease, done }: Storing, key: string, make: () => Promise<Layer>): Promise<Layer> {
+  const before = done.get(key);
+  if (before !== undefined && core.content.find(lease, before.descriptor.digest) !== undefined) return before;
+  const made = await make();
+  if (done.size >= MOST) done.delete(done.keys().next().value!);
+  done.set(key, made);
+  return made;
+}
+
+export function compressionOf({ descriptor: { mediaType } }: Layer): Compression {
+  return mediaType.endsWith("gzip") ? "gzip" : mediaType.endsWith("zstd") ? "zstd" : "uncompressed";
+}
+
+/** A layer's archive. */
+export async function* plainBytes({ core }: Pick<Storing, "core">, { descriptor: { digest } }: Layer, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const { stream } = await decompress(core.content.stream(digest), { what: `layer ${digest}`, limit: LAYER_LIMITS.bytes, consume: true });
+  for await (const chunk of stream) {
+    signal.throwIfAborted();
+    yield chunk;
+  }
 }
 
 /** Without a level, gzip's is Go's and zstd's is 3. */

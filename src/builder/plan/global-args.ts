@@ -56,7 +56,7 @@ export function proxyVariables(buildArgs: BuildArgs): string[] {
   return PROXIES.flatMap((name) => (values.has(name) ? [`${name.toUpperCase()}=${values.get(name)}`, `${name}=${values.get(name)}`] : []));
 }
 
-export const isProxy = (key: string): boolean => PROXIES.includes(key.toLowerCase());
+const isProxy = (key: string): boolean => PROXIES.includes(key.toLowerCase());
 
 /** Arguments that are the builder's: nobody has to declare them. */
 export const isBuilders = (key: string): boolean => isProxy(key) || key.startsWith("BUILDKIT_") || key === "SOURCE_DATE_EPOCH";

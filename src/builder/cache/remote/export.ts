@@ -1,13 +1,12 @@
 /** What of a solve travels, and how it is put into a registry or a folder of the client. */
 import { fail } from "#base/errors.ts";
-import { decompress } from "#base/streams.ts";
-import { LAYER_LIMITS, type Layer } from "#core/layers/layers.ts";
+import type { Layer } from "#core/layers/layers.ts";
 import type { Node } from "#core/leases/leases.ts";
 import type { Digest } from "#spec/digest.ts";
 import { type Descriptor, MEDIA } from "#spec/image.ts";
 import type { Outcome } from "../../build.ts";
 import type { CacheWish } from "../../builder.ts";
-import { storeLayer } from "../../export/store-layer.ts";
+import { compressionOf, once, plainBytes, storeLayer } from "../../export/store-layer.ts";
 import type { Progress } from "../../internal-step.ts";
 import { CACHE_CONFIG, type CacheDocument, type CachedResult, encodeDocument } from "./document.ts";
 import type { RemoteCacheParts } from "./remote.ts";
@@ -92,32 +91,14 @@ async function writeFolder({ core }: Parts, { client, signal }: Outcome, { attri
 }
 
 /** Plain archives travel compressed, as images' do: gzip unless the wish says otherwise. */
-async function readyLayers(parts: Parts, outcome: Outcome, { attributes }: CacheWish, layers: readonly Layer[]): Promise<Layer[]> {
+async function readyLayers({ core, done }: Parts, { lease, signal }: Outcome, { attributes }: CacheWish, layers: readonly Layer[]): Promise<Layer[]> {
   const { compression = "gzip" } = attributes;
-  if (!["gzip", "zstd", "uncompressed"].includes(compression)) throw fail("invalid", `unsupported compression type ${JSON.stringify(compression)}`);
+  if (compression !== "gzip" && compression !== "zstd" && compression !== "uncompressed") throw fail("invalid", `unsupported compression type ${JSON.stringify(compression)}`);
   const ready: Layer[] = [];
-  for (const layer of layers) ready.push(compression === "uncompressed" || !isPlain(layer) ? layer : await compressed(parts, outcome, layer, compression as "gzip" | "zstd"));
-  return ready;
-}
-
-const isPlain = ({ descriptor }: Layer): boolean => !/(?:gzip|zstd)$/.test(descriptor.mediaType);
-
-const MOST = 10_000;
-
-async function compressed({ core, done }: Parts, { lease, signal }: Outcome, layer: Layer, compression: "gzip" | "zstd"): Promise<Layer> {
-  const name = `${layer.descriptor.digest} ${compression}`;
-  const before = done.get(name);
-  if (before !== undefined && core.content.find(lease, before.descriptor.digest) !== undefined) return before;
-  const { stream } = await decompress(core.content.stream(layer.descriptor.digest), { what: `layer ${layer.descriptor.digest}`, limit: LAYER_LIMITS.bytes, consume: true });
-  const made = await storeLayer(until(stream, signal), { core, lease, compression, level: undefined });
-  if (done.size >= MOST) done.clear();
-  done.set(name, made);
-  return made;
-}
-
-async function* until(stream: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  for await (const chunk of stream) {
-    signal.throwIfAborted();
-    yield chunk;
+  for (const layer of layers) {
+    const isReady = compression === "uncompressed" || compressionOf(layer) !== "uncompressed";
+    const make = () => storeLayer(plainBytes({ core }, layer, signal), { core, lease, compression, level: undefined });
+    ready.push(isReady ? layer : await once({ core, lease, done }, `${layer.descriptor.digest} ${compression}`, make));
   }
+  return ready;
 }
