@@ -57,6 +57,16 @@ test("output that nobody reads does not fill the memory, and it is said that it 
   assert.ok(messages.every(({ logs: list = [] }) => list.reduce((sum, { msg }) => sum + msg!.length, 0) < 2 * 2 ** 20), "messages are small");
 });
 
+test("of a build that tells of its steps for hours the last states are kept, and nothing is said to be missing", async () => {
+  const feed = openStatusFeed();
+  for (let at = 0; at < 60_000; at++) feed.report(vertex(`${at % 10}`, { started: BigInt(at) }));
+  feed.end();
+  const vertexes = (await Array.fromAsync(feed.read(never))).flatMap((message) => (assert.deepEqual(message.logs, []), message.vertexes!));
+  assert.ok(vertexes.length < 50_000, `${vertexes.length}`);
+  assert.deepEqual(new Set(vertexes.slice(0, 10).map(({ digest }) => digest)).size, 10);
+  assert.equal(vertexes.at(-1)!.digest, "9");
+});
+
 test("who goes away is not waited for", async () => {
   const feed = openStatusFeed();
   const abort = new AbortController();

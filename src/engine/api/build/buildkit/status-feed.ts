@@ -1,7 +1,9 @@
 /**
  * A build's events as BuildKit's status messages: kept until they are read, and for readers that come later. Bounded: of one
- * progress only the last state waits; of output at most MAX_LOGS bytes are kept, and to whom something is missing it is said.
+ * progress only the last state waits; of output at most MAX_LOGS bytes are kept, of everything MAX_ENTRIES; a reader who missed
+ * something is told so.
  */
+import { nowNanos } from "#base/clock.ts";
 import type { In } from "#base/protobuf.ts";
 import type { BuildEvent, BuildWarning, Vertex } from "#builder/events.ts";
 import type { statusResponse, timestamp, vertex, vertexLog, vertexStatus, vertexWarning } from "#spec/buildkit/control.ts";
@@ -17,6 +19,8 @@ export type StatusFeed = {
 };
 
 const MAX_LOGS = 4 * 2 ** 20;
+/** Of states, steps and pieces of output together: a build of hours tells of its progress many times a second. */
+const MAX_ENTRIES = 50_000;
 /** Of output that no reader has had, before whoever tells it waits; and how long: others may wait for the same step. */
 const MAX_UNREAD = 2 * 2 ** 20;
 const LONGEST_MS = 10_000;
@@ -75,7 +79,6 @@ export function openStatusFeed(): StatusFeed {
     entries.push({ kind: "log", value: { vertex: event.vertex, stream: event.stream, msg: Buffer.from(event.data), timestamp: timeOf(event.time) } });
     logged += event.data.length;
     told += event.data.length;
-    if (logged > MAX_LOGS) trim();
   }
 
   function addWarning(event: BuildEvent & { kind: "warning" }): void {
@@ -84,8 +87,9 @@ export function openStatusFeed(): StatusFeed {
 
   /** Makes room at once for a while. */
   function trim(): void {
+    if (logged <= MAX_LOGS && entries.length <= MAX_ENTRIES) return;
     let gone = 0;
-    for (; logged > MAX_LOGS / 2; gone++) {
+    for (; logged > MAX_LOGS / 2 || entries.length - gone > MAX_ENTRIES / 2; gone++) {
       const entry = entries[gone]!;
       if (entry.kind === "log") logged -= entry.value.msg?.length ?? 0;
       else if (entry.kind === "status") unread.delete(entry.key);
@@ -116,6 +120,7 @@ export function openStatusFeed(): StatusFeed {
     else if (event.kind === "status" && !event.name.startsWith("Pulling from ")) addStatus(event);
     else if (event.kind === "log") addLog(event);
     else if (event.kind === "warning") addWarning(event);
+    trim();
     wake();
     if (event.kind === "log" && isBehind()) return caughtUp();
   }
@@ -125,10 +130,11 @@ export function openStatusFeed(): StatusFeed {
     const some = warnings.slice(reader.warned, reader.warned + 10);
     reader.warned += some.length;
     if (reader.at < base) {
+      const missed = reader.had < told - logged;
       reader.at = base;
       reader.had = told - logged;
       const last = [...vertices.keys()].at(-1) ?? "";
-      return { vertexes: [...vertices.values()], warnings: some, logs: [{ vertex: last, stream: 2, msg: LEFT_OUT, timestamp: timeOfDate(new Date()) }] };
+      return { vertexes: [...vertices.values()], warnings: some, logs: missed ? [{ vertex: last, stream: 2, msg: LEFT_OUT, timestamp: timeOf(nowNanos()) }] : [] };
     }
     const from = reader.at - base;
     let size = 0;
@@ -189,7 +195,7 @@ function vertexOf({ id, name, inputs, started, completed, cached = false, error 
 
 function statusOf(event: BuildEvent & { kind: "status" }): In<typeof vertexStatus> {
   const { id, vertex: of, name, current, total, started, completed } = event;
-  return { id, vertex: of, name, current, total, started: timeOf(started), timestamp: timeOf(BigInt(Date.now()) * 1_000_000n), completed: completed === undefined ? undefined : timeOf(completed) };
+  return { id, vertex: of, name, current, total, started: timeOf(started), timestamp: timeOf(nowNanos()), completed: completed === undefined ? undefined : timeOf(completed) };
 }
 
 function warningOf(of: string, warning: BuildWarning): In<typeof vertexWarning> {
@@ -209,5 +215,3 @@ function warningOf(of: string, warning: BuildWarning): In<typeof vertexWarning> 
 export function timeOf(nanoseconds: bigint): In<typeof timestamp> {
   return { seconds: Number(nanoseconds / 1_000_000_000n), nanos: Number(nanoseconds % 1_000_000_000n) };
 }
-
-export const timeOfDate = (date: Date): In<typeof timestamp> => timeOf(BigInt(date.getTime()) * 1_000_000n);
