@@ -107,9 +107,10 @@ story("an ssh agent that holds a key", async (scene) => {
 
 story("a step that fails: all it wrote, its code, the Dockerfile's lines; the process ends with 1", async (scene) => {
   const { cli, folder } = scene;
-  context(scene, { Dockerfile: "FROM busybox\nARG A=1\nRUN seq 300 && exit 42\nRUN true\n" });
+  context(scene, { Dockerfile: "FROM busybox\nARG A=1\nRUN seq 300 && exit 42\nRUN true\nMAINTAINER me\n" });
   const { stderr } = await cli.fails(1, /ERROR: failed to build: failed to solve: process "\/bin\/sh -c seq 300 && exit 42" did not complete successfully: exit code: 42\n$/, "build", folder);
   assert.match(stderr, /Dockerfile:3\n-{20}\n +1 \| {5}FROM busybox\n +2 \| {5}ARG A=1\n +3 \| >>> RUN seq 300 && exit 42\n +4 \| {5}RUN true\n/);
+  assert.match(stderr, /^------\n\n 1 warning found \(use --debug to expand\):\n - MaintainerDeprecated: .*\nDockerfile:3\n/m);
   for (const number of [1, 150, 300]) assert.match(stderr, new RegExp(`^#\\d+ \\d+\\.\\d+ ${number}$`, "m"));
   const terminal = cli.terminal("build", folder);
   const { stdout: output, code } = await terminal.ended;
@@ -137,7 +138,7 @@ story("questions: what could be better, what would be done, what there is", asyn
   context(scene, { Dockerfile: "FROM busybox AS first\nARG V=1\nRUN echo $V\nFROM first\nMAINTAINER me\n" });
   const check = await cli("build", "--check", folder);
   assert.equal(check.code, 1);
-  assert.match(check.stdout, /WARNING: MaintainerDeprecated - https:\S+\n.*\nDockerfile:5\n/);
+  assert.match(check.stdout, /WARNING: MaintainerDeprecated - https:\S+\n.*\n\/\S*\/Dockerfile:5\n/);
   assert.match(await cli.ok("build", "--dry-run", folder), /^#1 .*FROM .*\n#2 .*RUN echo \$?\S+\n {5}after #1\n/);
   assert.match(await cli.ok("build", "--dry-run=svg", folder), /^<svg [\s\S]*<\/svg>$/);
   assert.match(await cli.ok("build", "--call=targets", folder), /first/);
@@ -156,6 +157,8 @@ story("progress as JSON, and quiet; flags that contradict each other", async (sc
   assert.deepEqual([quiet.stderr, /^sha256:\S{64}\n$/.test(quiet.stdout)], ["", true]);
   await cli.fails(1, /ERROR: progress=plain and quiet cannot be used together/, "build", "-q", "--progress", "plain", folder);
   await cli.fails(1, /ERROR: invalid progress mode fancy/, "build", "--progress", "fancy", folder);
+  await cli.fails(1, /^ERROR: writing image ID file: open \S*\/nowhere\/id: no such file or directory\n$/, "build", "--iidfile", `${folder}/nowhere/id`, folder);
+  await cli.fails(1, /^ERROR: invalid output path: stat \S*\/nowhere: no such file or directory\n$/, "build", "--metadata-file", `${folder}/nowhere/m`, folder);
 }, ours);
 
 story("builds that were: listed, shown, their logs whole, forgotten; the cache is emptied", async (scene) => {

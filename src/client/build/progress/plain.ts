@@ -12,16 +12,19 @@ const PATIENCE_MS = 5000;
 /** A transfer is told again after that, or when that much of it has come since. */
 const AGAIN_MS = 5000;
 const AGAIN_SHARE = 0.05;
+const EVERY_MS = 100;
 /** Lines of a failed step that are shown again at the end. */
 const KEPT = 10;
 
-export function openPlain(write: (text: string) => void): Display {
+/** `every`: news is gathered for so long, so that what belongs together stands together. */
+export function openPlain(write: (text: string) => void, every = EVERY_MS): Display {
   const trace = openTrace();
   const numbers = new Map<Step, number>();
   const said = new Map<Transfer, { at: number; current: number; done: boolean }>();
   let current: Step | undefined;
   let spoke = 0;
   let began = false;
+  let looked = -Infinity;
 
   const numberOf = (step: Step): number => {
     if (!numbers.has(step)) numbers.set(step, numbers.size + 1);
@@ -54,6 +57,7 @@ export function openPlain(write: (text: string) => void): Display {
     current = undefined;
   };
   const turns = (): void => {
+    looked = performance.now();
     const news = trace.steps.filter((step) => step.changed && isStarted(step) && !step.hidden);
     if (current?.changed && !isCompleted(current)) show(current);
     for (const step of news.filter(isCompleted).sort((a, b) => Number(b === current) - Number(a === current) || endOf(a) - endOf(b))) show(step);
@@ -65,10 +69,11 @@ export function openPlain(write: (text: string) => void): Display {
     warnings: trace.warnings,
     update(status) {
       trace.feed(status);
-      turns();
+      if (performance.now() - looked >= every) turns();
     },
     refresh: turns,
     end() {
+      turns();
       for (const step of trace.steps) if (step.changed && !step.hidden) show(step);
       for (const step of trace.steps) if (step.error !== "" && !isCanceled(step)) write(`------\n > ${step.name}:\n${step.output.kept.map((line) => `${line}\n`).join("")}------\n`);
     },

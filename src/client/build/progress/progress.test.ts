@@ -19,7 +19,7 @@ const log = (vertex: string, text: string, ms: number) => ({ vertex, msg: Buffer
 
 function plain(...told: InputOf<typeof statusResponse>[]): string {
   let text = "";
-  const display = openPlain((more) => (text += more));
+  const display = openPlain((more) => (text += more), 0);
   for (const one of told) display.update(status(one));
   display.end();
   return text;

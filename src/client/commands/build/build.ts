@@ -7,7 +7,9 @@ import { readWish, type Wish } from "../../build/wish/wish.ts";
 import { type Cli, define } from "../../client.ts";
 import { escapeControls } from "../../terminal/escape-controls.ts";
 import { buildFlags, type BuildOptions, WITHOUT_EFFECT } from "./flags.ts";
-import { finish, prepareFiles } from "./results.ts";
+import { prepareFiles } from "./result-files.ts";
+import { finish } from "./results.ts";
+import { tellWarnings } from "./warnings.ts";
 
 export const command = define({
   flags: buildFlags,
@@ -31,17 +33,23 @@ async function build(cli: Cli, options: BuildOptions, context: string): Promise<
   // What is asked of a Dockerfile is answered at once, and the answer is all there is to say.
   const display = openDisplay(cli, wish.question === undefined ? mode : "quiet", titleOf(address));
   try {
-    const response = await shown(cli, wish, { display, stop, options });
+    const response = await shown(cli, wish, { display, stop, options, mode });
     return await finish(cli, options, { wish, response, mode, warnings: display.warnings });
   } finally {
     release();
   }
 }
 
-type Showing = { readonly display: Display; readonly stop: AbortController; readonly options: BuildOptions };
+type Showing = { readonly display: Display; readonly stop: AbortController; readonly options: BuildOptions; readonly mode: ProgressMode };
 
-async function shown(cli: Cli, wish: Wish, { display, stop, options }: Showing): Promise<SolveResponse> {
-  const debugging = options["debug-on-fail"] ? (await import("../../build/attach/debug.ts")).openDebugging(cli, (failure) => showFailure(cli, display, failure)) : undefined;
+async function shown(cli: Cli, wish: Wish, { display, stop, options, mode }: Showing): Promise<SolveResponse> {
+  const debugging = options["debug-on-fail"] ? (await import("../../build/attach/debug.ts")).openDebugging(cli, (failure) => (endFailed(), showFailure(cli, failure))) : undefined;
+  let isTold = false;
+  const endFailed = () => {
+    display.end();
+    if (!isTold) tellWarnings(cli, { mode, warnings: display.warnings });
+    isTold = true;
+  };
   const onStatus = (status: Status) => {
     display.update(status);
     debugging?.onStatus(status);
@@ -49,6 +57,7 @@ async function shown(cli: Cli, wish: Wish, { display, stop, options }: Showing):
   try {
     return await solve(cli, wish.solve, { signal: stop.signal, sharedKey: wish.sharedKey, onStatus, ...(debugging && { more: debugging.methods }) });
   } catch (error) {
+    endFailed();
     throw debugging === undefined ? error : debugging.after(error);
   } finally {
     display.end();
@@ -56,8 +65,7 @@ async function shown(cli: Cli, wish: Wish, { display, stop, options }: Showing):
 }
 
 /** As main would, for the build goes on in a shell. */
-function showFailure({ err }: Cli, display: Display, failure: Failure): void {
-  display.end();
+function showFailure({ err }: Cli, failure: Failure): void {
   const { message } = told(failure);
   err.write(`${err.isTerminal ? escapeControls(message) : message}\n`);
 }

@@ -1,5 +1,4 @@
 /** What is left to do when the build is done: names pushed, files written, warnings told, questions answered. */
-import { rmSync, writeFileSync } from "node:fs";
 import type { SolveResponse } from "../../build/build.ts";
 import { type Descriptor, nameInLayout } from "../../build/layout.ts";
 import type { ProgressMode } from "../../build/progress/display.ts";
@@ -9,24 +8,21 @@ import type { Cli } from "../../client.ts";
 import { explainBuild } from "./explain.ts";
 import type { BuildOptions } from "./flags.ts";
 import { answerQuestion } from "./questions.ts";
+import { writeResult } from "./result-files.ts";
+import { tellWarnings } from "./warnings.ts";
 
 export type Built = { readonly wish: Wish; readonly response: SolveResponse; readonly mode: ProgressMode; readonly warnings: readonly Warning[] };
 
-/** A build that fails leaves no file of one before it. */
-export function prepareFiles({ iidfile, "metadata-file": metadata }: BuildOptions): void {
-  for (const file of [iidfile, metadata]) if (file !== "") rmSync(file, { force: true });
-}
-
 export async function finish(cli: Cli, options: BuildOptions, built: Built): Promise<number> {
   const { wish, response, mode } = built;
-  if (wish.question !== undefined) return answerQuestion(cli, wish.question, response);
+  if (wish.question !== undefined) return answerQuestion(cli, wish, response);
   for (const name of wish.push) await (await import("./push.ts")).pushImage(cli, name, mode);
   nameCaches(wish, response);
   const id = response["containerimage.config.digest"] ?? response["containerimage.digest"] ?? "";
-  if (options.iidfile !== "") writeFileSync(options.iidfile, id);
-  if (options["metadata-file"] !== "") writeFileSync(options["metadata-file"], `${JSON.stringify(metadataOf(wish, response), null, 2)}\n`);
+  if (options.iidfile !== "") writeResult("image ID file", options.iidfile, id);
+  if (options["metadata-file"] !== "") writeResult("metadata file", options["metadata-file"], `${JSON.stringify(metadataOf(wish, response), null, 2)}\n`);
   if (mode === "quiet" && id !== "") cli.out.write(`${id}\n`);
-  if (mode !== "quiet" && mode !== "rawjson") tellWarnings(cli, built);
+  tellWarnings(cli, built);
   if (options.explain) await explainBuild(cli, wish.solve.ref, mode === "quiet" ? cli.err : cli.out);
   return 0;
 }
@@ -51,15 +47,5 @@ function parsed(key: string, value: string): unknown {
     return typeof found === "object" && found !== null ? found : value;
   } catch {
     return value;
-  }
-}
-
-function tellWarnings({ err, globals }: Cli, { warnings }: Built): void {
-  if (warnings.length === 0) return;
-  const hint = globals.debug ? "" : " (use --debug to expand)";
-  err.write(`\n ${warnings.length} warning${warnings.length === 1 ? "" : "s"} found${hint}:\n`);
-  for (const { short, detail, url } of warnings) {
-    err.write(` - ${short.toString()}\n`);
-    if (globals.debug) err.write([...detail.map((line) => line.toString()), url === "" ? "" : `More info: ${url}`].filter((line) => line !== "").map((line) => `${line}\n`).join(""));
   }
 }
