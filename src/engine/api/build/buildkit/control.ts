@@ -97,11 +97,11 @@ async function driven(parts: BuildKitParts, sessions: Sessions, job: Job, reques
     },
     image: images.use,
     files: new Map(),
-    async open({ url, file }) {
+    async open({ url, file, from }) {
       const translated = translate(solveOf(request, { frontend: "dockerfile.v0", attributes: {}, inputs: {} }));
       const { signal } = job.abort;
       const client = openBuildClient({ sessions, contexts: parts.builds.contexts, translated, signal, session: request.session });
-      const title = file === undefined ? `[internal] load git source ${redacted(url)}` : "[internal] load remote build context";
+      const title = from === "git" ? `[internal] load git source ${redacted(url)}` : "[internal] load remote build context";
       const remote = await internalStep(reporter(job), request.ref, title, () => parts.builds.openRemote(url, file, { client, signal })).catch((error: unknown) => Promise.reject(asBuildKit(error)));
       job.after.use(remote);
       return readFiles(parts.builds, remote.tree);

@@ -1,6 +1,7 @@
 /**
  * The one kind of graph that clients may send: files of a repository or a URL, as `buildx bake URL` reads its definition from
- * and makes contexts of. It is read as what it stands for, an address; all else in a graph is refused.
+ * and makes contexts of; newer ones look into any context that is an address. It is read as what it stands for, an address;
+ * all else in a graph is refused.
  */
 import { posix } from "node:path";
 import { bool, bytes, int64, many, map, message, type Of, sub, text } from "#base/protobuf.ts";
@@ -9,8 +10,9 @@ import type { definition } from "#spec/buildkit/control.ts";
 export type RemoteGraph = {
   /** As a build's context: "https://HOST/r.git#main:dir". */
   readonly url: string;
-  /** The file itself, which the client calls so; undefined: a repository's files. */
+  /** The file itself, which the client calls so; undefined: the files in it. */
   readonly file: string | undefined;
+  readonly from: "git" | "http";
 };
 
 const copy = message("pb.FileActionCopy", { src: text(1), dest: text(2), unpack: bool(7), includes: many(text(12)), excludes: many(text(13)) });
@@ -20,6 +22,8 @@ const op = message("pb.Op", {
   inputs: many(sub(1, message("pb.Input", { digest: text(1), index: int64(2) }))),
   exec: bytes(2), source: sub(3, source), file: sub(4, message("pb.FileOp", { actions: many(sub(2, action)) })), build: bytes(5), merge: bytes(6), diff: bytes(7),
 });
+
+const HTTP = /^https?:\/\//;
 
 /** Undefined: it is something else. */
 export function remoteGraph({ def }: Of<typeof definition>): RemoteGraph | undefined {
@@ -31,22 +35,23 @@ export function remoteGraph({ def }: Of<typeof definition>): RemoteGraph | undef
   const { identifier, attrs } = first!.source;
   if (copied === undefined) return sourceAlone(identifier, attrs);
   const [only, ...more] = copied.file?.actions ?? [];
-  if (only?.copy === undefined || more.length > 0 || only.copy.dest !== "/" || only.copy.unpack || only.copy.includes.length > 0 || only.copy.excludes.length > 0) return undefined;
+  if (only?.copy === undefined || more.length > 0 || only.copy.dest !== "/" || only.copy.includes.length > 0 || only.copy.excludes.length > 0) return undefined;
   return copyOf(identifier, attrs, only.copy);
 }
 
 type Attributes = Readonly<Record<string, string>>;
 
 function sourceAlone(identifier: string, attrs: Attributes): RemoteGraph | undefined {
-  if (/^https?:\/\//.test(identifier)) return { url: identifier, file: attrs["http.filename"] || "context" };
+  if (HTTP.test(identifier)) return { url: identifier, file: attrs["http.filename"] || "context", from: "http" };
   const url = repository(identifier, attrs, "");
-  return url === undefined ? undefined : { url, file: undefined };
+  return url === undefined ? undefined : { url, file: undefined, from: "git" };
 }
 
-/** A folder of a repository. */
-function copyOf(identifier: string, attrs: Attributes, { src }: { readonly src: string }): RemoteGraph | undefined {
+/** A folder of a repository, or what is in an archive. */
+function copyOf(identifier: string, attrs: Attributes, { src, unpack }: { readonly src: string; readonly unpack: boolean }): RemoteGraph | undefined {
+  if (unpack) return HTTP.test(identifier) && src === `/${attrs["http.filename"]}` ? { url: identifier, file: undefined, from: "http" } : undefined;
   const url = repository(identifier, attrs, src);
-  return url === undefined ? undefined : { url, file: undefined };
+  return url === undefined ? undefined : { url, file: undefined, from: "git" };
 }
 
 function repository(identifier: string, attrs: Attributes, folder: string): string | undefined {
