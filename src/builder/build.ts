@@ -1,4 +1,5 @@
 /** The road of a build: read the Dockerfile, parse it, plan, solve, export. */
+import { nowNanos } from "#base/clock.ts";
 import { fail, Failure, kindOf } from "#base/errors.ts";
 import { sha256 } from "#base/digest.ts";
 import type { Lease, Leases } from "#core/leases/leases.ts";
@@ -57,7 +58,7 @@ export type BuildRecorder = {
 };
 
 /** What there is to export. */
-export type Outcome = BuildOptions & { readonly request: BuildRequest; readonly client: BuildClient; readonly lease: Lease; readonly plan: Plan; readonly solved: Solved };
+export type Outcome = BuildOptions & { readonly request: BuildRequest; readonly client: BuildClient; readonly lease: Lease; readonly plan: Plan; readonly solved: Solved; /** Unix nanoseconds. */ readonly started?: bigint };
 
 /** One build, as its steps below see it. */
 type Job = BuildOptions & { readonly parts: BuilderParts; readonly request: BuildRequest; readonly client: BuildClient; readonly lease: Lease };
@@ -92,6 +93,7 @@ function reportBoth(one: BuildOptions["report"], other: BuildOptions["report"]):
 
 async function build(job: Job): Promise<BuildResult> {
   const { parts, request, client, lease, signal, report } = job;
+  const started = nowNanos();
   const remote = await openRemote(job);
   const { definition, ignore: own } = await define(job, remote);
   let dockerfile: Dockerfile;
@@ -126,7 +128,7 @@ async function build(job: Job): Promise<BuildResult> {
     if (keepFailed !== undefined) await failed.show(failure, { graph: planned.graph, client, signal });
     throw failure;
   });
-  const outcome: Outcome = { signal, report, request, client, lease, plan: planned, solved };
+  const outcome: Outcome = { signal, report, request, client, lease, plan: planned, solved, started };
   const result = await parts.exporter(outcome);
   const told = await parts.exportCache?.(outcome);
   return told === undefined ? result : { ...result, metadata: { ...result.metadata, ...told } };

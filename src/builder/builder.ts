@@ -56,6 +56,8 @@ export type BuildRequest = {
    * client has left out the rest; history in its words, labels among it.
    */
   readonly classic?: boolean;
+  /** Of what the client said what its history shows: BuildKit's frontend attributes, without what could be a secret. */
+  readonly said?: Readonly<Record<string, string>>;
   /** What a failed RUN leaves is kept and offered to `client.debug` (`--debug-on-fail`). */
   readonly debugOnFail?: boolean;
 };
@@ -93,7 +95,12 @@ export type BuildResult = {
   readonly image?: Digest;
   /** For `only`: its text or JSON. */
   readonly text?: string;
+  /** What the history keeps of how it was made; worked out when it is asked for, which nobody waits for. */
+  readonly provenance?: () => readonly Provenance[];
 };
+
+/** A predicate of SLSA, as JSON; `platform` of an image for several only. */
+export type Provenance = { readonly platform?: string; readonly type: string; readonly text: string };
 
 /** Who asks for a build, and what the builder may ask of it meanwhile. A door implements it for its protocol. */
 export type BuildClient = {

@@ -126,6 +126,26 @@ for (const [line, words] of completions) {
   });
 }
 
+test("builds' commands below two words have pages of their own, behind build, builder and buildx", async () => {
+  for (const word of ["build", "builder", "buildx"]) {
+    const { code, out } = await gantry(word, "history", "--help");
+    assert.deepEqual([code, out.split("\n")[0]], [0, `Usage:  gantry ${word} history COMMAND`]);
+    assert.match(out, /^ {2}ls +List builds$/m);
+    for (const command of ["history ls", "history inspect attachment", "du", "prune"]) {
+      assert.match((await gantry(word, ...command.split(" "), "--help")).out, new RegExp(`^Usage:  gantry ${word} ${command} `));
+    }
+  }
+  assert.match((await gantry("build", "history", "nope")).err, /^gantry: unknown command: gantry build history nope/);
+});
+
+test("what buildx has for other builders is refused with what there is instead", async () => {
+  for (const [word, text] of [["bake", /docker buildx bake builds on this engine/], ["create", /gantry context create/], ["history open", /Docker Desktop/]] as const) {
+    const { code, err } = await gantry("buildx", ...word.split(" "), "x", "--use");
+    assert.deepEqual([code, text.test(err)], [1, true], err);
+  }
+  assert.equal((await gantry("buildx", "version")).out, `gantry ${VERSION}\n`);
+});
+
 test("completion asks the engine that the line names", async () => {
   const { out } = await gantry("-H", "unix:///nothing", "__complete", "--", ...engine, "stop", "");
   assert.match(out, /^web\t/);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { tarReader } from "#base/tar.ts";
 import { onPath } from "../packages.ts";
 import { spawnSync } from "node:child_process";
@@ -70,6 +71,8 @@ story("what was built goes where it was told to: a folder, archives, files that 
   const metadata = JSON.parse(readFileSync(`${folder}/m.json`, "utf8")) as Record<string, unknown>;
   assert.equal(metadata["image.name"], "docker.io/library/client:out");
   assert.match(String(metadata["buildx.build.ref"]), /^[0-9a-z]{25}$/);
+  const { buildConfig, invocation } = metadata["buildx.build.provenance"] as { buildConfig?: unknown; invocation: { configSource: object } };
+  assert.deepEqual([buildConfig, invocation.configSource], [undefined, { entryPoint: "Dockerfile" }]);
   await cli.fails(1, /ERROR: dest is required for local exporter/, "build", "-o", "type=local", folder);
   await cli.fails(1, /exit code: 9/, "build", "--iidfile", `${folder}/id`, "--build-arg", "X=1", "-f", scene.file("Wrong", "FROM busybox\nRUN exit 9\n"), folder);
   assert.ok(!existsSync(`${folder}/id`));
@@ -164,6 +167,10 @@ story("progress as JSON, and quiet; flags that contradict each other", async (sc
 story("builds that were: listed, shown, their logs whole, forgotten; the cache is emptied", async (scene) => {
   const { cli, folder } = scene;
   context(scene, { Dockerfile: "FROM busybox\nRUN seq 2000\n" });
+  await cli.ok("build", "-q", "--build-arg", "TOKEN=sentinel", folder);
+  assert.equal(await cli.ok("builder", "history", "ls", "--format", "{{.Name}} {{.CachedSteps}}").then((text) => text.split("\n")[0]!.replace(/ \d+\//, " N/")), `${basename(folder)} N/6`);
+  const provenance = await cli.ok("build", "history", "inspect", "attachment", "--type", "provenance");
+  assert.deepEqual((JSON.parse(provenance) as { invocation: { parameters: object } }).invocation.parameters, { frontend: "dockerfile.v0", args: { "build-arg:TOKEN": "" }, locals: [{ name: "context" }, { name: "dockerfile" }] });
   await cli.ok("build", "--no-cache", "-t", "client:past", folder);
   const [ref = "", name, state] = (await cli.ok("build", "history", "ls", "--format", "{{.Ref}} {{.Name}} {{.Status}}")).split("\n")[0]!.split(" ");
   assert.deepEqual([ref.length, name, state], [25, "docker.io/library/client:past", "Completed"]);
@@ -171,6 +178,8 @@ story("builds that were: listed, shown, their logs whole, forgotten; the cache i
   for (const number of [1, 1000, 2000]) assert.match(logs, new RegExp(`^#\\d+ \\d+\\.\\d+ ${number}$`, "m"));
   assert.equal(await cli.ok("build", "logs"), logs, "the latest");
   assert.match(await cli.ok("builder", "du"), /^Total: +[1-9]/m);
+  assert.match(await cli.ok("builder", "du", "--verbose", "--filter", "type=regular"), /^Mutable: +false\n(?:.*\n)+?Type: +regular\n\n/m);
+  assert.match(await cli.ok("buildx", "ls"), /^ \\_ \S+ +\\_ \S+ +running /m);
   assert.match(await cli.ok("build", "history", "inspect", ref), /^Status: +Completed$/m);
   assert.equal(await cli.ok("buildx", "history", "rm", ref), ref);
   await cli.fails(1, new RegExp(`no such build: ${ref}`), "build", "logs", ref);

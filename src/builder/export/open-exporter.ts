@@ -8,6 +8,7 @@ import { exportArchive } from "./export-archive.ts";
 import { exportFiles } from "./export-files.ts";
 import { exportImage } from "./export-image.ts";
 import type { Exporter, ExporterParts } from "./export.ts";
+import { pastProvenance } from "./provenance.ts";
 
 export type Exported = { readonly metadata: Readonly<Record<string, string>>; readonly image?: Digest };
 
@@ -29,14 +30,14 @@ const EXPORTS: Readonly<Record<ExportWish["type"], Export>> = {
 export function openExporter(given: ExporterParts): Exporter {
   const parts: Parts = { ...given, done: new Map() };
   return async (outcome): Promise<BuildResult> => {
-    let result: BuildResult = { metadata: {} };
+    let result: BuildResult = { metadata: {}, provenance: () => pastProvenance(outcome, given.version) };
     for (const [index, wish] of outcome.request.exports.entries()) {
       outcome.signal.throwIfAborted();
       if (!Object.hasOwn(EXPORTS, wish.type)) throw fail("invalid", `exporter ${JSON.stringify(wish.type)} could not be found`);
       const { metadata, image } = await EXPORTS[wish.type](parts, outcome, wish, index);
       // The image's id is that of the one in the store, if there is one.
       const id = wish.type === "image" ? (image ?? result.image) : (result.image ?? image);
-      result = { metadata: { ...result.metadata, ...metadata }, ...(id !== undefined && { image: id }) };
+      result = { ...result, metadata: { ...result.metadata, ...metadata }, ...(id !== undefined && { image: id }) };
     }
     return result;
   };

@@ -7,6 +7,7 @@ import { fail } from "#base/errors.ts";
 import { formatPlatform } from "#spec/platform.ts";
 import { tryReference } from "#spec/reference.ts";
 import type { Outcome } from "../build.ts";
+import type { Provenance } from "../builder.ts";
 import type { Step } from "../graph.ts";
 import { neededSteps } from "../plan/show-text.ts";
 import { imageUrl, type Predicate } from "./attestations.ts";
@@ -16,8 +17,10 @@ const BUILD_TYPE = "https://mobyproject.org/buildkit@v1";
 
 type Options = Readonly<Record<string, string>>;
 
+type Described = Pick<Making, "outcome" | "version"> & { readonly options: Pick<Making["options"], "epoch"> };
+
 /** `index`: of the image among those that were planned. With an epoch, the same build says the same. */
-export function provenance({ outcome, options: { epoch }, version }: Making, options: Options, index: number): Predicate {
+export function provenance({ outcome, options: { epoch }, version }: Described, options: Options, index: number): Predicate {
   const mode = options["mode"] ?? "min";
   if (mode !== "min" && mode !== "max") throw fail("invalid", `invalid mode ${JSON.stringify(mode)} of provenance`);
   const wanted = options["version"] ?? "v0.2";
@@ -25,6 +28,7 @@ export function provenance({ outcome, options: { epoch }, version }: Making, opt
     outcome,
     steps: neededSteps(outcome.plan.graph, [outcome.plan.images[index]!.step]),
     platform: formatPlatform(outcome.plan.images[index]!.platform),
+    started: outcome.started === undefined ? undefined : formatTime(outcome.started),
     finished: epoch === undefined ? formatTime(nowNanos()) : undefined,
     builder: { id: options["builder-id"] ?? "" },
     full: mode === "max",
@@ -39,6 +43,7 @@ type Facts = {
   readonly outcome: Outcome;
   readonly steps: readonly number[];
   readonly platform: string;
+  readonly started: string | undefined;
   readonly finished: string | undefined;
   readonly builder: { readonly id: string };
   readonly full: boolean;
@@ -46,7 +51,7 @@ type Facts = {
 };
 
 function early(facts: Facts): Record<string, unknown> {
-  const { outcome: { request }, finished, full, builder, platform } = facts;
+  const { outcome: { request }, started, finished, full, builder, platform } = facts;
   return {
     builder,
     buildType: BUILD_TYPE,
@@ -54,15 +59,22 @@ function early(facts: Facts): Record<string, unknown> {
     invocation: { configSource: configSource(facts), parameters: parameters(facts), environment: { platform } },
     ...(full && { buildConfig: { steps: definition(facts) } }),
     metadata: {
-      ...(finished !== undefined && { buildInvocationID: request.ref, buildFinishedOn: finished }),
+      ...(finished !== undefined && { buildInvocationID: request.ref, ...(started !== undefined && { buildStartedOn: started }), buildFinishedOn: finished }),
       completeness: { parameters: full, environment: true, materials: false },
       reproducible: false,
+      ...vcs(facts),
     },
   };
 }
 
+/** Which commit the client's files are of, as it says. */
+function vcs({ outcome: { request: { said = {} } } }: Facts): Record<string, unknown> {
+  const found = Object.entries(said).flatMap(([key, value]) => (key.startsWith("vcs:") ? [[key.slice("vcs:".length), withoutSecrets(value)]] : []));
+  return found.length === 0 ? {} : { "https://mobyproject.org/buildkit@v1#metadata": { vcs: Object.fromEntries(found) } };
+}
+
 function first(facts: Facts): Record<string, unknown> {
-  const { outcome: { request }, finished, full, builder, platform, version } = facts;
+  const { outcome: { request }, started, finished, full, builder, platform, version } = facts;
   return {
     buildDefinition: {
       buildType: "https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md",
@@ -72,7 +84,7 @@ function first(facts: Facts): Record<string, unknown> {
     },
     runDetails: {
       builder: { ...builder, version: { gantry: version } },
-      metadata: finished === undefined ? {} : { invocationId: request.ref, finishedOn: finished },
+      metadata: finished === undefined ? {} : { invocationId: request.ref, ...(started !== undefined && { startedOn: started }), finishedOn: finished },
     },
   };
 }
@@ -84,12 +96,25 @@ function configSource({ outcome: { request: { context, dockerfile } } }: Facts):
 function parameters({ outcome: { request, plan }, full }: Facts): Record<string, unknown> {
   // A Dockerfile of a client's folder is read from one, too.
   const locals = [...new Set([...plan.graph.steps.flatMap(({ op }) => (op.kind === "local" ? [op.name] : [])), ...(request.context === "" ? ["context", "dockerfile"] : [])])].toSorted();
-  const named = Object.keys(request.buildArgs).toSorted();
+  const named = full ? Object.keys(request.buildArgs).toSorted() : [];
+  const args = { ...(request.target !== "" && { target: request.target }), ...Object.fromEntries(named.map((name) => [`build-arg:${name}`, ""])) };
   return {
     frontend: "dockerfile.v0",
-    ...(full && { args: { ...(request.target !== "" && { target: request.target }), ...(named.length > 0 && { "build-args": named }) } }),
+    // Clients read them as texts by names, as BuildKit writes them: here without the values.
+    ...(Object.keys(args).length > 0 && { args }),
     locals: locals.map((name) => ({ name })),
   };
+}
+
+/** For the history: with everything that is known, whatever was asked for. Of an image for one platform without its name. */
+export function pastProvenance(outcome: Outcome, version: string): Provenance[] {
+  const { request: { attestations, buildArgs }, plan: { images, multiPlatform } } = outcome;
+  const builder = attestations["provenance"]?.["builder-id"];
+  const options: Options = { mode: "max", ...(builder !== undefined && { "builder-id": builder }), ...(/^(?:1|t|true)$/i.test(buildArgs["BUILDKIT_HISTORY_PROVENANCE_V1"] ?? "") && { version: "v1" }) };
+  return images.map(({ platform }, index) => {
+    const { type, value } = provenance({ outcome, options: { epoch: undefined }, version }, options, index);
+    return { type, text: JSON.stringify(value, null, 2), ...(multiPlatform && { platform: formatPlatform(platform) }) };
+  });
 }
 
 /** Images, repositories and files that came from elsewhere, each once. */

@@ -145,3 +145,16 @@ test("only so many are kept; failures and cancellations say so; a ref is no path
   while (readdirSync(folder).length > 3) await new Promise((resolve) => setImmediate(resolve));
   assert.ok(readdirSync(folder).every((name) => /^[a-z0-9]+\.zst$/.test(name)));
 });
+
+test("how it was made is worked out once, after its end, and kept", async (t) => {
+  const { history, again } = await open(t);
+  let made = 0;
+  const provenance = () => [{ type: "https://slsa.dev/provenance/v0.2", text: `{"made":${++made}}` }];
+  await history.begin(request("one")).end({ result: { metadata: {}, provenance } });
+  assert.equal(made, 0, "nobody waits for it");
+  assert.deepEqual(history.list()[0]!.provenance, [{ type: "https://slsa.dev/provenance/v0.2", text: '{"made":1}' }]);
+  await history.begin(request("three")).end({ result: { metadata: {}, provenance: () => { throw new Error("it cannot be described"); } } });
+  await history.flush();
+  const next = await again();
+  assert.deepEqual([next.get("one").provenance, next.get("three").provenance, made], [history.get("one").provenance, [], 1]);
+});

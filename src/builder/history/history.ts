@@ -9,7 +9,7 @@
  * Kept are the newest MAX_BUILDS builds, and at most MAX_BYTES of logs.
  */
 import type { BuildRecorder } from "../build.ts";
-import type { BuildRequest } from "../builder.ts";
+import type { BuildRequest, Provenance } from "../builder.ts";
 import type { BuildEvent } from "../events.ts";
 
 export { openHistory } from "./open-history.ts";
@@ -62,6 +62,9 @@ export type BuildRecord = {
   readonly metadata: Readonly<Record<string, string>>;
   /** Why each step was made or not. */
   readonly explained: readonly StepExplanation[];
+  /** BuildRequest's. */
+  readonly said?: Readonly<Record<string, string>>;
+  readonly provenance?: readonly Provenance[];
 };
 
 /** `gantry build --explain`. */

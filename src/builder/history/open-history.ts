@@ -5,6 +5,7 @@ import { nowNanos } from "#base/clock.ts";
 import { sha256 } from "#base/digest.ts";
 import { fail } from "#base/errors.ts";
 import type { Database } from "#base/sqlite.ts";
+import type { Provenance } from "../builder.ts";
 import type { BuildEvent } from "../events.ts";
 import { type EventFile, openEventFile, readEventFile } from "./event-file.ts";
 import { type BuildRecord, type History, type HistoryChange, type HistoryLimits, MAX_BUILDS, MAX_BYTES } from "./history.ts";
@@ -26,13 +27,15 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
   /** Ended, and being written. */
   const ending = new Map<string, Promise<unknown>>();
   const watchers = new Set<Queue<HistoryChange>>();
+  /** Of builds that ended a moment ago. */
+  const unmade = new Map<string, () => readonly Provenance[]>();
   const pathOf = (ref: string) => join(folder, `${fileName(ref)}.zst`);
   const tell = (change: HistoryChange) => watchers.forEach((watcher) => watcher.push(change));
   await putRight();
 
   const now = (build: BuildRecord): BuildRecord => {
     const { tally } = running.get(build.ref) ?? {};
-    return tally === undefined ? build : withTally(build, tally);
+    return tally === undefined ? complete(build) : withTally(build, tally);
   };
 
   const history: History = {
@@ -41,6 +44,7 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
       const file = openEventFile(pathOf(begun.ref), MAX_BYTES / 4, released(begun.ref));
       const one: Running = { begun, tally: newTally(), file, followers: new Set() };
       builds.delete(begun.ref);
+      unmade.delete(begun.ref);
       builds.set(begun.ref, begun);
       running.set(begun.ref, one);
       rows.set(begun.ref, begun);
@@ -81,6 +85,7 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     },
     async flush() {
       await Promise.all(ending.values());
+      builds.forEach(complete);
       await rows.flush();
     },
     async *watch(signal) {
@@ -106,6 +111,9 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     builds.set(build.ref, build);
     running.delete(build.ref);
     rows.set(build.ref, build);
+    const provenance = outcome.result?.provenance;
+    if (provenance !== undefined) unmade.set(build.ref, provenance);
+    setImmediate(() => void complete(build));
     const written: Promise<void> = one.file.flush().then((bytes) => {
       if (ending.get(build.ref) !== written) return;
       sizes.set(build.ref, bytes);
@@ -114,6 +122,17 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     ending.set(build.ref, written);
     void written.then(prune).catch(() => undefined);
     tell({ kind: "completed", build });
+  }
+
+  /** With its provenance: after its client has heard of its end, unless somebody asks before. */
+  function complete(build: BuildRecord): BuildRecord {
+    const make = unmade.get(build.ref);
+    if (make === undefined || builds.get(build.ref) !== build) return build;
+    unmade.delete(build.ref);
+    const whole = { ...build, provenance: tried(make) };
+    builds.set(build.ref, whole);
+    rows.set(build.ref, whole);
+    return whole;
   }
 
   async function drop(going: readonly BuildRecord[]): Promise<void> {
@@ -137,7 +156,7 @@ export async function openHistory({ db, folder, limits = () => ({}) }: HistoryPa
     const going: BuildRecord[] = [];
     for (const [place, build] of [...builds.values()].reverse().entries()) {
       bytes += sizes.get(build.ref) ?? 0;
-      if (!running.has(build.ref) && (place >= maxEntries || build.created < oldest || bytes > MAX_BYTES)) going.push(build);
+      if (!running.has(build.ref) && (place >= maxEntries || build.created < oldest || bytes > MAX_BYTES)) going.push(complete(build));
     }
     if (going.length > 0) await drop(going);
   }
@@ -171,4 +190,13 @@ function follows<T>(all: Set<Queue<T>>, queue: Queue<T>, signal: AbortSignal | u
       signal?.removeEventListener("abort", end);
     },
   };
+}
+
+/** What cannot be described is a build all the same. */
+function tried(make: () => readonly Provenance[]): readonly Provenance[] {
+  try {
+    return make();
+  } catch {
+    return [];
+  }
 }

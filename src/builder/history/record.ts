@@ -6,7 +6,7 @@ import { redacted } from "../plan/scene.ts";
 import type { BuildEvent } from "../events.ts";
 import type { BuildRecord, StepExplanation } from "./history.ts";
 
-export function beginRecord({ ref, dockerfile, context, target, platforms, exports }: BuildRequest, now: bigint): BuildRecord {
+export function beginRecord({ ref, dockerfile, context, target, platforms, exports, said }: BuildRequest, now: bigint): BuildRecord {
   return {
     ref,
     dockerfile: dockerfile.path,
@@ -20,6 +20,7 @@ export function beginRecord({ ref, dockerfile, context, target, platforms, expor
     warnings: 0,
     metadata: {},
     explained: [],
+    ...(said !== undefined && { said }),
   };
 }
 

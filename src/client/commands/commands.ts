@@ -8,7 +8,7 @@
  */
 import { existsSync } from "node:fs";
 import type { Entry, Group } from "../client.ts";
-import { later } from "./later.ts";
+import { later, laterBehindBuilder } from "./later.ts";
 
 const ANY = Number.POSITIVE_INFINITY;
 
@@ -47,6 +47,7 @@ const container: Line[] = [
 const BUILD: Line = ["build", "[OPTIONS] PATH | URL | -", "Make an image of a Dockerfile and its context", 1, 1, () => import("./build/build.ts"), undefined, ["build", "image build", "builder build", "buildx build"]];
 
 const HISTORY: Line[] = [
+  ["history inspect attachment", "[OPTIONS] [BUILD] [DIGEST]", "Print what a build left: provenance, documents of its image", 0, 2, () => import("./history/attachment.ts"), undefined, []],
   ["history inspect", "[OPTIONS] [BUILD]", "Show all that is known of a build", 0, 1, () => import("./history/inspect.ts"), undefined, []],
   ["history logs", "[OPTIONS] [BUILD]", "Show what a build has written", 0, 1, () => import("./history/logs.ts"), undefined, []],
   ["history ls", "[OPTIONS]", "List builds", 0, 0, () => import("./history/ls.ts"), undefined, []],
@@ -62,6 +63,9 @@ const builder: Line[] = [
   BUILD,
   ...CACHE,
   ...HISTORY,
+  ["inspect", "[OPTIONS] [NAME]", "Show the engine as a builder", 0, 1, () => import("./build/builder-inspect.ts"), undefined, []],
+  ["ls", "[OPTIONS]", "List builders: the engine in use", 0, 0, () => import("./build/builder-ls.ts"), undefined, []],
+  ["version", "", "Show the client's version", 0, 0, () => import("./build/builder-version.ts"), undefined, []],
 ];
 
 /** Behind `gantry build`: words that are no context. */
@@ -174,7 +178,7 @@ export const groups: readonly Group[] = [
   group("system", "Manage the engine", system),
   group("trust", "See who may be trusted with images", trust),
   group("volume", "Manage volumes", volume),
-].map((each) => ({ ...each, entries: [...each.entries, ...later.filter((one) => one.group === each.name).map((one) => one.entry)] }));
+].map((each) => ({ ...each, entries: [...each.entries, ...later.filter((one) => one.group === each.name).map((one) => one.entry), ...(each.name.startsWith("build") ? laterBehindBuilder : [])] }));
 
 export const topLevel: readonly Entry[] = [
   ...[...atTop].flatMap((name) =>
@@ -193,6 +197,9 @@ export const topLevel: readonly Entry[] = [
   ...later.filter((one) => one.group === "").map((one) => one.entry),
 ];
 
+/** Behind builder, buildx and build: commands of their own below one word. */
+const HISTORY_GROUP: Group = { name: "history", short: "Builds that were, and that are", entries: HISTORY.map((line) => entryOf("history", [line[0].slice("history ".length), ...line.slice(1)] as unknown as Line)) };
+
 export type Found = { readonly path: string; readonly args: readonly string[] } & (
   | { readonly kind: "entry"; readonly entry: Entry }
   | { readonly kind: "group"; readonly group: Group }
@@ -201,25 +208,32 @@ export type Found = { readonly path: string; readonly args: readonly string[] } 
 
 /** Walks the words of a line to a command: its path, and what is left for it. */
 export function findEntry(words: readonly string[], self = "gantry"): Found {
-  const [first, ...rest] = words;
+  const [first = "", ...rest] = words;
   const entry = topLevel.find((each) => each.name === first);
-  const below = first === "build" ? twoWords(behindBuild, rest) : undefined;
-  if (below !== undefined) return { kind: "entry", entry: below, path: `${self} build ${below.name}`, args: rest.slice(below.name.split(" ").length) };
-  if (entry !== undefined) return { kind: "entry", entry, path: `${self} ${first}`, args: rest };
+  const path = `${self} ${first}`;
+  if (first === "build" || first === "builder" || first === "buildx") {
+    const below = findBelow(first === "build" ? behindBuild : groups.find((each) => each.name === first)!.entries, rest, first === "build");
+    if (below === "history") return { kind: "group", group: HISTORY_GROUP, path: `${path} history`, args: rest.slice(1) };
+    if (below !== undefined) return { kind: "entry", entry: below, path: `${path} ${below.name}`, args: rest.slice(below.name.split(" ").length) };
+  }
+  if (entry !== undefined) return { kind: "entry", entry, path, args: rest };
   const found = groups.find((each) => each.name === first);
   if (found === undefined) return { kind: "nothing", path: self, args: words };
-  const path = `${self} ${first}`;
-  const inside = rest[0] === undefined ? undefined : (twoWords(found.entries, rest) ?? findInside(found, rest[0]));
+  const inside = rest[0] === undefined ? undefined : findInside(found, rest[0]);
   if (inside === undefined) return { kind: "group", group: found, path, args: rest };
-  return { kind: "entry", entry: inside, path: `${path} ${inside.name}`, args: rest.slice(inside.name.split(" ").length) };
+  return { kind: "entry", entry: inside, path: `${path} ${inside.name}`, args: rest.slice(1) };
 }
 
-/** "history ls"; and behind `gantry build` "du", which is the folder where there is one. What "logs" has behind it is a build's name. */
-function twoWords(entries: readonly Entry[], [first = "", second]: readonly string[]): Entry | undefined {
-  const two = second === undefined ? undefined : entries.find(({ name }) => name === `${first} ${second}`);
-  if (two !== undefined || entries !== behindBuild) return two;
-  const one = entries.find(({ name }) => name === first);
-  return one !== undefined && ((first === "logs" && second !== undefined) || !existsSync(first)) ? one : undefined;
+/** The most words that name a command. Behind `gantry build` one word is the folder where there is one; what "logs" has behind it is a build's name. */
+function findBelow(entries: readonly Entry[], words: readonly string[], mayBeFolder: boolean): Entry | "history" | undefined {
+  for (const count of [3, 2]) {
+    const found = words.length < count ? undefined : entries.find(({ name }) => name === words.slice(0, count).join(" "));
+    if (found !== undefined) return found;
+  }
+  const [first = "", second] = words;
+  const isFolder = mayBeFolder && !(second === "--help" || second === "-h" || (first === "logs" && second !== undefined)) && existsSync(first);
+  if (isFolder) return undefined;
+  return first === "history" ? "history" : entries.find(({ name }) => name === first);
 }
 
 function findInside(within: Group, word: string): Entry | undefined {

@@ -7,12 +7,15 @@ import type { Cache } from "#builder/cache/cache.ts";
 import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { History } from "#builder/history/history.ts";
 import type { FileTree } from "#builder/tree.ts";
+import type { Content } from "#core/content/content.ts";
 import type { Digest } from "#spec/digest.ts";
 import type { EngineImages } from "../images/images.ts";
 
 export type Builds = Builder & {
   readonly cache: Cache;
   readonly history: History;
+  /** What images that were built consist of. */
+  readonly content: Pick<Content, "stat" | "read">;
   /** For the doors: how a client's files come in. */
   readonly contexts: Contexts;
   /** A repository's files, an archive's; or a download itself, under the name `file`. Until it is disposed. */

@@ -92,7 +92,8 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
     },
   });
   const opened = opening.move();
-  return { ...builder, contexts, cache, history, foretell: parts.images.foretell, passing: () => passing(core.images), openRemote: remoteFiles({ core, contexts, sources }), [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  const openRemote = remoteFiles({ core, contexts, sources });
+  return { ...builder, contexts, cache, history, content: core.content, foretell: parts.images.foretell, passing: () => passing(core.images), openRemote, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 type RemoteParts = { readonly core: Core; readonly contexts: Contexts; readonly sources: Sources };

@@ -61,7 +61,7 @@ async function fromFolder(context: string, file: string): Promise<Sources> {
   const { folder, name, isMade } = await dockerfileFrom(file, context);
   return {
     ...NOTHING,
-    attributes: { filename: name, ...(isMade ? SEPARATE : file === "" ? TOGETHER : {}) },
+    attributes: { filename: name, ...(basename(resolve(context)) !== "" && { "context-name": basename(resolve(context)) }), ...(isMade ? SEPARATE : file === "" ? TOGETHER : {}) },
     folders: new Map([["context", { path: context, isWanted: isCopiedWhole(context, folder, name) }], ["dockerfile", folder]]),
     sharedKey: resolve(context),
     dockerfile: file || join(context, name),

@@ -1,6 +1,7 @@
 /** What the flags of a build mean: a row a case. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { after, test } from "node:test";
 import { spellPlatform } from "../../request/platform.ts";
 import { parseAnnotations } from "./annotations.ts";
@@ -113,12 +114,13 @@ test("what is an archive", () => {
 
 test("contexts: what is a folder, what is elsewhere, and what is neither", async () => {
   const at = (context: string, file = "", contexts: readonly string[] = []) => findSources({ context, file, contexts });
-  assert.deepEqual((await at(folder)).attributes, { filename: "Dockerfile", dockerfilekey: "context" });
-  assert.deepEqual((await at(folder, `${folder}/token`)).attributes, { filename: "token" });
+  assert.deepEqual((await at(folder)).attributes, { filename: "Dockerfile", "context-name": basename(folder), dockerfilekey: "context" });
+  assert.deepEqual((await at(folder, `${folder}/token`)).attributes, { filename: "token", "context-name": basename(folder) });
   assert.deepEqual((await at("https://example.com/x.git#main:sub", "D")).attributes, { context: "https://example.com/x.git#main:sub", filename: "D" });
   assert.deepEqual((await at("git@example.com:x/y")).attributes, { context: "git@example.com:x/y", filename: "Dockerfile" });
   const named = await at(folder, "", [`app:latest=${folder}`, "base=docker-image://alpine", `context=${folder}`]);
-  assert.deepEqual(named.attributes, { filename: "Dockerfile", "context:app": "local:app", "context:base": "docker-image://alpine", "context:context": "local:_context", "frontend.caps": "moby.buildkit.frontend.contexts+forward" });
+  const own = { filename: "Dockerfile", "context-name": basename(folder) };
+  assert.deepEqual(named.attributes, { ...own, "context:app": "local:app", "context:base": "docker-image://alpine", "context:context": "local:_context", "frontend.caps": "moby.buildkit.frontend.contexts+forward" });
   assert.deepEqual([...named.folders.keys()].sort(), ["_context", "app", "context", "dockerfile"]);
   await assert.rejects(at("/nothing/here"), /unable to prepare context: path "\/nothing\/here" not found/);
   await assert.rejects(at("-", "-"), /can't use stdin for both/);

@@ -20,7 +20,10 @@ export async function finish(cli: Cli, options: BuildOptions, built: Built): Pro
   nameCaches(wish, response);
   const id = response["containerimage.config.digest"] ?? response["containerimage.digest"] ?? "";
   if (options.iidfile !== "") writeResult("image ID file", options.iidfile, id);
-  if (options["metadata-file"] !== "") writeResult("metadata file", options["metadata-file"], `${JSON.stringify(metadataOf(wish, response), null, 2)}\n`);
+  if (options["metadata-file"] !== "") {
+    const provenance = await (await import("./provenance.ts")).provenanceOf(cli, wish.solve.ref);
+    writeResult("metadata file", options["metadata-file"], `${JSON.stringify(metadataOf(wish, response, provenance), null, 2)}\n`);
+  }
   if (mode === "quiet" && id !== "") cli.out.write(`${id}\n`);
   tellWarnings(cli, built);
   if (options.explain) await explainBuild(cli, wish.solve.ref, mode === "quiet" ? cli.err : cli.out);
@@ -35,9 +38,9 @@ function nameCaches({ solve }: Wish, response: SolveResponse): void {
 }
 
 /** What is JSON, or base64 of JSON, is written as what it is. */
-function metadataOf({ solve }: Wish, response: SolveResponse): object {
+function metadataOf({ solve }: Wish, response: SolveResponse, provenance: Readonly<Record<string, unknown>>): object {
   const entries = Object.entries(response).map(([key, value]) => [key, parsed(key, value)] as const);
-  return Object.fromEntries([...entries, ["buildx.build.ref", solve.ref] as const].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...entries, ...Object.entries(provenance), ["buildx.build.ref", solve.ref] as const].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function parsed(key: string, value: string): unknown {

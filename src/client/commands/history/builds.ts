@@ -22,8 +22,8 @@ export async function withControl<T>(cli: Cli, act: (control: Connection) => Pro
   }
 }
 
-/** Newest first. */
-export async function listBuilds(control: Connection): Promise<Build[]> {
+/** Newest first; with `only` that one, if it is known. */
+export async function listBuilds(control: Connection, only = ""): Promise<Build[]> {
   const builds = new Map<string, Build>();
   const call = openCall(control, `${CONTROL}/ListenBuildHistory`, {
     onMessage(message) {
@@ -31,7 +31,7 @@ export async function listBuilds(control: Connection): Promise<Build[]> {
       if (record !== undefined) builds.set(record.ref, { ...record, isRunning: type === HISTORY.started });
     },
   });
-  call.send(frame(historyRequest.encode({ earlyExit: true }, HEADROOM)));
+  call.send(frame(historyRequest.encode({ earlyExit: true, ref: only }, HEADROOM)));
   call.end();
   await call.done;
   return [...builds.values()].sort((a, b) => (millis(b.createdAt) ?? 0) - (millis(a.createdAt) ?? 0));
@@ -61,11 +61,13 @@ export function statusOf(build: Build): "Running" | "Completed" | "Error" | "Can
   return build.error.code === 1 || /cancell?ed/i.test(build.error.message) ? "Canceled" : "Error";
 }
 
-/** What it is called by: the names it gave, else the folder or repository it was made of, and the stage. */
-export function nameOf({ frontendAttrs, exporterResponse, exporters }: Build): string {
-  const names = exporterResponse["image.name"] ?? exporters.find(({ attrs }) => attrs["name"] !== undefined)?.attrs["name"];
-  if (names !== undefined) return names;
-  const where = frontendAttrs["context"] ?? frontendAttrs["filename"] ?? "";
-  const target = frontendAttrs["target"];
-  return target === undefined || target === "" ? where : `${where} (${target})`;
+/** What it is called by: the names it gave, else the folder or repository it was made of, and the stage; as buildx has it. */
+export function nameOf({ ref, frontendAttrs: said, exporterResponse, exporters }: Build, folderOf: (ref: string) => string | undefined = () => undefined): string {
+  const given = said["build-arg:BUILDKIT_BUILD_NAME"] || exporterResponse["image.name"] || exporters.find(({ attrs }) => attrs["name"] !== undefined)?.attrs["name"];
+  if (given !== undefined && given !== "") return given;
+  const local = said["vcs:localdir:context"];
+  const where = said["context"] ?? (local === "." ? undefined : local) ?? folderOf(ref);
+  const target = said["target"] ?? "";
+  if (where !== undefined) return target === "" ? where : `${where} (${target})`;
+  return target || said["vcs:source"] || (said["filename"] ?? "");
 }

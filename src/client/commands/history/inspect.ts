@@ -4,6 +4,8 @@ import { type Cli, define } from "../../client.ts";
 import { text } from "../../flags/kinds.ts";
 import { FORMAT } from "../../format/format-flag.ts";
 import { explainText, type Explained } from "../build/explain.ts";
+import { attachmentsOf } from "./attachments.ts";
+import { buildxFolders } from "./buildx-folders.ts";
 import { type Build, findBuild, nameOf, statusOf, withControl } from "./builds.ts";
 import { duration } from "./ls.ts";
 
@@ -12,7 +14,7 @@ export const command = define({
   async run(cli, { format }, [name = ""]) {
     const build = await withControl(cli, (control) => findBuild(control, name));
     const explained = await explanation(cli, build.ref);
-    const data = documentOf(build, explained);
+    const data = documentOf(build, nameOf(build, buildxFolders(cli)), explained);
     if (format === "json") return cli.out.write(`${JSON.stringify(data, null, 2)}\n`);
     if (format === "") return cli.out.write(page(data, explained));
     const [{ parseTemplate, executeTemplate }, { functions }] = await Promise.all([import("#spec/go-template.ts"), import("../../format/functions.ts")]);
@@ -37,12 +39,12 @@ async function explanation(cli: Cli, ref: string): Promise<readonly Explained[]>
 
 type BuildDocument = ReturnType<typeof documentOf>;
 
-function documentOf(build: Build, explained: readonly Explained[]) {
+function documentOf(build: Build, name: string, explained: readonly Explained[]) {
   const prefixed = (prefix: string) => Object.fromEntries(Object.entries(build.frontendAttrs).flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [])));
   const time = (at: Build["createdAt"]) => (at === undefined ? "" : new Date(millis(at)!).toISOString());
   return {
     Ref: build.ref,
-    Name: nameOf(build),
+    Name: name,
     Status: statusOf(build),
     Error: build.error?.message ?? "",
     Context: build.frontendAttrs["context"] ?? "",
@@ -57,6 +59,7 @@ function documentOf(build: Build, explained: readonly Explained[]) {
     BuildArgs: prefixed("build-arg:"),
     Labels: prefixed("label:"),
     Result: build.exporterResponse,
+    Attachments: attachmentsOf(build).map(({ digest, platform, type }) => ({ Digest: digest, Platform: platform, Type: type })),
     Explained: explained,
   };
 }
@@ -76,8 +79,9 @@ function page(data: BuildDocument, explained: readonly Explained[]): string {
     ["Steps", `${data.Steps.Total}, of which ${data.Steps.Cached} were in the cache`],
     ["Warnings", data.Warnings === 0 ? "" : String(data.Warnings)],
     ["Image", data.Result["containerimage.config.digest"] ?? data.Result["containerimage.digest"] ?? ""],
-    ...Object.entries(data.BuildArgs).map(([key, value]) => ["Argument", `${key}=${value}`] as const),
+    ...Object.entries(data.BuildArgs).map(([key, value]) => ["Argument", value === "" ? key : `${key}=${value}`] as const),
   ];
   const lines = rows.filter(([, value]) => value !== "").map(([key, value]) => `${`${key}:`.padEnd(13)}${value}\n`);
-  return `${lines.join("")}${explained.length === 0 ? "" : `\n${explainText(explained)}`}`;
+  const attached = data.Attachments.map(({ Digest, Platform, Type }) => `  ${Digest}  ${Type}${Platform === "" ? "" : ` (${Platform})`}\n`);
+  return `${lines.join("")}${attached.length === 0 ? "" : `\nAttachments (gantry build history inspect attachment ${data.Ref} DIGEST):\n${attached.join("")}`}${explained.length === 0 ? "" : `\n${explainText(explained)}`}`;
 }

@@ -4,6 +4,7 @@ import { bool, text } from "../../flags/kinds.ts";
 import { FORMAT } from "../../format/format-flag.ts";
 import { printRows, type View } from "../../format/rows.ts";
 import { humanDuration } from "../../format/units.ts";
+import { buildxFolders } from "./buildx-folders.ts";
 import { type Build, listBuilds, nameOf, statusOf, withControl } from "./builds.ts";
 
 export const command = define({
@@ -13,17 +14,20 @@ export const command = define({
     quiet: bool("q", "Show ids only"),
   },
   async run(cli, { format, quiet, "no-trunc": full }) {
-    await printRows(cli.out, view(full), await withControl(cli, listBuilds), { format, quiet });
+    await printRows(cli.out, view(full, buildxFolders(cli)), await withControl(cli, listBuilds), { format, quiet });
   },
 });
 
 const NAME = 40;
 
-function view(full: boolean): View<Build> {
-  const name = (build: Build) => (full || nameOf(build).length <= NAME ? nameOf(build) : `${nameOf(build).slice(0, NAME - 1)}…`);
+function view(full: boolean, folderOf: (ref: string) => string | undefined): View<Build> {
+  const name = (build: Build) => {
+    const whole = nameOf(build, folderOf);
+    return full || whole.length <= NAME ? whole : `${whole.slice(0, NAME - 1)}…`;
+  };
   return {
     type: "*history.lsContext",
-    table: ["Ref", "Name", "Status", "CreatedAt", "Duration"],
+    table: ["Ref", "Name", "Status", "CreatedAt", "Duration", "CachedSteps"],
     quiet: "Ref",
     fields: {
       CachedSteps: ["CACHED STEPS", (build) => `${build.cachedSteps}/${build.totalSteps}`],

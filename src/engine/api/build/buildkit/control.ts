@@ -11,6 +11,7 @@ import {
 } from "#spec/buildkit/control.ts";
 import { bytesMessage, healthResponse, METHODS, SERVING } from "#spec/buildkit/session.ts";
 import { empty, historyEvent, historyRequest, listWorkersRequest, listWorkersResponse, updateHistoryRequest } from "#spec/buildkit/workers.ts";
+import { contentMethods } from "./attachments.ts";
 import { answerOf, perform } from "./perform.ts";
 import { type Bridge, bridgeMethods, noGraphs, type Noted } from "./bridge.ts";
 import type { BuildKitParts } from "./buildkit.ts";
@@ -54,6 +55,7 @@ export function controlMethods(parts: BuildKitParts, sessions: Sessions, jobs: J
     serverStream(methods.history, (request, call) => historyEvents(history, request, call)),
     unary(methods.updateHistory, (request) => updateHistory(history, request)),
     unary(methods.health, () => ({ status: SERVING })),
+    ...contentMethods(parts.builds),
     ...bridgeMethods(jobs),
   ];
 }

@@ -2,7 +2,8 @@
 import { CODES, type ServerCall } from "#base/grpc/grpc.ts";
 import type { In, Of } from "#base/protobuf.ts";
 import type { BuildRecord, History } from "#builder/history/history.ts";
-import { HISTORY, type historyEvent, type historyRequest, type updateHistoryRequest } from "#spec/buildkit/workers.ts";
+import { HISTORY, type historyEvent, type historyRequest, type historyRecord, type updateHistoryRequest } from "#spec/buildkit/workers.ts";
+import { attachments, imageOf } from "./attachments.ts";
 import { timeOf } from "./status-feed.ts";
 
 const { CANCELLED: CANCELED, UNKNOWN } = CODES;
@@ -21,13 +22,15 @@ export async function* historyEvents(history: History, { activeOnly, ref, earlyE
   }
 }
 
-function recordOf(build: BuildRecord): In<typeof historyEvent>["record"] {
-  const { ref, dockerfile, context, target, names, platforms, metadata, created, completed, error, steps, warnings } = build;
+type RecordIn = In<typeof historyRecord>;
+
+function recordOf(build: BuildRecord): RecordIn {
+  const { ref, dockerfile, context, target, names, platforms, metadata, created, completed, error, steps, warnings, said = {} } = build;
   const frontendAttrs = Object.entries({ filename: dockerfile, context, target, platform: platforms.join(",") }).filter(([, value]) => value !== "");
   return {
     ref,
     frontend: "dockerfile.v0",
-    frontendAttrs: Object.fromEntries(frontendAttrs),
+    frontendAttrs: { ...namedBy(said), ...Object.fromEntries(frontendAttrs) },
     exporters: names.length === 0 ? [] : [{ type: "image", attrs: { name: names.join(",") } }],
     exporterResponse: metadata,
     createdAt: timeOf(created),
@@ -38,7 +41,24 @@ function recordOf(build: BuildRecord): In<typeof historyEvent>["record"] {
     cachedSteps: steps.cached,
     warnings,
     generation: 1,
+    ...resultsOf(build),
   };
+}
+
+/** What our own client calls its folder stands where other clients look for a name. */
+function namedBy({ "context-name": name, ...said }: Readonly<Record<string, string>>): Record<string, string> {
+  return name === undefined ? said : { "vcs:localdir:context": name, ...said };
+}
+
+/** What the build left, to be read from the content service by its digest. */
+function resultsOf(build: BuildRecord): Pick<RecordIn, "result" | "results"> {
+  const image = imageOf(build);
+  const attached = attachments(build);
+  const own = attached.filter(({ platform }) => platform === undefined).map(({ descriptor }) => descriptor);
+  const platforms = [...new Set(attached.flatMap(({ platform = "" }) => (platform === "" ? [] : [platform])))];
+  const results = platforms.map((name) => [name, { attestations: attached.filter(({ platform }) => platform === name).map(({ descriptor }) => descriptor) }] as const);
+  const result = image === undefined && own.length === 0 ? undefined : { attestations: own, results: image === undefined ? {} : { 0: image } };
+  return { ...(result && { result }), results: Object.fromEntries(results) };
 }
 
 export async function updateHistory(history: History, request: Of<typeof updateHistoryRequest>): Promise<object> {

@@ -7,6 +7,7 @@
 import { fail } from "#base/errors.ts";
 import { parseJson } from "#base/json.ts";
 import type { BuildRequest, CacheWish, ExportWish, RunDefaults } from "#builder/builder.ts";
+import { redacted } from "#builder/plan/scene.ts";
 import { parsePlatform } from "#spec/platform.ts";
 import { parseFields, parseList } from "./fields.ts";
 
@@ -72,6 +73,7 @@ export function translate(solve: Solve): Translated {
       cacheTo: only === undefined ? solve.cacheExports.map((one) => cacheOf(one, "exporter")) : [],
       attestations: attestationsOf(all),
       squash: squashOf(all["squash"]),
+      said: saidOf(all),
       ...(only !== undefined && { only }),
       ...(all["debug-on-fail"] === "true" && { debugOnFail: true }),
     },
@@ -91,9 +93,19 @@ function checkFrontend({ frontend, attributes }: Solve): void {
   throw fail("not-implemented", frontend === "gateway.v0" ? `frontend ${source}: frontends in images are not run; Dockerfiles are built without one` : `unknown frontend: ${JSON.stringify(frontend)}`);
 }
 
+const UNSAID = /^(?:context$|context:|input:|input-metadata:|local-sessionid:|frontend\.caps$|source$|cmdline$|contextkey$|dockerfilekey$|requestid$|cache-)/;
+/** Arguments that are the builder's own settings. */
+const SETTINGS = /^build-arg:(?:BUILDKIT_|SOURCE_DATE_EPOCH$)/;
+
+/** Of arguments the values are kept nowhere (security BLD-13); of what has an address only that it was there. */
+function saidOf(attributes: Attributes): Attributes {
+  const said = Object.entries(attributes).filter(([key]) => !UNSAID.test(key));
+  return Object.fromEntries(said.map(([key, value]) => [key, key.startsWith("build-arg:") && !SETTINGS.test(key) ? "" : redacted(value)]));
+}
+
 const KNOWN = new Set([
   "filename", "target", "context", "contextkey", "dockerfilekey", "platform", "multi-platform", "no-cache", "add-hosts", "force-network-mode", "user-network", "shm-size", "ulimit", "cgroup-parent",
-  "hostname", "image-resolve-mode", "cache-imports", "cache-from", "source", "cmdline", "requestid", "frontend.caps", "squash", "debug-on-fail", "override-copy-image",
+  "hostname", "image-resolve-mode", "cache-imports", "cache-from", "source", "cmdline", "requestid", "frontend.caps", "squash", "debug-on-fail", "override-copy-image", "context-name",
 ]);
 /** input-metadata: what a linked build's image says is found with the image; vcs: where the context's files come from. */
 const KNOWN_PREFIXES = ["build-arg:", "label:", "context:", "local-sessionid:", "attest:", "input-metadata:", "input:", "vcs:"];

@@ -1,0 +1,21 @@
+import { fail } from "#base/errors.ts";
+import { define } from "../../client.ts";
+import { bool } from "../../flags/kinds.ts";
+import { findBuilder } from "./builders.ts";
+
+export const command = define({
+  flags: { bootstrap: bool("", "Nothing: the engine runs already") },
+  async run(cli, _options, [wanted = ""]) {
+    const { name, status, version, platforms, worker, error } = await findBuilder(cli);
+    if (wanted !== "" && wanted !== name) throw fail("not-found", `no builder ${JSON.stringify(wanted)} found: the engine is the one there is, ${JSON.stringify(name)}`);
+    const rows = [["Name:", name], ["Endpoint:", name], ["Status:", status], ...(error === "" ? [["BuildKit version:", version], ["Platforms:", platforms.join(", ")]] : [["Error:", error]])];
+    cli.out.write(`${pairs([["Name:", name], ["Driver:", "docker"]])}\nNodes:\n${pairs(rows)}`);
+    const labels = Object.entries(worker?.labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    if (labels.length > 0) cli.out.write(`Labels:\n${pairs(labels.map(([key, value]) => [` ${key}:`, value]))}`);
+  },
+});
+
+function pairs(rows: readonly (readonly string[])[]): string {
+  const width = Math.max(...rows.map(([key = ""]) => key.length));
+  return rows.map(([key = "", value = ""]) => `${key.padEnd(width)} ${value}\n`).join("");
+}
