@@ -93,7 +93,7 @@ function annotationAttributes(attributes: Attributes): Annotation[] {
   });
 }
 
-/** "KEY", "index:KEY", "index,manifest[linux/amd64]:KEY" is several of these by then. */
+/** "KEY", "index:KEY", "manifest[linux/amd64]:KEY": of several places at once, doors have made several. */
 function annotation(name: string, value: string): Annotation {
   const [, place, platform, key] = /^([a-z-]+)(?:\[([^\]]+)\])?:(.+)$/s.exec(name) ?? [];
   return key !== undefined && PLACES.some((known) => known === place) ? placed(place!, platform, key, value) : placed("manifest", undefined, name, value);

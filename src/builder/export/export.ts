@@ -13,13 +13,12 @@
  * compression-level, force-compression, oci-mediatypes, rewrite-timestamp, platform-split, annotation….
  */
 import type { Core } from "#core/core.ts";
+import type { Lease } from "#core/leases/leases.ts";
 import type { Tasks } from "#core/tasks/tasks.ts";
 import type { Kernel } from "#linux/linux.ts";
-import type { Lease } from "#core/leases/leases.ts";
 import type { Descriptor } from "#spec/image.ts";
 import type { Outcome } from "../build.ts";
 import type { BuildClient, BuildResult } from "../builder.ts";
-
 import type { Inline } from "./images.ts";
 
 export { openExporter } from "./open-exporter.ts";

@@ -108,8 +108,9 @@ function planEntry(plan: CopyPlan, ground: Ground, entry: SourceEntry, path: str
   if (entry.type === "file") plan.steps.push({ kind: "file", path, entry, mode, owner });
   else pushSpecial(plan, entry, encodeName(path), mode, owner);
   push(plan, ...xattrOps(entry, encodeName(path)));
-  if (entry.type !== "file") push(plan, { op: "utimes", path: encodeName(path), sec: entry.sec, nsec: entry.nsec });
-  else if (entry.xattrs !== undefined && entry.xattrs.length > 0) push(plan, { op: "utimes", path: encodeName(path), sec: entry.sec, nsec: entry.nsec });
+  // A file is made with its time.
+  const isTimed = entry.type === "file" && (entry.xattrs ?? []).length === 0;
+  if (!isTimed) push(plan, { op: "utimes", path: encodeName(path), sec: entry.sec, nsec: entry.nsec });
 }
 
 /** One that is there takes owner and mode of the one that is copied. */

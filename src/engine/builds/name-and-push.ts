@@ -18,17 +18,6 @@ export type OutputParts = {
   readonly transfer: () => Promise<Transfer>;
 };
 
-function isNamed({ images }: Core, { digest }: Descriptor, names: readonly string[]): boolean {
-  return names.length === 0 ? images.byDigest(digest).length > 0 : names.every((name) => images.get(name)?.target.digest === digest);
-}
-
-/** In BuildKit's words, which say what it was that did not go. */
-function refused(reference: Reference, error: unknown): unknown {
-  const kind = kindOf(error);
-  if (kind === "cancelled") return error;
-  return fail(kind, `failed to push ${canonical(reference)}: ${messageOf(pushRefusal(reference, error))}`, { cause: error });
-}
-
 export function outputs({ core, documents, publish, transfer }: OutputParts): Pick<ExporterParts, "name" | "push"> {
   return {
     async name(lease, target, names) {
@@ -62,4 +51,15 @@ export function outputs({ core, documents, publish, transfer }: OutputParts): Pi
       }
     },
   };
+}
+
+function isNamed({ images }: Core, { digest }: Descriptor, names: readonly string[]): boolean {
+  return names.length === 0 ? images.byDigest(digest).length > 0 : names.every((name) => images.get(name)?.target.digest === digest);
+}
+
+/** In BuildKit's words, which say what it was that did not go. */
+function refused(reference: Reference, error: unknown): unknown {
+  const kind = kindOf(error);
+  if (kind === "cancelled") return error;
+  return fail(kind, `failed to push ${canonical(reference)}: ${messageOf(pushRefusal(reference, error))}`, { cause: error });
 }

@@ -56,7 +56,10 @@ async function join({ client, signal }: StepContext, id: string, socket: Socket)
   socket.on("error", () => socket.destroy());
   const agent = await client.ssh(id, signal).catch(() => undefined);
   if (agent === undefined) return void socket.destroy();
-  signal.addEventListener("abort", () => socket.destroy(), { once: true });
+  const leave = () => socket.destroy();
+  // A step may have connected a thousand times before it ends.
+  signal.addEventListener("abort", leave, { once: true });
+  socket.once("close", () => signal.removeEventListener("abort", leave));
   pipeline(socket, agent, () => {});
   pipeline(agent, socket, () => {});
 }

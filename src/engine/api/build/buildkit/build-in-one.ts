@@ -72,7 +72,7 @@ function solveOf(ref: string, query: URLSearchParams, hasArchive: boolean): Solv
 }
 
 function exportersOf(query: URLSearchParams): Solve["exporters"] {
-  const outputs = listOf(query, "outputs").map((one) => one as { Type?: string; Attrs?: Record<string, string> | null });
+  const outputs = listOf(query, "outputs").map((one) => (one ?? {}) as { Type?: string; Attrs?: Record<string, string> | null });
   if (outputs.length > 0) return outputs.map(({ Type: type = "", Attrs: attrs }) => ({ type, attrs: attrs ?? {} }));
   return [{ type: "moby", attrs: { name: query.getAll("t").join(",") } }];
 }
@@ -86,7 +86,7 @@ function prefixed(prefix: string, values: Readonly<Record<string, Json>>): Recor
 
 function ulimitsOf(query: URLSearchParams): string {
   return listOf(query, "ulimits").map((one) => {
-    const { Name, Soft, Hard } = one as { Name: string; Soft: number; Hard: number };
+    const { Name = "", Soft = 0, Hard = 0 } = (one ?? {}) as { Name?: string; Soft?: number; Hard?: number };
     return `${Name}=${Soft}:${Hard}`;
   }).join(",");
 }
