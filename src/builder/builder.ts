@@ -32,7 +32,6 @@ export type BuildRequest = {
   /** A value of undefined: named without one. */
   readonly buildArgs: Readonly<Record<string, string | undefined>>;
   readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
   /** Empty: this machine's. */
   readonly platforms: readonly Platform[];
   /** All, or the named stages only. */

@@ -20,7 +20,7 @@ export function openIntermediates(plan: Plan, request: BuildRequest, tell: NonNu
     if (result.tree.kind !== "layers") return;
     for (const [place, { image, step: last }] of instructions.entries()) {
       if (image === undefined || same[last] !== step) continue;
-      const { oci, epoch } = imageOptions(request.exports[0] ?? { type: "image", attributes: {} }, request, image.sourceDateEpoch);
+      const { oci, epoch } = imageOptions(request.exports[0] ?? { type: "image", attributes: {} }, image.sourceDateEpoch);
       tell(place, imageDocuments({ image, layers: result.tree.layers, history: historyOf(image, made, epoch), oci }));
     }
   };

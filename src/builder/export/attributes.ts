@@ -1,7 +1,7 @@
 /** An export's attributes, read. Pure. */
 import { fail } from "#base/errors.ts";
 import { formatPlatform, parsePlatform, type Platform } from "#spec/platform.ts";
-import type { BuildRequest, ExportWish } from "../builder.ts";
+import type { ExportWish } from "../builder.ts";
 
 export type Compression = "uncompressed" | "gzip" | "zstd";
 
@@ -34,7 +34,7 @@ export type Annotation = {
 type Attributes = ExportWish["attributes"];
 
 /** `planned`: SOURCE_DATE_EPOCH as an argument of the build. @throws invalid */
-export function imageOptions({ type, attributes }: ExportWish, { annotations }: BuildRequest, planned: number | undefined): ImageOptions {
+export function imageOptions({ type, attributes }: ExportWish, planned: number | undefined): ImageOptions {
   const push = isOn(attributes, "push");
   const epoch = epochOf(attributes, planned);
   const asked = compressionOf(attributes["compression"]);
@@ -51,7 +51,7 @@ export function imageOptions({ type, attributes }: ExportWish, { annotations }: 
     oci: asked === "zstd" || isOn(attributes, "oci-mediatypes", type !== "docker"),
     epoch,
     rewrite: epoch !== undefined && isOn(attributes, "rewrite-timestamp", true),
-    annotations: [...Object.entries(annotations).map(([key, value]) => annotation(key, value)), ...annotationAttributes(attributes)],
+    annotations: annotationAttributes(attributes),
   };
 }
 
@@ -91,12 +91,6 @@ function annotationAttributes(attributes: Attributes): Annotation[] {
     const [, place, platform, key] = /^annotation(?:-([a-z-]+))?(?:\[([^\]]+)\])?\.(.+)$/s.exec(name) ?? [];
     return key === undefined ? [] : [placed(place ?? "manifest", platform, key, value)];
   });
-}
-
-/** "KEY", "index:KEY", "manifest[linux/amd64]:KEY": of several places at once, doors have made several. */
-function annotation(name: string, value: string): Annotation {
-  const [, place, platform, key] = /^([a-z-]+)(?:\[([^\]]+)\])?:(.+)$/s.exec(name) ?? [];
-  return key !== undefined && PLACES.some((known) => known === place) ? placed(place!, platform, key, value) : placed("manifest", undefined, name, value);
 }
 
 function placed(place: string, platform: string | undefined, key: string, value: string): Annotation {

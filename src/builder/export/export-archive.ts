@@ -16,7 +16,7 @@ import type { Exported, Parts } from "./open-exporter.ts";
 export async function exportArchive(parts: Parts, outcome: Outcome, wish: ExportWish, index: number): Promise<Exported> {
   const { request, lease, plan, client, signal, report } = outcome;
   const docker = wish.type === "docker";
-  const options = imageOptions(wish, request, plan.images[0]?.sourceDateEpoch);
+  const options = imageOptions(wish, plan.images[0]?.sourceDateEpoch);
   const names = options.names.map((name) => withDefaultTag(parseReference(name)));
   if (docker && plan.multiPlatform) throw fail("invalid", "docker exporter does not currently support exporting manifest lists");
   return await internalStep(report, request.ref, `exporting to ${docker ? "docker" : "oci"} image format`, async (progress) => {

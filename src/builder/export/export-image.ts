@@ -12,7 +12,7 @@ import type { Exported, Parts } from "./open-exporter.ts";
 
 export async function exportImage(parts: Parts, outcome: Outcome, wish: ExportWish): Promise<Exported> {
   const { request, lease, plan } = outcome;
-  const options = imageOptions(wish, request, plan.images[0]?.sourceDateEpoch);
+  const options = imageOptions(wish, plan.images[0]?.sourceDateEpoch);
   if (options.push && options.names.length === 0) throw fail("invalid", "tag is needed when pushing to registry");
   const names = options.names.map(checkedName);
   return await internalStep(outcome.report, request.ref, "exporting to image", async (progress) => {

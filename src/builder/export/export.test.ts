@@ -4,14 +4,13 @@ import { test } from "node:test";
 import { tarArchive } from "#base/tar-write.ts";
 import { tarReader } from "#base/tar.ts";
 import type { PlannedImage } from "../plan/plan.ts";
-import { REQUEST } from "../plan/plan-fixture.ts";
 import { annotationsAt, imageOptions } from "./attributes.ts";
 import { configurationText, historyOf } from "./configuration.ts";
 import { packagesOf, recordsKind } from "./packages.ts";
 import { withoutSecrets } from "./provenance.ts";
 import { remakeArchive } from "./remake-archive.ts";
 
-const options = (type: "image" | "oci" | "docker", attributes: Record<string, string>, epoch?: number) => imageOptions({ type, attributes }, REQUEST, epoch);
+const options = (type: "image" | "oci" | "docker", attributes: Record<string, string>, epoch?: number) => imageOptions({ type, attributes }, epoch);
 
 test("attributes: what stands for what", () => {
   assert.deepEqual(options("image", { name: "a, b:1" }).names, ["a", "b:1"]);
@@ -23,7 +22,7 @@ test("attributes: what stands for what", () => {
 });
 
 test("annotations: by place and platform", () => {
-  const { annotations } = imageOptions({ type: "oci", attributes: { "annotation.a": "1", "annotation-index.b": "2", "annotation-manifest[linux/arm64].c": "3" } }, { ...REQUEST, annotations: { "manifest:d": "4", "with:colon": "5" } }, undefined);
+  const { annotations } = imageOptions({ type: "oci", attributes: { "annotation.a": "1", "annotation-index.b": "2", "annotation-manifest[linux/arm64].c": "3", "annotation-manifest.d": "4", "annotation.with:colon": "5" } }, undefined);
   assert.deepEqual(annotationsAt(annotations, "manifest", { os: "linux", architecture: "amd64" }), { a: "1", d: "4", "with:colon": "5" });
   assert.deepEqual(annotationsAt(annotations, "manifest", { os: "linux", architecture: "arm64" }), { a: "1", c: "3", d: "4", "with:colon": "5" });
   assert.deepEqual(annotationsAt(annotations, "index"), { b: "2" });

@@ -14,7 +14,7 @@ import type { AddedFile } from "./remake-archive.ts";
 type Where = { readonly index: number; readonly tree: LayerTree; readonly suffix: string };
 
 export async function statementFiles(parts: Parts, outcome: Outcome, wish: ExportWish, { index, tree, suffix }: Where): Promise<AddedFile[]> {
-  const options = imageOptions(wish, outcome.request, outcome.plan.images[0]?.sourceDateEpoch);
+  const options = imageOptions(wish, outcome.plan.images[0]?.sourceDateEpoch);
   const predicates = await predicatesOf({ ...parts, inline: undefined, lease: outcome.lease, outcome, options }, index);
   if (predicates.length === 0) return [];
   const subjects = await digestsOf(parts, tree, outcome.signal);

@@ -11,7 +11,7 @@ import { type BaseImage, type Plan, planBuild, type PlanInput } from "./plan.ts"
 export const HOST: Platform = { os: "linux", architecture: "amd64" };
 
 export const REQUEST: BuildRequest = {
-  ref: "aaaaaaaaaaaaaaaaaaaaaaaaa", dockerfile: { path: "Dockerfile", separate: false }, context: "", contexts: {}, target: "", buildArgs: {}, labels: {}, annotations: {}, platforms: [], noCache: false, pull: false,
+  ref: "aaaaaaaaaaaaaaaaaaaaaaaaa", dockerfile: { path: "Dockerfile", separate: false }, context: "", contexts: {}, target: "", buildArgs: {}, labels: {}, platforms: [], noCache: false, pull: false,
   run: { network: "", extraHosts: [], ulimits: [], shmSize: 0, cgroupParent: "", limits: {} }, entitlements: [], exports: [], cacheFrom: [], cacheTo: [], attestations: {}, squash: "no",
 };
 

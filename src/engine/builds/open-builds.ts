@@ -86,9 +86,9 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
     exporter: openExporter({ core, kernel, tasks, name, push, version, inline: remote.inline }),
     imports: remote.imports,
     exportCache: remote.exportCache,
-    record: (request) => {
-      collection.after();
-      return history.begin(request);
+    record(request) {
+      const recorder = history.begin(request);
+      return { ...recorder, end: (ended) => recorder.end(ended).finally(() => collection.after()) };
     },
   });
   const opened = opening.move();

@@ -62,7 +62,6 @@ export function translate(solve: Solve): Translated {
       target: all["target"] ?? "",
       buildArgs: { ...hostnameArg(all), ...withPrefix(all, "build-arg:") },
       labels: withPrefix(all, "label:"),
-      annotations: {},
       platforms: parseList(all["platform"] ?? "").map((one) => parsePlatform(one)),
       noCache: noCacheOf(all["no-cache"]),
       pull: all["image-resolve-mode"] === "pull",

@@ -33,7 +33,6 @@ export function classicRequest(query: URLSearchParams, ref: string): ClassicRequ
       target: text(query, "target"),
       buildArgs: nullableMap(query, "buildargs", "error reading build args"),
       labels,
-      annotations: {},
       platforms: platformsOf(query),
       noCache: flag(query, "nocache"),
       pull: flag(query, "pull"),
