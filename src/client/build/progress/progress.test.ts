@@ -10,6 +10,7 @@ import { openPlain } from "./plain.ts";
 import { solveStatus } from "./raw-json.ts";
 import { openTty, render } from "./tty.ts";
 import { openTrace } from "./trace.ts";
+import { widthOf } from "./width.ts";
 
 const at = (ms: number) => ({ seconds: 1_700_000_000 + Math.floor(ms / 1000), nanos: (ms % 1000) * 1e6 });
 /** As it comes over the wire. */
@@ -87,6 +88,8 @@ for (const [mode, wanted] of given) {
 
 test("rawjson: BuildKit's objects", () => {
   const told = solveStatus(status({ vertexes: [begins("sha256:a", "A", 5, { completed: at(1000), cached: true, inputs: ["sha256:b"] })], logs: [log("sha256:a", "hi\n", 7)], statuses: [{ id: "i", vertex: "sha256:a", current: 0, total: 3, timestamp: at(0) }] }));
+  const warned = solveStatus(status({ warnings: [{ vertex: "v", level: 1, short: Buffer.from("s"), info: { filename: "Dockerfile" }, ranges: [{ start: { line: 3 }, end: { line: 3 } }] }] }));
+  assert.deepEqual(JSON.parse(JSON.stringify(warned)), { warnings: [{ vertex: "v", level: 1, short: "cw==", sourceInfo: { filename: "Dockerfile" }, range: [{ start: { line: 3 }, end: { line: 3 } }] }] });
   assert.deepEqual(JSON.parse(JSON.stringify(told)), {
     vertexes: [{ digest: "sha256:a", inputs: ["sha256:b"], name: "A", started: "2023-11-14T22:13:20.005Z", completed: "2023-11-14T22:13:21Z", cached: true }],
     statuses: [{ id: "i", vertex: "sha256:a", total: 3, current: 0, timestamp: "2023-11-14T22:13:20Z" }],
@@ -106,8 +109,21 @@ test("a terminal: what runs with its last lines, what is done, and nothing that 
   assert.match(lines[1]!, /^ => CACHED \[1\/2\] FROM x +0\.1s$/);
   assert.match(lines[2]!, /^ => \[2\/2\] RUN make it +\d+\.\ds$/);
   assert.deepEqual(lines.slice(3), [" => => # 0.100 red", " => => # 100%"]);
-  assert.ok(frame(24, 20).every((line) => line.length <= 20));
+  for (const columns of [5, 10, 20, 40]) assert.ok(frame(24, columns).every((line) => line.length < columns), `${columns} columns`);
+  assert.match(frame(24, 26)[0]!, /^\[\+\] Building \d+\.\ds \(1\/2\)$/, "no room for which engine");
   for (const rows of [1, 2, 3, 5]) assert.ok(frame(rows, 60).length <= Math.max(2, rows - 1), `${rows} rows`);
+});
+
+test("a terminal: letters that are two columns wide, or none", () => {
+  const trace = openTrace();
+  trace.feed(status({ vertexes: [begins("a", "RUN echo 日本語日本語日本語日本語 e\u0301\u0301 🚀🚀🚀", 0, { completed: at(100) })] }));
+  for (let columns = 12; columns < 70; columns++) {
+    const [, line = ""] = render(trace, { rows: 24, columns, colors: noColors, title: "", final: true });
+    const width = widthOf(line);
+    assert.ok(width < columns, `${columns}: ${line}`);
+    if (columns > 20) assert.match(line, / 0\.1s$/);
+  }
+  assert.deepEqual(["日本", "e\u0301", "🚀", "ab", "é"].map(widthOf), [4, 1, 2, 2, 1]);
 });
 
 test("a terminal: many steps on a small screen: those that run are seen; in the end all are", () => {

@@ -22,7 +22,8 @@ export function solveStatus({ vertexes, statuses, logs, warnings }: Status): obj
     }))),
     ...list("logs", logs.map(({ msg, timestamp, ...log }) => ({ ...filled(log), data: base64(msg), timestamp: time(timestamp) }))),
     ...list("warnings", warnings.map(({ short, detail, info, ranges, ...warning }) => filled({
-      ...warning, short: base64(short), detail: detail.map(base64), sourceInfo: info && { ...info, data: base64(info.data) }, range: ranges,
+      ...warning, short: base64(short), detail: detail.map(base64), sourceInfo: info && filled({ ...info, data: base64(info.data) }),
+      range: ranges.map(({ start, end }) => filled({ start: start && filled(start), end: end && filled(end) })),
     }))),
   };
 }

@@ -3,6 +3,7 @@ import type { Colors } from "./colors.ts";
 import type { Display } from "./display.ts";
 import { type Step, type Trace, durationOf, isCanceled, isCompleted, openTrace } from "./trace.ts";
 import { amountText } from "./units.ts";
+import { cut, widthOf } from "./width.ts";
 
 export type Screen = { write(text: string): void; size(): { readonly rows: number; readonly columns: number } };
 
@@ -73,7 +74,8 @@ export function render(trace: Trace, { rows, columns, colors, title, final }: Fr
   const total = Math.max(trace.total(), shown.length);
   const state = final && done > 0 && done === total ? "FINISHED" : "";
   const elapsed = trace.start === undefined ? 0 : (now - trace.start) / 1000;
-  const head = aligned(`[+] Building ${elapsed.toFixed(1)}s (${done}/${total}) ${state}`, title, columns - 1);
+  const told = `[+] Building ${elapsed.toFixed(1)}s (${done}/${total}) ${state}`;
+  const head = aligned(told, widthOf(told) + widthOf(title) < columns - 1 ? title : "", columns - 1);
   const all = shown.flatMap((step) => linesOf(step, now, columns, colors));
   // The last row is the cursor's.
   const room = Math.max(1, rows - 2);
@@ -121,12 +123,15 @@ function painted({ text, right, color }: Line, columns: number, colors: Colors):
   return colors.paint(aligned(text, right, columns - 1), color);
 }
 
+/** Never wider than that: on a terminal with little room the left is what counts. */
 function aligned(left: string, right: string, width: number): string {
-  const room = Math.max(1, width - right.length - 1);
-  return `${cut(left, room).padEnd(room)} ${right}`.trimEnd();
+  const room = width - widthOf(right) - 1;
+  if (room < LEAST_LEFT) return cut(left, width);
+  const text = cut(left, room);
+  return `${text}${" ".repeat(room - widthOf(text))} ${right}`.trimEnd();
 }
 
-const cut = (text: string, width: number): string => (text.length <= width ? text : text.slice(0, Math.max(0, width)));
+const LEAST_LEFT = 10;
 
 /** Programs move the cursor and ring the bell: here they only leave their text. */
 function printable(text: string): string {
