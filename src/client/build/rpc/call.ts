@@ -12,7 +12,7 @@ export type CallOptions = {
 };
 
 export type Call = {
-  /** False: wait for `room`. The bytes are a sealed message. */
+  /** False: wait for `room`. A message with its head (`frame` of base/grpc/frames.ts). */
   send(message: Buffer): boolean;
   room(): Promise<void>;
   end(): void;

@@ -1,18 +1,9 @@
-/** Messages within a stream: five bytes of head (compressed or not, the length), and the message. */
+/** Messages within a stream, as they come: five bytes of head (compressed or not, the length), and the message. */
 import { fail } from "#base/errors.ts";
+import { HEADROOM as HEAD } from "#base/grpc/frames.ts";
 
-const HEAD = 5;
 /** BuildKit's own limit is a quarter of it. */
 const MAX_MESSAGE = 2 ** 26;
-
-/** A message whose first HEAD bytes were left free for the head (`encode(value, HEADROOM)`), so that nothing is copied. */
-export const HEADROOM = HEAD;
-
-export function sealMessage(bytes: Buffer): Buffer {
-  bytes[0] = 0;
-  bytes.writeUInt32BE(bytes.length - HEAD, 1);
-  return bytes;
-}
 
 /** Takes bytes as they come, gives whole messages. They are views: whoever keeps one copies it. */
 export function readMessages(take: (message: Buffer) => void): (chunk: Buffer) => void {

@@ -1,7 +1,8 @@
 /** Calls that are made of us: methods by path, each handed the messages as they come. */
 import { fail, messageOf } from "#base/errors.ts";
+import { frame, HEADROOM } from "#base/grpc/frames.ts";
 import type { Headers, Stream, StreamEvents } from "../h2/connection.ts";
-import { HEADROOM, readMessages, sealMessage } from "./messages.ts";
+import { readMessages } from "./messages.ts";
 import { trailersOf } from "./status.ts";
 
 export type Incoming = {
@@ -15,7 +16,7 @@ export type Incoming = {
   receive(take: (message: Buffer) => Promise<void> | void): Promise<void>;
   /** Headers of the answer; else sent with the first message, without metadata. */
   head(metadata?: Headers): void;
-  /** False: wait for `room`. A sealed message (messages.ts), or several one after another. */
+  /** False: wait for `room`. A message with its head (`frame`), or several one after another. */
   send(messages: Buffer): boolean;
   room(): Promise<void>;
   /** Aborted when the caller has gone away, and when the method has ended: a file of which half was sent is not read on. */
@@ -49,7 +50,7 @@ export function unary(answer: (request: Buffer) => Promise<Buffer>): Method {
 }
 
 /** An empty message. */
-export const nothing = (): Buffer => sealMessage(Buffer.alloc(HEADROOM));
+export const nothing = (): Buffer => frame(Buffer.alloc(HEADROOM));
 
 type Open = { readonly call: Incoming; readonly events: StreamEvents; finish(error?: unknown): void };
 
