@@ -27,6 +27,8 @@ export type Contexts = AsyncDisposable & {
    * last exchange of the same key. Two at once do not disturb one another.
    */
   begin(options: { readonly key: string; readonly signal: AbortSignal }): Promise<ContextSync>;
+  /** What came of the last exchange of this key, if the client then called it by this name. */
+  unchanged(key: string, state: string): Promise<FileTree | undefined>;
   /** What of the tree these select; include empty: everything. Lines of a .dockerignore as `exclude`, with Docker's matching. */
   filter(tree: FileTree, options: { readonly include?: readonly string[]; readonly exclude?: readonly string[] }): Promise<FileTree>;
   /** A directory of the tree as a tree of its own. */

@@ -66,12 +66,18 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
     async begin({ key, signal }) {
       const name = `${SYNC}${keyOf(key)}`;
       const before = await load(name);
-      if (before !== undefined) {
-        void stored.touch(name);
-        recent.remember(before);
-      }
+      if (before !== undefined) use(name, before);
       const has = ({ digest }: FileTree["entries"][number]) => digest === undefined || pool.has(digest);
       return receive({ writer: pool.writer(), before, has, signal, states, remember: (tree) => void store(name, handOut(tree)) });
+    },
+    async unchanged(key, state) {
+      const name = `${SYNC}${keyOf(key)}`;
+      // States are remembered of what is in memory only.
+      const tree = memory.get(name);
+      if (tree === undefined || states.get(tree) !== state) return undefined;
+      use(name, tree);
+      remember(name, tree);
+      return handOut(tree);
     },
     filter: async (tree, selection) => handOut(await filterTree(tree, selection)),
     below: async (tree, path) => handOut(await treeBelow(tree, path)),
@@ -118,6 +124,11 @@ export async function openContexts({ root, kernel, limit = LIMIT, boot }: Contex
       await pool[Symbol.asyncDispose]();
     },
   };
+
+  function use(name: string, tree: FileTree): void {
+    void stored.touch(name);
+    recent.remember(tree);
+  }
 
   /** From here on what it is made of stays, as long as anybody has it. */
   function handOut(tree: FileTree): FileTree {

@@ -13,6 +13,7 @@
  * remembers of the last time is not sent again, nor even told again (files/token.ts).
  */
 import type { Duplex } from "node:stream";
+import type { Ahead } from "./files/folder.ts";
 
 /** What SolveRequest is made of, and what the session offers meanwhile. */
 export type SolveWish = {
@@ -46,10 +47,10 @@ export type Offers = {
 };
 
 /**
- * A folder of this machine, or files that exist only in memory (a Dockerfile from standard input). `isWanted`: all of it,
- * as far as one can tell before the engine asks.
+ * A folder of this machine, or files that exist only in memory (a Dockerfile from standard input). `ahead`: it is read
+ * already, since all of it is wanted, as far as one can tell before the engine asks.
  */
-export type Folder = { readonly path: string; readonly isWanted?: boolean } | { readonly files: ReadonlyMap<string, Uint8Array> };
+export type Folder = { readonly path: string; readonly ahead?: Ahead } | { readonly files: ReadonlyMap<string, Uint8Array> };
 
 export type SecretSource = { readonly file: string } | { readonly env: string };
 

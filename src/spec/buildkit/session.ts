@@ -27,6 +27,8 @@ export const SESSION = {
   name: "X-Docker-Expose-Session-Name",
   sharedKey: "X-Docker-Expose-Session-Sharedkey",
   method: "X-Docker-Expose-Session-Grpc-Method",
+  /** Ours alone: "FOLDER=STATE", what the client calls the state of all that is in the folder now. See SYNC.state. */
+  state: "X-Gantry-Folder-State",
 } as const;
 
 /** Metadata of FileSync and FileSend. Values with more than ASCII are query-escaped, and "NAME-encoded" is "1". */

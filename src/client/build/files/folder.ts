@@ -13,11 +13,16 @@ const CHUNK = 2 ** 18;
 let buffer: Buffer | undefined;
 
 /** What was read before it was asked for is given away once: what is asked for again may have changed. */
-export type Ahead = { take(): Reading | undefined };
+export type Ahead = {
+  take(): Reading | undefined;
+  /** What its state is called, if that is known within so many milliseconds. */
+  state(ms: number): string | undefined;
+};
 
 export function readAhead(path: string): Ahead {
   let begun = loadReader()?.(realpathSync(path));
   return {
+    state: (ms) => begun?.state(ms),
     take() {
       const reading = begun;
       begun = undefined;

@@ -23,6 +23,8 @@ export type Whole = {
 };
 
 export type Reading = {
+  /** Waits so many milliseconds at most, and everybody with it; undefined: it takes longer, or cannot be read. */
+  state(ms: number): string | undefined;
   /** All of it. Undefined: one of the folders cannot be read; whoever asks Node for it is told why. */
   end(signal: AbortSignal): Promise<Whole | undefined>;
 };
@@ -62,7 +64,12 @@ function begin(root: string): Reading | undefined {
   const { begin, wait, take } = library!;
   const reading = begin(root);
   if (reading === undefined) return undefined;
+  const stateOf = (): string => {
+    const [low = 0, high = 0] = headOf(reading);
+    return `${hex(high)}${hex(low)}`;
+  };
   return {
+    state: (ms) => (wait(reading, ms) > 0 ? stateOf() : undefined),
     async end(signal) {
       let outcome = wait(reading, SLICE_MS);
       for (; outcome === 0; outcome = wait(reading, SLICE_MS)) {
@@ -70,15 +77,12 @@ function begin(root: string): Reading | undefined {
         signal.throwIfAborted();
       }
       if (outcome < 0) return undefined;
-      const head = new Uint32Array(HEAD / 4);
-      take(reading, new Uint8Array(head.buffer));
-      const [low = 0, high = 0, count = 0] = head;
       return {
-        state: `${hex(high)}${hex(low)}`,
+        state: stateOf(),
         lists() {
           const bytes = new Uint8Array(take(reading, new Uint8Array(0)));
           take(reading, bytes);
-          return listsIn(bytes.buffer, count);
+          return listsIn(bytes.buffer);
         },
       };
     },
@@ -87,7 +91,14 @@ function begin(root: string): Reading | undefined {
 
 const hex = (word: number): string => word.toString(16).padStart(8, "0");
 
-function listsIn(bytes: ArrayBuffer, count: number): ReadonlyMap<string, FolderList> | undefined {
+function headOf(reading: object): Uint32Array {
+  const head = new Uint32Array(HEAD / 4);
+  library!.take(reading, new Uint8Array(head.buffer));
+  return head;
+}
+
+function listsIn(bytes: ArrayBuffer): ReadonlyMap<string, FolderList> | undefined {
+  const [, , count = 0] = new Uint32Array(bytes, 0, HEAD / 4);
   const lists = new Map<string, FolderList>();
   for (let at = HEAD, left = count; left > 0; left--) {
     const [length = 0, pathLength = 0] = new Uint32Array(bytes, at, 2);

@@ -11,7 +11,7 @@ import type { Folder } from "../build.ts";
 import type { Incoming, Method } from "../rpc/serve.ts";
 import { isFile, openEntryWriter } from "./encode.ts";
 import { openMemory } from "./memory.ts";
-import { openFolder, readAhead } from "./folder.ts";
+import { openFolder } from "./folder.ts";
 import type { FileWish } from "./select.ts";
 import type { Walked } from "./walk.ts";
 
@@ -27,12 +27,11 @@ export type Source = {
 const CHUNK = 2 ** 16;
 
 export function fileSync(folders: ReadonlyMap<string, Folder>): Method {
-  const ahead = new Map([...folders].flatMap(([name, folder]) => ("path" in folder && folder.isWanted ? [[name, readAhead(folder.path)]] : [])));
   return async (call) => {
     const name = decoded(call, SYNC.folder)[0] ?? "";
     const folder = folders.get(name);
     if (folder === undefined) throw fail("not-found", `no access allowed to dir ${JSON.stringify(name)}`);
-    const source = "path" in folder ? openFolder(folder.path, ahead.get(name)) : openMemory(folder.files);
+    const source = "path" in folder ? openFolder(folder.path, folder.ahead) : openMemory(folder.files);
     const wish = { include: decoded(call, SYNC.include), exclude: decoded(call, SYNC.exclude), follow: decoded(call, SYNC.follow) };
     await send(call, source, wish);
   };

@@ -20,7 +20,7 @@ symlinkSync("b/c", `${folder}/link`);
 linkSync(`${folder}/a`, `${folder}/b/again`);
 
 const signal = new AbortController().signal;
-const byNode: Reading = { end: async () => undefined };
+const byNode: Reading = { state: () => undefined, end: async () => undefined };
 const entries = async (reading: Reading | undefined) => {
   const listing = await (await walkFolder(folder, { selection: EVERYTHING, signal, reading })).listing();
   return listing.paths.map((_, place) => listing.entry(place));
@@ -34,7 +34,7 @@ test("folders read at once are what they are a file at a time", async () => {
 });
 
 test("where something is ignored, no folder is read at once: what is ignored is not looked at", async () => {
-  const ahead = { take: () => assert.fail("it was") };
+  const ahead = { take: () => assert.fail("it was"), state: () => assert.fail("it was") };
   const walked = await openFolder(folder, ahead).walk({ include: [], exclude: ["b"], follow: [] }, signal);
   const { paths } = await walked.listing();
   assert.ok(paths.length > 5 && !paths.includes("b"));

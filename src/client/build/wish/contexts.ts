@@ -7,6 +7,7 @@ import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { fail } from "#base/errors.ts";
 import { familiarRepository, parseReference } from "#spec/reference.ts";
 import type { Folder, Offers } from "../build.ts";
+import { readAhead } from "../files/folder.ts";
 import { newId } from "../id.ts";
 import { findInLayout } from "../layout.ts";
 import { looksLikeArchive, type Input, openInput, readAll } from "./input.ts";
@@ -62,7 +63,7 @@ async function fromFolder(context: string, file: string): Promise<Sources> {
   return {
     ...NOTHING,
     attributes: { filename: name, ...(basename(resolve(context)) !== "" && { "context-name": basename(resolve(context)) }), ...(isMade ? SEPARATE : file === "" ? TOGETHER : {}) },
-    folders: new Map([["context", { path: context, isWanted: isCopiedWhole(context, folder, name) }], ["dockerfile", folder]]),
+    folders: new Map([["context", { path: context, ...(isCopiedWhole(context, folder, name) && { ahead: readAhead(context) }) }], ["dockerfile", folder]]),
     sharedKey: resolve(context),
     dockerfile: file || join(context, name),
   };

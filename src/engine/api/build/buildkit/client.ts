@@ -26,7 +26,7 @@ const forwardAgent = method(METHODS.forwardAgent, bytesMessage, bytesMessage);
 const pull = method(METHODS.pull, bytesMessage, bytesMessage);
 
 export type ClientParts = {
-  readonly contexts: Pick<Contexts, "begin" | "fromArchive" | "filter">;
+  readonly contexts: Pick<Contexts, "begin" | "unchanged" | "fromArchive" | "filter">;
   readonly sessions: Sessions;
   readonly session: string;
   readonly translated: Pick<Translated, "folders" | "sessions" | "upload">;
@@ -81,14 +81,27 @@ export function openBuildClient(parts: ClientParts): BuildClient {
 }
 
 /** A request without a session: nothing can be asked of its client. */
-const NOBODY = { id: "", sharedKey: "", supports: () => false } as unknown as Session;
+const NOBODY = { id: "", sharedKey: "", states: new Map(), supports: () => false } as unknown as Session;
 
 async function sync({ contexts }: ClientParts, session: Session, name: string, { include = [], exclude = [], signal, told }: FilesWish): Promise<FileTree> {
-  const wish = hash("sha256", JSON.stringify([include, exclude]), "hex").slice(0, 16);
-  // A client that does not say what folder it is has never sent it before.
-  const key = `${session.sharedKey === "" ? session.id : session.sharedKey}/${name}/${wish}`;
-  await using exchange = await contexts.begin({ key, signal });
+  const whole = await unchanged(contexts, session, name, include.length + exclude.length === 0);
+  if (whole !== undefined) return await contexts.filter(whole, { include, exclude });
+  await using exchange = await contexts.begin({ key: keyOf(session, name, include, exclude), signal });
   return await receiveFiles(session, exchange, { name, include, exclude, signal, ...(told && { told }) });
+}
+
+/** All of the folder, where that is as it was: then nobody needs to be asked. */
+async function unchanged(contexts: ClientParts["contexts"], { states, ...session }: Session, name: string, last: boolean): Promise<FileTree | undefined> {
+  const state = states.get(name);
+  // A later build in the same session may be of other files.
+  if (last) states.delete(name);
+  return state === undefined ? undefined : await contexts.unchanged(keyOf(session, name), state);
+}
+
+/** Whose folder it is, and what of it. A client that does not say what folder it is has never sent it before. */
+function keyOf({ id, sharedKey }: Pick<Session, "id" | "sharedKey">, name: string, include: readonly string[] = [], exclude: readonly string[] = []): string {
+  const wish = hash("sha256", JSON.stringify([include, exclude]), "hex").slice(0, 16);
+  return `${sharedKey === "" ? id : sharedKey}/${name}/${wish}`;
 }
 
 const sshId = (id: string): string => (id === "" ? "default" : id);

@@ -9,7 +9,7 @@ type Call = BidirectionalCall<Of<typeof bytesMessage>, { data: Uint8Array }>;
 
 export async function sessionTunnel(sessions: Sessions, call: Call): Promise<void> {
   const first = (name: string) => call.metadata[name.toLowerCase()]?.[0] ?? "";
-  const headers = { id: first(SESSION.id), sharedKey: first(SESSION.sharedKey), methods: call.metadata[SESSION.method.toLowerCase()] ?? [] };
+  const headers = { id: first(SESSION.id), sharedKey: first(SESSION.sharedKey), methods: call.metadata[SESSION.method.toLowerCase()] ?? [], states: [] };
   sessions.check(headers);
   call.head({});
   const { client } = sessions.open(streamOf(call), headers);
