@@ -2,18 +2,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sortInTurns, takeTurns } from "./turns.ts";
 
-test("what takes long lets others have their turns, what does not never waits", async () => {
+test("what takes long lets others have their turns, what does not never waits", async (t) => {
+  let now = 0;
+  t.mock.method(performance, "now", () => now);
   let others = 0;
-  const timer = setInterval(() => void others++, 1);
   const turns = takeTurns();
-  for (const end = performance.now() + 60; performance.now() < end; ) {
-    const wait = turns();
-    if (wait !== undefined) await wait;
+  for (let rounds = 0; rounds < 3; rounds++) {
+    assert.ok(Array.from({ length: 1024 }, () => turns()).every((wait) => wait === undefined), "it is not long yet");
+    now += 100;
+    setImmediate(() => void others++);
+    const waits = Array.from({ length: 64 }, () => turns()).filter((wait) => wait !== undefined);
+    assert.equal(waits.length, 1);
+    await waits[0];
+    assert.equal(others, rounds + 1);
   }
-  clearInterval(timer);
-  assert.ok(others > 1);
-  const short = takeTurns();
-  assert.ok(Array.from({ length: 100 }, () => short()).every((wait) => wait === undefined));
+  now += 100;
+  assert.equal(turns(63), undefined);
+  assert.ok(turns() !== undefined, "what weighs more is looked at sooner");
 });
 
 test("sorted in turns is what sort makes of it, equals in their order; in order already it is the same array", async () => {

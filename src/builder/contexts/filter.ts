@@ -25,7 +25,7 @@ export async function filterTree(tree: FileTree, { include = [], exclude = [] }:
 }
 
 async function select(tree: FileTree, include: readonly string[], exclude: readonly string[]): Promise<FileTree> {
-  const followed = include.length === 0 ? undefined : followPatterns(tree, include);
+  const followed = include.length === 0 ? undefined : await followPatterns(tree, include);
   const wanted = followed === undefined ? undefined : compilePatterns(followed.map(asLine));
   const kept = await walk(tree.entries, wanted, compilePatterns(exclude));
   return kept.length === tree.entries.length ? tree : await makeTree(kept, tree.entries);

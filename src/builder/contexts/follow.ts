@@ -1,4 +1,5 @@
 /** Links inside a tree, followed inside it only: its root is their "/" and what ".." does not lead out of. */
+import { takeTurns } from "#base/turns.ts";
 import { compileGlob } from "#spec/path-glob.ts";
 import { findEntry } from "../find-entry.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
@@ -36,13 +37,16 @@ export function resolveEntry(tree: FileTree, path: string): FileEntry | undefine
  * What must be there for these patterns to mean what they would in the whole tree: the patterns, and whatever the links
  * on their way lead to. Undefined: everything.
  */
-export function followPatterns(tree: FileTree, patterns: readonly string[]): string[] | undefined {
+export async function followPatterns(tree: FileTree, patterns: readonly string[]): Promise<string[] | undefined> {
+  const turns = takeTurns();
   const found = new Set<string>();
   const seen = new Set<string>();
   let links: readonly FileEntry[] | undefined;
   const todo = patterns.map(partsOf).map((parts) => ({ at: [] as string[], parts }));
   let looked = 0;
   for (let next; (next = todo.pop()) !== undefined; ) {
+    const wait = turns();
+    if (wait !== undefined) await wait;
     if ((looked += next.at.length + next.parts.length) > MAX_FOLLOWED) return undefined;
     const key = `${next.at.join("/")}\0${next.parts.join("/")}`;
     if (seen.has(key)) continue;

@@ -107,7 +107,7 @@ function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === "" || value === false || (typeof value === "object" && Object.keys(value).length === 0);
 }
 
-const sorted = (map: Json): Json => Object.fromEntries(Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+const sorted = (map: Json): Json => Object.fromEntries(Object.keys(map).sort().map((name) => [name, map[name]]));
 
 export function splitPair(item: string): [key: string, value: string] {
   const at = item.indexOf("=");

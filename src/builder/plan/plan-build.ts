@@ -65,7 +65,7 @@ async function planPlatform(common: Pick<PlanScope, "input" | "steps" | "target"
   for (const stage of needed) {
     const progress = openProgress(stage);
     const base = stage.parent === undefined ? emitBase(scope, stage, bases.get(stage)!, progress) : parentState(scope, stage);
-    const done = performStage(scope, stage, stage.commands.length > 0 ? rooted(scope, base) : base, progress);
+    const done = await performStage(scope, stage, stage.commands.length > 0 ? rooted(scope, base) : base, progress);
     scope.finished.set(stage, done.state);
     for (const one of done.told) told.push(one);
     warnings.push(...platformWarning(scope, stage, bases.get(stage)));

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkGraph } from "../check-graph.ts";
+import { followPatterns } from "../contexts/follow.ts";
 import type { CopyAction, ExecMount, FileAction } from "../graph.ts";
+import type { FileEntry, FileTree } from "../tree.ts";
 import type { Plan } from "./plan.ts";
 import { plan, platform, stepsOf, type Wish } from "./plan-fixture.ts";
 import { showSvg } from "./show-svg.ts";
@@ -260,4 +262,22 @@ test("no two boxes of a picture lie on one another, however many steps go on fro
   const places = [...svg.matchAll(/<rect x="(\d+)" y="(\d+)"/g)].map(([, x, y]) => `${x} ${y}`);
   assert.ok(places.length > 400 * 3, String(places.length));
   assert.equal(new Set(places).size, places.length);
+});
+
+test("others have their turns between two instructions, and within what is followed of thousands of sources", async (t) => {
+  let now = 0;
+  t.mock.method(performance, "now", () => (now += 100));
+  const turnsWithin = async (work: Promise<unknown>): Promise<number> => {
+    let others = 0;
+    let next = setImmediate(function again() {
+      others++;
+      next = setImmediate(again);
+    });
+    await work.finally(() => clearImmediate(next));
+    return others;
+  };
+  const few = await turnsWithin(plan(`${FROM}WORKDIR /a\n`));
+  assert.ok((await turnsWithin(plan(FROM + "WORKDIR /a\n".repeat(20)))) >= few + 19);
+  const entries: FileEntry[] = [];
+  assert.ok((await turnsWithin(followPatterns({ entries } as unknown as FileTree, Array.from({ length: 640 }, (_, index) => `f${index}`)))) >= 9);
 });

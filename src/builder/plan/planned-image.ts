@@ -23,7 +23,11 @@ export function plannedImage({ input, epoch, target }: PlanScope, state: ImageSt
 export const withLabels = (state: ImageState, labels: Readonly<Record<string, string>>): ImageState => ({ ...state, config: { ...state.config, Labels: { ...(state.config["Labels"] as object | undefined), ...labels } } });
 
 /** The image as it is now, whatever becomes of the state. */
-export const imageNow = (scope: PlanScope, state: ImageState): PlannedImage => plannedImage(scope, { ...state, config: structuredClone(state.config), history: [...state.history] });
+export function imageNow(scope: PlanScope, state: ImageState): PlannedImage {
+  // Of these finishConfig makes maps of its own, and there may be 131,070 ports.
+  const { Labels, ExposedPorts, Volumes, ...rest } = state.config;
+  return plannedImage(scope, { ...state, config: { ...structuredClone(rest), Labels, ExposedPorts, Volumes }, history: [...state.history] });
+}
 
 /** The request's labels as instructions of the classic builder: each is added when it is its turn. */
 export function* addLabels({ input, steps }: PlanScope, state: ImageState): Generator<string> {

@@ -1,5 +1,6 @@
 /** A stage worked off, instruction by instruction: what it ends as. */
 import { fail } from "#base/errors.ts";
+import { takeTurns } from "#base/turns.ts";
 import { CONFIG_INSTRUCTIONS } from "./config-instructions.ts";
 import { copy } from "./copy.ts";
 import { at } from "./failures.ts";
@@ -23,7 +24,7 @@ export function openProgress(stage: StageNode): StageProgress {
 }
 
 /** `base`: what it goes on from, its own if it is based on no stage. */
-export function performStage(scope: PlanScope, stage: StageNode, base: ImageState, progress: StageProgress): { state: ImageState; told: PlannedInstruction[] } {
+export async function performStage(scope: PlanScope, stage: StageNode, base: ImageState, progress: StageProgress): Promise<{ state: ImageState; told: PlannedInstruction[] }> {
   scope.steps.spend(entriesOf(base) * ENTRY);
   const state = childState(base);
   progress.total += stage.commands.filter(({ trigger }) => trigger).length;
@@ -32,10 +33,14 @@ export function performStage(scope: PlanScope, stage: StageNode, base: ImageStat
     ...imageTold(scope, state),
   });
   const told = stage.index === undefined ? [] : [tell(stage.from, false)];
+  const turns = takeTurns();
   for (const command of stage.commands) {
     const lines = command.trigger ? stage.from.lines : command.instruction.lines;
     at(lines, () => perform({ scope, stage, state, progress, ...command, instruction: { ...command.instruction, lines } }));
+    // An instruction may be 65,535 ports, and so is the image behind it then.
+    await turns(INSTRUCTION);
     told.push(tell({ ...command.instruction, lines }, command.trigger));
+    await turns(INSTRUCTION);
   }
   for (const text of stage === scope.labelled ? addLabels(scope, state) : []) told.push(tell({ original: text, lines: stage.from.lines }, false));
   return { state, told };
@@ -49,6 +54,9 @@ function imageTold(scope: PlanScope, state: ImageState): Pick<PlannedInstruction
   toldImages.room -= JSON.stringify(image).length;
   return { image };
 }
+
+/** An instruction may take as long as many entries of a list. */
+const INSTRUCTION = 64;
 
 /** Bytes of what a stage takes over from the one it is based on, each. */
 const ENTRY = 64;
