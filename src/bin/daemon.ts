@@ -61,6 +61,8 @@ function refuseOther(config: Config): void {
 }
 
 async function status(argv: string[]): Promise<void> {
+  const named = await engineNamed(argv);
+  if (named !== undefined) return void (process.exitCode = await (await import("#client/main.ts")).main([...named, "daemon", "status"]));
   const loaded = await loadConfig(argv);
   if (told(loaded)) return;
   const { config } = loaded;
@@ -68,6 +70,22 @@ async function status(argv: string[]): Promise<void> {
   if (pid !== undefined) return await printStatus(config, pid);
   process.stdout.write(`No engine runs on ${config.dataRoot}\n`);
   process.exitCode = notRunning;
+}
+
+/** The client's words for the engine that is meant, by -H, DOCKER_HOST or a context; undefined: this machine's, of these flags. */
+async function engineNamed(argv: readonly string[]): Promise<string[] | undefined> {
+  const words = argv.flatMap((word) => (/^(?:-H|-c|--host|--context)=./.test(word) ? [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)] : [word]));
+  const { DOCKER_HOST: host = "", DOCKER_CONTEXT: context = "" } = process.env;
+  const given = words.length === 2 && /^(?:-H|-c|--host|--context)$/.test(words[0]!);
+  if (words.length > 0 && !given) return undefined;
+  const chosen = given ? (/^(?:-H|--host)$/.test(words[0]!) ? words[1] : "") : host;
+  if (chosen === "" && !given && (context === "" || context === "default")) {
+    const [{ configFolder, readConfig }, { DEFAULT_CONTEXT }] = await Promise.all([import("#client/connect/config.ts"), import("#client/connect/contexts.ts")]);
+    if ((readConfig(configFolder("", process.env), () => {}).currentContext || DEFAULT_CONTEXT) === DEFAULT_CONTEXT || context !== "") return undefined;
+  }
+  const { config } = await loadConfig([]);
+  const isOwn = config.hosts.map(formatHost).includes(chosen ?? "") && holderOf(config) !== undefined;
+  return isOwn ? undefined : words;
 }
 
 async function foreground(argv: string[]): Promise<void> {

@@ -110,8 +110,8 @@ async function makeCli(
       throw fail("invalid", `Failed to initialize: unable to resolve docker endpoint: ${messageOf(error)}`, { cause: error, facts: { bare: true } });
     }
     const startEngine = options.startEngine;
-    // A shell that only asks what may follow must not bring an engine up.
-    const mayStart = startEngine !== undefined && process.geteuid?.() === 0 && path !== COMPLETE;
+    // Who only asks must not bring an engine up.
+    const mayStart = startEngine !== undefined && process.geteuid?.() === 0 && path !== COMPLETE && path !== "gantry daemon";
     const one = await openApi(endpoint, {
       userAgent: `Gantry-Client/${VERSION} (${process.platform})`,
       headers: readOnce().headers,

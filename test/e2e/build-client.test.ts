@@ -51,7 +51,7 @@ story("the Dockerfile and the context come from standard input, from elsewhere, 
   assert.notEqual(await build("FROM busybox\nRUN echo 1 > /a\n", "-f", "-", "."), await build("FROM busybox\nRUN echo 2 > /a\n", "-f", "-", "."));
   const archive = spawnSync("tar", ["-C", folder, "-c", "Dockerfile", "d"]).stdout;
   assert.equal(await build(archive, "--build-context", "other=d", "-"), id);
-  await cli.fails(1, /ERROR: unable to prepare context: path ".*\/nowhere" not found/, "build", `${folder}/nowhere`);
+  await cli.fails(1, /ERROR: failed to build: unable to prepare context: path ".*\/nowhere" not found/, "build", `${folder}/nowhere`);
 }, ours);
 
 story("what was built goes where it was told to: a folder, archives, files that say what it is", async (scene) => {
@@ -73,7 +73,7 @@ story("what was built goes where it was told to: a folder, archives, files that 
   assert.match(String(metadata["buildx.build.ref"]), /^[0-9a-z]{25}$/);
   const { buildConfig, invocation } = metadata["buildx.build.provenance"] as { buildConfig?: unknown; invocation: { configSource: object } };
   assert.deepEqual([buildConfig, invocation.configSource], [undefined, { entryPoint: "Dockerfile" }]);
-  await cli.fails(1, /ERROR: dest is required for local exporter/, "build", "-o", "type=local", folder);
+  await cli.fails(1, /ERROR: failed to build: dest is required for local exporter/, "build", "-o", "type=local", folder);
   await cli.fails(1, /exit code: 9/, "build", "--iidfile", `${folder}/id`, "--build-arg", "X=1", "-f", scene.file("Wrong", "FROM busybox\nRUN exit 9\n"), folder);
   assert.ok(!existsSync(`${folder}/id`));
 }, ours);
@@ -104,8 +104,8 @@ story("an ssh agent that holds a key", async (scene) => {
   spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", `${folder}/key`]);
   file("Dockerfile", "FROM busybox\nRUN --mount=type=ssh test -S \"$SSH_AUTH_SOCK\"\nRUN test -z \"$SSH_AUTH_SOCK\"\n");
   await cli.ok("build", "-q", "--ssh", `default=${folder}/key`, folder);
-  await cli.fails(1, /ERROR: failed to stat .*nokey/, "build", "--ssh", `default=${folder}/nokey`, folder);
-  await cli.fails(1, /ERROR: failed to parse ssh key|unset ssh forward key/, "build", "--no-cache", "--ssh", `default=${folder}/Dockerfile`, folder);
+  await cli.fails(1, /ERROR: failed to build: failed to stat .*nokey/, "build", "--ssh", `default=${folder}/nokey`, folder);
+  await cli.fails(1, /ERROR: failed to build: failed to parse ssh key|unset ssh forward key/, "build", "--no-cache", "--ssh", `default=${folder}/Dockerfile`, folder);
 }, { ...ours, skip: onPath("ssh-agent") && onPath("ssh-keygen") ? false : "OpenSSH is not here" });
 
 story("a step that fails: all it wrote, its code, the Dockerfile's lines; the process ends with 1", async (scene) => {
@@ -120,6 +120,15 @@ story("a step that fails: all it wrote, its code, the Dockerfile's lines; the pr
   assert.equal(code, 1);
   for (const number of [1, 150, 300]) assert.match(output, new RegExp(`^\\d+\\.\\d+ ${number}\\r?$`, "m"));
   assert.match(output, /ERROR \[2\/3\] RUN seq 300/);
+}, ours);
+
+story("a base image that is here for another machine is told of", async (scene) => {
+  const { cli, folder } = scene;
+  const [own, other] = process.arch === "arm64" ? ["arm64", "amd64"] : ["amd64", "arm64"];
+  await cli.ok("tag", "busybox", "127.0.0.1:1/here:1");
+  context(scene, { Dockerfile: "FROM 127.0.0.1:1/here:1\n" });
+  await cli.fails(1, new RegExp(`here:1 was found but does not provide the specified platform \\(linux/${other}\\): here it is for linux/${own}.*, and elsewhere: .*refused`), "build", "--platform", `linux/${other}`, folder);
+  await cli.ok("rmi", "127.0.0.1:1/here:1");
 }, ours);
 
 story("^C ends the build and what runs in it", async (scene) => {
@@ -159,6 +168,7 @@ story("progress as JSON, and quiet; flags that contradict each other", async (sc
   const quiet = await cli.with({ env: { BUILDKIT_PROGRESS: "plain" } })("build", "-q", folder);
   assert.deepEqual([quiet.stderr, /^sha256:\S{64}\n$/.test(quiet.stdout)], ["", true]);
   await cli.fails(1, /ERROR: progress=plain and quiet cannot be used together/, "build", "-q", "--progress", "plain", folder);
+  await cli.fails(1, /ERROR: failed to build: invalid tag "BAD": repository name must be lowercase/, "build", "-t", "BAD", folder);
   await cli.fails(1, /ERROR: invalid progress mode fancy/, "build", "--progress", "fancy", folder);
   await cli.fails(1, /^ERROR: writing image ID file: open \S*\/nowhere\/id: no such file or directory\n$/, "build", "--iidfile", `${folder}/nowhere/id`, folder);
   await cli.fails(1, /^ERROR: invalid output path: stat \S*\/nowhere: no such file or directory\n$/, "build", "--metadata-file", `${folder}/nowhere/m`, folder);

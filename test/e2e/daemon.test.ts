@@ -49,6 +49,23 @@ test("daemon status: what runs; 3 when nothing does", { skip }, async () => {
   assert.equal((await gantry("daemon", "status", "--data-root", join(place.folder, "none"))).code, 3);
 });
 
+test("daemon status of an engine that is named: by -H before or behind, by DOCKER_HOST, by a context", { skip }, async () => {
+  const host = `unix://${join(place.execRoot, "gantry.sock")}`;
+  const nobody = "unix:///nobody/listens.sock";
+  for (const line of [["-H", host, "daemon", "status"], ["daemon", "status", "-H", host], ["daemon", "status", `--host=${host}`]]) {
+    const { code, stdout } = await gantry(...line);
+    assert.deepEqual([code, stdout.includes(`listens on  ${host}\n`), stdout.includes(`data root   ${place.dataRoot}\n`)], [0, true, true], stdout);
+  }
+  const config = join(place.folder, "client");
+  const env = { ...process.env, DOCKER_CONFIG: config };
+  const ask = (more: Record<string, string>, ...line: string[]) => run(join(root, "gantry"), line, { env: { ...env, ...more } });
+  assert.ok((await ask({ DOCKER_HOST: host }, "daemon", "status")).stdout.includes(place.dataRoot));
+  assert.equal((await ask({ DOCKER_HOST: "" }, "context", "create", "here", "--docker", `host=${host}`)).code, 0);
+  assert.ok((await ask({ DOCKER_HOST: "", DOCKER_CONTEXT: "here" }, "daemon", "status")).stdout.includes(place.dataRoot));
+  const { code, stdout } = await gantry("-H", nobody, "daemon", "status");
+  assert.deepEqual([code, stdout.startsWith("No engine answers: ")], [3, true], stdout);
+});
+
 test("daemon start, stop and status with --help do nothing but tell", { skip }, async () => {
   for (const [verb, ask] of [["start", "--help"], ["stop", "-h"], ["status", "--help"]] as const) {
     const { code, stdout } = await gantry("daemon", verb, ...flags, ask);

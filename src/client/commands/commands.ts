@@ -193,6 +193,8 @@ export const topLevel: readonly Entry[] = [
   entryOf("", ["ping", "[OPTIONS]", "See whether the engine answers, and how fast", 0, 0, () => import("./system/ping.ts"), undefined, []]),
   entryOf("", ["search", "[OPTIONS] TERM", "Look for images on Docker Hub, or on another registry", 1, 1, () => import("./registry/search.ts"), undefined, []]),
   entryOf("", ["version", "[OPTIONS]", "Show the versions of client and engine", 0, 0, () => import("./system/version.ts"), undefined, []]),
+  // In the lists it stands with the groups (help.ts); without options before it, it is the engine's program (bin/gantry.ts).
+  { ...entryOf("", ["daemon", "status", "Ask for the state of the engine", 0, 1, () => import("./system/daemon.ts"), undefined, []]), hidden: true },
   { ...entryOf("", ["__complete", "[WORD...]", "Print what may follow", 0, ANY, () => import("../completion/complete.ts"), undefined, []]), hidden: true },
   ...later.filter((one) => one.group === "").map((one) => one.entry),
 ];

@@ -1,5 +1,5 @@
 /** Images that a build starts from: those that are here, else their registries'. Held by the build's lease once found. */
-import { fail, kindOf } from "#base/errors.ts";
+import { type Failure, fail, kindOf, messageOf } from "#base/errors.ts";
 import { parseJson } from "#base/json.ts";
 import type { BaseImage, BaseImages } from "#builder/plan/plan.ts";
 import type { BuildClient } from "#builder/builder.ts";
@@ -32,12 +32,24 @@ export function openBaseImages(parts: BaseImageParts, client: BuildClient, lease
       if (isLayout(reference)) return await layoutImage({ core: parts.core, client, lease }, reference, options);
       const here = options.pull && mayPull(reference) ? undefined : await findHere(parts, lease, reference, options.platform);
       if (here !== undefined) return here;
-      await pull(parts, client, reference, options);
+      await pull(parts, client, reference, options).catch(async (error: unknown) => Promise.reject((await otherwise(parts, lease, reference, options.platform, error)) ?? error));
       const pulled = await findHere(parts, lease, reference, options.platform);
       if (pulled === undefined) throw fail("not-found", `image ${reference} has nothing for ${formatPlatform(options.platform)}`);
       return pulled;
     },
   };
+}
+
+/** It is here after all, but for other machines: that is said, and not only what became of looking elsewhere. */
+async function otherwise({ core, documents }: BaseImageParts, lease: Lease, reference: string, platform: Platform, error: unknown): Promise<Failure | undefined> {
+  const found = tryFindImage(core.images, reference);
+  if (found === undefined || kindOf(error) === "cancelled") return undefined;
+  lease.hold(`content/${found.id}`);
+  const variants = await documents.variants(found.all[0]!.target);
+  if (variants.length === 0 || chooseVariant(variants, platform) !== undefined) return undefined;
+  const here = [...new Set(variants.map(({ config }) => formatPlatform(config.platform)))].join(", ");
+  const message = `image with reference ${reference} was found but does not provide the specified platform (${formatPlatform(platform)}): here it is for ${here}, and elsewhere: ${messageOf(error)}`;
+  return fail(kindOf(error), message, { cause: error });
 }
 
 /** An id stands for what is here, and for nothing elsewhere. */

@@ -30,13 +30,17 @@ export function openRemoteCache(parts: RemoteCacheParts): RemoteCache {
         const title = EXPORTS[wish.type];
         if (title === undefined) throw fail("invalid", `unknown cache exporter: ${JSON.stringify(wish.type)}`);
         const told = internalStep(report, `${request.ref} ${JSON.stringify(wish)}`, title, (progress) => exportTo({ ...parts, done }, outcome, wish, progress));
-        metadata = { ...metadata, ...(wish.attributes["ignore-error"] === "true" ? await told.catch(() => ({})) : await told) };
+        metadata = { ...metadata, ...(await told.catch((error: unknown) => (mayFail(wish) && !isCancelled(error, outcome.signal) ? {} : Promise.reject(error)))) };
       }
       return metadata;
     },
     inline: (outcome) => (outcome.request.cacheTo.some(({ type }) => type === "inline") ? async (_, layers) => ({ [INLINE]: inlineDocument(outcome, layers) }) : undefined),
   };
 }
+
+const mayFail = ({ attributes }: CacheWish): boolean => attributes["ignore-error"] === "true";
+/** Who gives a build up gives up all of it. */
+const isCancelled = (error: unknown, signal: AbortSignal): boolean => signal.aborted || kindOf(error) === "cancelled";
 
 /** Results whose layers are the image's, beginning with its first. */
 function inlineDocument(outcome: Outcome, layers: readonly Layer[]): string {
