@@ -4,7 +4,9 @@ import type { ProgressMode } from "../../build/progress/display.ts";
 import type { Warning } from "../../build/progress/trace.ts";
 import type { Cli } from "../../client.ts";
 
-export function tellWarnings({ err, env, globals }: Pick<Cli, "err" | "env" | "globals">, { mode, warnings }: { readonly mode: ProgressMode; readonly warnings: readonly Warning[] }): void {
+export function tellWarnings({ err, env, globals }: Pick<Cli, "err" | "env" | "globals">, { mode, warnings: all }: { readonly mode: ProgressMode; readonly warnings: readonly Warning[] }): void {
+  // Two words of a line may be wrong in the same way.
+  const warnings = [...new Map(all.map((warning) => [`${warning.short.toString()}\0${warning.url}`, warning])).values()];
   if (warnings.length === 0 || mode === "quiet" || mode === "rawjson") return;
   const hint = globals.debug ? "" : " (use --debug to expand)";
   const head = `${warnings.length} warning${warnings.length === 1 ? "" : "s"} found${hint}:`;
