@@ -1,5 +1,5 @@
 /** From the flags of a line to what is asked of the engine. What is on the disk is looked at, and nothing is read yet. */
-import { fail } from "#base/errors.ts";
+import { Failure, fail } from "#base/errors.ts";
 import { parseReference, withDefaultTag, canonical } from "#spec/reference.ts";
 import type { Cli } from "../../client.ts";
 import type { BuildOptions } from "../../commands/build/flags.ts";
@@ -30,18 +30,19 @@ export type Question = { readonly kind: "check" | "outline" | "targets" | "plan"
 /** @throws invalid, not-found: what is wrong with the line */
 export async function readWish(cli: Cli, options: BuildOptions, { context, address }: { readonly context: string; readonly address: string }): Promise<Wish> {
   const question = questionOf(options);
-  const names = options.tag.map(checkedName);
-  const outputs = question === undefined ? parseOutputs({ ...options, names, isTerminal: cli.out.isTerminal }) : { exporters: [], targets: [], push: [] };
+  const attestations = parseAttestations(options);
+  const names = inBuild(() => options.tag.map(checkedName));
+  const outputs = inBuild(() => (question === undefined ? parseOutputs({ ...options, names, isTerminal: cli.out.isTerminal }) : { exporters: [], targets: [], push: [] }));
   const secrets = parseSecrets(options.secret, cli.env);
-  const agents = new Map([...parseAgents(options.ssh, cli.env)].map(([id, source]) => [id, openAgent(source)]));
-  const annotations = parseAnnotations(options.annotation);
+  const agents = inBuild(() => new Map([...parseAgents(options.ssh, cli.env)].map(([id, source]) => [id, openAgent(source)])));
+  const annotations = inBuild(() => parseAnnotations(options.annotation));
   const cacheImports = resolveImports(parseCaches(options["cache-from"]), (text) => cli.err.write(text));
   const cacheExports = question === undefined ? [...parseCaches(options["cache-to"]), ...inlineCache(options)] : [];
-  const sources = await findSources({ context, file: options.file, contexts: options["build-context"] });
+  const sources = await findSources({ context, file: options.file, contexts: options["build-context"] }).catch((error: unknown) => Promise.reject(asBuild(error)));
   return {
     solve: {
       ref: newId(),
-      attributes: { ...sources.attributes, ...attributesOf(cli, options, { question, address }), ...importsAttribute(cacheImports) },
+      attributes: { ...sources.attributes, ...inBuild(() => attributesOf(cli, options, { question, address })), ...attestations, ...importsAttribute(cacheImports) },
       exporters: outputs.exporters.map(({ type, attributes }) => ({ type, attributes: type === "local" || type === "tar" ? attributes : { ...attributes, ...annotations } })),
       cacheExports,
       cacheImports,
@@ -54,6 +55,20 @@ export async function readWish(cli: Cli, options: BuildOptions, { context, addre
     dockerfile: sources.dockerfile,
     question,
   };
+}
+
+function inBuild<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw asBuild(error);
+  }
+}
+
+/** What docker's clients find out when they begin to build they say so; a flag that says nothing is told without that. */
+function asBuild(error: unknown): unknown {
+  if (!(error instanceof Failure) || error.facts["bare"] === true) return error;
+  return fail(error.kind, `failed to build: ${error.message}`, { cause: error, facts: error.facts });
 }
 
 type Asked = { readonly question: Question | undefined; readonly address: string };
@@ -80,7 +95,6 @@ function attributesOf(cli: Cli, options: BuildOptions, { question, address }: As
     ...(options["no-cache"] ? { "no-cache": "" } : {}),
     ...prefixed("build-arg:", buildArgs(cli, options, address)),
     ...prefixed("label:", parsePairs(options.label)),
-    ...parseAttestations(options),
   };
 }
 
@@ -119,7 +133,16 @@ function checkedName(name: string): string {
   try {
     return canonical(withDefaultTag(parseReference(name)));
   } catch (error) {
-    throw fail("invalid", `invalid tag ${JSON.stringify(name)}: invalid reference format`, { cause: error });
+    const isLoud = isReference(name.toLowerCase());
+    throw fail("invalid", `invalid tag ${JSON.stringify(name)}: ${isLoud ? "repository name must be lowercase" : "invalid reference format"}`, { cause: error });
+  }
+}
+
+function isReference(name: string): boolean {
+  try {
+    return parseReference(name) !== undefined;
+  } catch {
+    return false;
   }
 }
 
