@@ -8,7 +8,7 @@ export type Tree = LayerTree | FileTree;
 export type LayerTree = { readonly kind: "layers"; readonly snapshot: string | undefined; readonly layers: readonly Layer[] };
 
 /**
- * Files of a context, a repository or a download: an index, and bytes that the pool (contexts/pool.ts) keeps by digest.
+ * Files of a context, a repository or a download: an index, and bytes that the pool (contexts/pool) keeps by digest.
  * Immutable: two builds may have two states of one folder at the same time. Sorted by path, name by name, so that what is
  * in a directory follows it at once; directories are entries too, and every entry's is there. A folder that did not change
  * is the same object again, so what is derived of a tree can be remembered by it (a WeakMap).

@@ -58,7 +58,7 @@ export type SolveOptions = {
   readonly imports?: readonly ImportedCache[];
 };
 
-/** Results of a cache that is elsewhere (cache/import.ts). */
+/** Results of a cache that is elsewhere (cache/remote). */
 export type ImportedCache = {
   /** What a step of this key resulted in. */
   find(key: Digest): { readonly identity: string; readonly layers: readonly Layer[]; /** The layers are to be had. */ readonly whole: boolean; readonly created: bigint } | undefined;
@@ -95,7 +95,7 @@ export type LeftStep = AsyncDisposable & {
 export type Performers = {
   /** Unpacks the image's layers if they are not there yet. */
   image(op: ImageOp, context: StepContext): Promise<LayerTree>;
-  /** Adds one layer. @throws step-failed: facts.exitCode */
+  /** Adds one layer. @throws facts.exitCode: of a command that failed */
   exec(op: ExecOp, inputs: readonly Tree[], context: StepContext): Promise<LayerTree>;
   file(op: FileOp, inputs: readonly Tree[], context: StepContext): Promise<LayerTree>;
   /** `upper`'s own topmost layer on top of `base` (--link). */
@@ -107,7 +107,7 @@ export type Performers = {
   http(op: HttpOp, context: StepContext, key: string): Promise<FileTree>;
   httpKey(op: HttpOp, context: StepContext): Promise<string>;
   /**
-   * Digest of what `patterns` select of a tree, by names, kinds, modes, owners and bytes, never by times: the key of COPY
+   * Digest of what `sources` select of a tree, by names, kinds, modes, owners and bytes, never by times: the key of COPY
    * and of bind mounts. Quick for FileTrees; a LayerTree's files are read.
    */
   selection(tree: Tree, sources: readonly string[], options: { readonly exclude: readonly string[]; readonly parents?: boolean; readonly signal: AbortSignal }): Promise<Digest>;

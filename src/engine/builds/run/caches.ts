@@ -124,7 +124,7 @@ async function nextLeft({ waiting }: Group, signal: AbortSignal): Promise<void> 
 
 const LONGEST_SLUG = 60;
 
-/** "/root/.npm" → "build-cache-root-.npm-1a2b3c4d": people find it, and no two ids share it. */
+/** "/root/.npm" → "build-cache-root-.npm-1a2b3c4d": people find it, and ids that look alike have other hashes. */
 export function volumeName(id: string, seed: string): string {
   const slug = id.replace(/[^a-zA-Z0-9_.-]+/g, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, LONGEST_SLUG);
   const hash = createHash("sha256").update(`${id}\0${seed}`).digest("hex").slice(0, 8);
