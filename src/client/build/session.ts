@@ -21,26 +21,13 @@ export type SessionOptions = { readonly id: string; readonly sharedKey: string; 
 
 export async function openSession(cli: Cli, line: Line, { id, sharedKey, offers, signal, more }: SessionOptions): Promise<Session> {
   const methods = new Map([...methodsOf(cli, offers), ...(more ?? [])]);
-  // What is ready is sent first.
-  await new Promise((resolve) => setImmediate(resolve));
   const socket: Duplex = await line.hijack("/session", {
     signal,
     headers: { Upgrade: "h2c", [SESSION.id]: id, [SESSION.name]: "", [SESSION.sharedKey]: sharedKey },
     // A header that comes several times: one a method.
-    repeated: [...[...methods.keys()].map((path) => [SESSION.method, path] as const), ...statesOf(offers)],
+    repeated: [...methods.keys()].map((path) => [SESSION.method, path]),
   });
   return { id, connection: openConnection(socket, { role: "server", accept: serveMethods(methods) }) };
-}
-
-/** So long it may take until what is known of a folder is said with the session; later it is asked for. */
-const SOON_MS = 8;
-
-/** An engine to which a folder's state is known asks for nothing of it. */
-function statesOf({ folders }: Offers): [string, string][] {
-  return [...folders].flatMap(([name, folder]): [string, string][] => {
-    const known = "path" in folder ? folder.ahead?.state(SOON_MS) : undefined;
-    return known === undefined ? [] : [[SESSION.state, `${name}=${known}`]];
-  });
 }
 
 function methodsOf(cli: Cli, { folders, secrets, agents, targets, uploads, stores }: Offers): Map<string, Method> {

@@ -3,10 +3,11 @@ import { fail, kindOf } from "#base/errors.ts";
 import { HEADROOM, frame } from "#base/grpc/frames.ts";
 import type { Of } from "#base/protobuf.ts";
 import { CONTROL, solveRequest, solveResponse, statusRequest, statusResponse } from "#spec/buildkit/control.ts";
+import { SYNC } from "#spec/buildkit/session.ts";
 import type { Cli } from "../client.ts";
 import type { Line } from "../connect/connect.ts";
-import type { SolveResponse, SolveWish } from "./build.ts";
-import { type Connection, openConnection } from "./h2/connection.ts";
+import type { Offers, SolveResponse, SolveWish } from "./build.ts";
+import { type Connection, type Headers, openConnection } from "./h2/connection.ts";
 import { ask, openCall } from "./rpc/call.ts";
 import { newId } from "./id.ts";
 import type { Method } from "./rpc/serve.ts";
@@ -32,7 +33,7 @@ export async function solve(cli: Cli, wish: SolveWish, options: SolveOptions): P
   const stop = new AbortController();
   try {
     const told = listen(control, wish.ref, { signal: stop.signal, onStatus: options.onStatus });
-    const answer = ask(control, `${CONTROL}/Solve`, frame(encodeWish(wish, session.id)), { signal });
+    const answer = ask(control, `${CONTROL}/Solve`, frame(encodeWish(wish, session.id)), { signal, metadata: statesOf(wish.session) });
     // Who is asked nothing any more will never be answered.
     const lost = session.connection.closed.then(() => Promise.reject(fail("unavailable", "the engine has closed the build's session")));
     const response = await Promise.race([answer, lost]).catch(async (error: unknown) => {
@@ -46,6 +47,17 @@ export async function solve(cli: Cli, wish: SolveWish, options: SolveOptions): P
     session.connection.close();
     control.close();
   }
+}
+
+/** So long a build may wait until a folder's state is known; later it is asked for. */
+const SOON_MS = 8;
+
+/** An engine that knows a folder in the state it is in asks for nothing of it. */
+function statesOf({ folders }: Offers): Headers {
+  return [...folders].flatMap(([name, folder]): [string, string][] => {
+    const state = "path" in folder ? folder.ahead?.state(SOON_MS) : undefined;
+    return state === undefined ? [] : [[SYNC.folderState, `${name}=${state}`]];
+  });
 }
 
 /** A connection on which we are the one who asks. */

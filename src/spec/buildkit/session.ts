@@ -27,8 +27,6 @@ export const SESSION = {
   name: "X-Docker-Expose-Session-Name",
   sharedKey: "X-Docker-Expose-Session-Sharedkey",
   method: "X-Docker-Expose-Session-Grpc-Method",
-  /** Ours alone: "FOLDER=STATE", what the client calls the state of all that is in the folder now. See SYNC.state. */
-  state: "X-Gantry-Folder-State",
 } as const;
 
 /** Metadata of FileSync and FileSend. Values with more than ASCII are query-escaped, and "NAME-encoded" is "1". */
@@ -44,6 +42,8 @@ export const SYNC = {
    * answer: the name of its state now. If that is one of those, no entries follow: nothing has changed.
    */
   state: "gantry-state",
+  /** Ours alone. With a build: "FOLDER=STATE", the name of the state of all that is in a folder now. */
+  folderState: "gantry-folder-state",
 } as const;
 
 /** `mode` is Go's os.FileMode (MODE); `modTime` Unix nanoseconds; `linkname` of a symlink, or of a file that is a hard link. */

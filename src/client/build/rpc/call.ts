@@ -57,7 +57,7 @@ export function openCall(connection: Connection, path: string, { metadata = [], 
 }
 
 /** One message each way. */
-export async function ask(connection: Connection, path: string, message: Buffer, options: { readonly signal?: AbortSignal } = {}): Promise<Buffer> {
+export async function ask(connection: Connection, path: string, message: Buffer, options: Omit<CallOptions, "onMessage"> = {}): Promise<Buffer> {
   let answer: Buffer = Buffer.alloc(0);
   const call = openCall(connection, path, { ...options, onMessage: (bytes) => void (answer = Buffer.from(bytes)) });
   call.send(message);

@@ -10,13 +10,13 @@ import { openSessions, sessionHeaders } from "./sessions.ts";
 
 const NAMES = [".dockerignore", "Dockerfile", "src"];
 
-test("a folder of which the session says that it is as it was is asked for no more: neither whole, nor a part of it, nor for ever", async (t) => {
+test("a folder of which a build says that it is as it was is not asked for: neither whole, nor a part of it", async (t) => {
   const { contexts } = await testContexts(t);
   const sessions = openSessions();
   t.after(() => sessions.close());
   const asked: string[] = [];
-  /** A session of a client whose folder is called so now. */
-  const open = (id: string, said: readonly string[], state: string) => {
+  /** A build of a client whose folder is called so now. */
+  const open = (id: string, said: Readonly<Record<string, string>>, state: string) => {
     const [near, far] = duplexPair();
     const server = serveGrpc(far, {
       find: served([bidirectional(method(METHODS.fileSync, packet, packet), async (call) => {
@@ -30,19 +30,17 @@ test("a folder of which the session says that it is as it was is asked for no mo
       })]),
     });
     t.after(() => server.close());
-    const rawHeaders = [SESSION.id, id, SESSION.sharedKey, "/home/me", SESSION.method, METHODS.fileSync, ...said.flatMap((text) => [SESSION.state, text])];
+    const rawHeaders = [SESSION.id, id, SESSION.sharedKey, "/home/me", SESSION.method, METHODS.fileSync];
     sessions.open(near, sessionHeaders({ rawHeaders }));
-    return openBuildClient({ sessions, contexts, session: id, translated: { folders: {}, sessions: {}, upload: undefined }, signal: never });
+    return openBuildClient({ sessions, contexts, session: id, states: new Map(Object.entries(said)), translated: { folders: {}, sessions: {}, upload: undefined }, signal: never });
   };
   const names = async (client: ReturnType<typeof open>, include: readonly string[] = []) => (await client.files("context", { include, signal: never })).entries.map(({ path }) => path);
 
-  assert.deepEqual(await names(open("first", ["context=s1"], "s1")), NAMES);
-  const second = open("second", ["context=s1", "nonsense"], "s1");
+  assert.deepEqual(await names(open("first", { context: "s1" }, "s1")), NAMES);
+  const second = open("second", { context: "s1" }, "s1");
   assert.deepEqual(await names(second, ["Dockerfile"]), ["Dockerfile"]);
   assert.deepEqual(await names(second), NAMES);
   assert.deepEqual(asked, ["first "]);
-  // Another build in the same session, and another state.
-  assert.deepEqual(await names(second), NAMES);
-  assert.deepEqual(await names(open("third", ["context=s2", "other=s1"], "s2"), ["Dockerfile"]), ["Dockerfile"]);
-  assert.deepEqual(asked, ["first ", "second ", "third Dockerfile"]);
+  assert.deepEqual(await names(open("third", { context: "s2", other: "s1" }, "s2"), ["Dockerfile"]), ["Dockerfile"]);
+  assert.deepEqual(asked, ["first ", "third Dockerfile"]);
 });

@@ -29,6 +29,8 @@ export type ClientParts = {
   readonly contexts: Pick<Contexts, "begin" | "unchanged" | "fromArchive" | "filter">;
   readonly sessions: Sessions;
   readonly session: string;
+  /** What the client calls the states of its folders, of all that is in them now. */
+  readonly states?: ReadonlyMap<string, string> | undefined;
   readonly translated: Pick<Translated, "folders" | "sessions" | "upload">;
   /** A context that came with the request itself. */
   readonly archive?: AsyncIterable<Uint8Array> | undefined;
@@ -81,21 +83,15 @@ export function openBuildClient(parts: ClientParts): BuildClient {
 }
 
 /** A request without a session: nothing can be asked of its client. */
-const NOBODY = { id: "", sharedKey: "", states: new Map(), supports: () => false } as unknown as Session;
+const NOBODY = { id: "", sharedKey: "", supports: () => false } as unknown as Session;
 
-async function sync({ contexts }: ClientParts, session: Session, name: string, { include = [], exclude = [], signal, told }: FilesWish): Promise<FileTree> {
-  const whole = await unchanged(contexts, session, name, include.length + exclude.length === 0);
+async function sync({ contexts, states }: ClientParts, session: Session, name: string, { include = [], exclude = [], signal, told }: FilesWish): Promise<FileTree> {
+  const state = states?.get(name);
+  // Where all of the folder is as it was, nobody needs to be asked.
+  const whole = state === undefined ? undefined : await contexts.unchanged(keyOf(session, name), state);
   if (whole !== undefined) return await contexts.filter(whole, { include, exclude });
   await using exchange = await contexts.begin({ key: keyOf(session, name, include, exclude), signal });
   return await receiveFiles(session, exchange, { name, include, exclude, signal, ...(told && { told }) });
-}
-
-/** All of the folder, where that is as it was: then nobody needs to be asked. */
-async function unchanged(contexts: ClientParts["contexts"], { states, ...session }: Session, name: string, last: boolean): Promise<FileTree | undefined> {
-  const state = states.get(name);
-  // A later build in the same session may be of other files.
-  if (last) states.delete(name);
-  return state === undefined ? undefined : await contexts.unchanged(keyOf(session, name), state);
 }
 
 /** Whose folder it is, and what of it. A client that does not say what folder it is has never sent it before. */

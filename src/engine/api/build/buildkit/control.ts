@@ -1,6 +1,6 @@
 /** BuildKit's control service, as far as clients of a docker engine use it. */
 import { fail } from "#base/errors.ts";
-import { bidirectional, method, type Served, type ServerCall, serverStream, unary } from "#base/grpc/grpc.ts";
+import { bidirectional, type Metadata, method, type Served, type ServerCall, serverStream, unary } from "#base/grpc/grpc.ts";
 import type { In, Of } from "#base/protobuf.ts";
 import { internalStep } from "#builder/internal-step.ts";
 import { redacted } from "#builder/plan/scene.ts";
@@ -9,7 +9,7 @@ import type { History } from "#builder/history/history.ts";
 import {
   CONTROL, diskUsageRequest, diskUsageResponse, infoResponse, pruneRequest, solveRequest, solveResponse, statusRequest, statusResponse, usageRecord,
 } from "#spec/buildkit/control.ts";
-import { bytesMessage, healthResponse, METHODS, SERVING } from "#spec/buildkit/session.ts";
+import { bytesMessage, healthResponse, METHODS, SERVING, SYNC } from "#spec/buildkit/session.ts";
 import { empty, historyEvent, historyRequest, listWorkersRequest, listWorkersResponse, updateHistoryRequest } from "#spec/buildkit/workers.ts";
 import { contentMethods } from "./attachments.ts";
 import { answerOf, perform } from "./perform.ts";
@@ -45,7 +45,7 @@ const methods = {
 export function controlMethods(parts: BuildKitParts, sessions: Sessions, jobs: Jobs): Served[] {
   const { cache, history } = parts.builds;
   return [
-    unary(methods.solve, (request, { signal }) => solve(parts, sessions, jobs, request, signal)),
+    unary(methods.solve, (request, call) => solve(parts, sessions, jobs, request, call)),
     serverStream(methods.status, (request, call) => status(jobs, history, request, call)),
     bidirectional(methods.session, (call) => sessionTunnel(sessions, call)),
     unary(methods.diskUsage, async ({ filter }) => ({ record: (await cache.usage(parseFilters(filter))).map(recordOf) })),
@@ -60,7 +60,7 @@ export function controlMethods(parts: BuildKitParts, sessions: Sessions, jobs: J
   ];
 }
 
-async function solve(parts: BuildKitParts, sessions: Sessions, jobs: Jobs, request: Of<typeof solveRequest>, signal: AbortSignal): Promise<In<typeof solveResponse>> {
+async function solve(parts: BuildKitParts, sessions: Sessions, jobs: Jobs, request: Of<typeof solveRequest>, { signal, metadata: headers }: ServerCall): Promise<In<typeof solveResponse>> {
   if ((request.definition?.def.length ?? 0) > 0 || Object.keys(request.frontendInputs).length > 0) throw noGraphs();
   if (request.sourcePolicy.length > 0) throw fail("not-implemented", "source policies: not there yet in this version of Gantry");
   if (!/^[\w.-]{1,128}$/.test(request.ref)) throw fail("invalid", `invalid build reference ${JSON.stringify(request.ref)}`);
@@ -68,13 +68,15 @@ async function solve(parts: BuildKitParts, sessions: Sessions, jobs: Jobs, reque
   try {
     const noted = request.frontend === "" ? await driven(parts, sessions, job, request) : { frontend: request.frontend, attributes: request.frontendAttrs, inputs: {} };
     if (noted === undefined) return {};
-    const { metadata, text } = await perform(parts, sessions, solveOf(request, noted), { job, session: request.session });
+    const { metadata, text } = await perform(parts, sessions, solveOf(request, noted), { job, session: request.session, states: statesOf(headers) });
     return { exporterResponse: text === undefined ? toldOf(request, metadata) : { ...metadata, ...answerOf(text) } };
   } finally {
     jobs.end(job);
     await job.after.disposeAsync();
   }
 }
+
+const statesOf = (headers: Metadata): ReadonlyMap<string, string> => new Map((headers[SYNC.folderState] ?? []).map((text) => [text.slice(0, Math.max(0, text.lastIndexOf("="))), text.slice(text.lastIndexOf("=") + 1)]));
 
 /** An image's id here is the digest of its manifest or index; clients of a docker engine would take that of the configuration for it. */
 function toldOf({ exporters, exporter }: Of<typeof solveRequest>, metadata: Readonly<Record<string, string>>): Record<string, string> {

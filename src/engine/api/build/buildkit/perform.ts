@@ -13,6 +13,8 @@ import { type Solve, translate } from "./solve-request.ts";
 export type Performing = {
   readonly job: Job;
   readonly session: string;
+  /** Of the client's folders. */
+  readonly states?: ReadonlyMap<string, string>;
   /** A context, and credentials by registry, that came with the request itself. */
   readonly archive?: AsyncIterable<Uint8Array> | undefined;
   readonly given?: ReadonlyMap<string, Credentials>;

@@ -15,7 +15,7 @@ type Call = BidirectionalCall<Of<typeof packet>, In<typeof packet>>;
 async function send(archive: AsyncIterable<Uint8Array>, client: (call: Call) => Promise<void>): Promise<void> {
   const [near, far] = duplexPair();
   const server = serveGrpc(near, { find: served([bidirectional(method(METHODS.fileSend, packet, packet), client)]) });
-  const session = { id: "s", sharedKey: "", states: new Map<string, string>(), client: openGrpcClient(far), supports: () => true };
+  const session = { id: "s", sharedKey: "", client: openGrpcClient(far), supports: () => true };
   try {
     await sendFiles(session, archive, { index: 0, attributes: {}, signal: new AbortController().signal });
   } finally {

@@ -13,8 +13,6 @@ export type Session = {
   /** What the client calls its folder, the same the next time: what is compared with what was sent then. */
   readonly sharedKey: string;
   readonly client: GrpcClient;
-  /** What the client calls the states of its folders, of all that was in them when the session began: each good for one answer. */
-  readonly states: Map<string, string>;
   /** Whether the client serves a method: "/moby.filesync.v1.FileSync/DiffCopy". */
   supports(path: string): boolean;
 };
@@ -28,7 +26,7 @@ export type Sessions = {
   close(): void;
 };
 
-export type SessionHeaders = { readonly id: string; readonly sharedKey: string; readonly methods: readonly string[]; readonly states: readonly string[] };
+export type SessionHeaders = { readonly id: string; readonly sharedKey: string; readonly methods: readonly string[] };
 
 const PATIENCE_MS = 5000;
 const MAX_SESSIONS = 1000;
@@ -47,10 +45,10 @@ export function openSessions(): Sessions {
 
   function open(connection: Duplex, headers: SessionHeaders): Session {
     check(headers);
-    const { id, sharedKey, methods, states } = headers;
+    const { id, sharedKey, methods } = headers;
     const supported = new Set(methods.map((path) => path.toLowerCase()));
     const client = openGrpcClient(connection);
-    const session: Session = { id, sharedKey, client, states: new Map(states.map(stateIn)), supports: (path) => supported.has(path.toLowerCase()) };
+    const session: Session = { id, sharedKey, client, supports: (path) => supported.has(path.toLowerCase()) };
     sessions.set(id, session);
     const stop = watch(client);
     void client.closed.then(() => {
@@ -90,10 +88,5 @@ function watch(client: GrpcClient): () => void {
 /** Names may come several times, which Node joins: raw headers tell them apart. */
 export function sessionHeaders({ rawHeaders }: Pick<IncomingMessage, "rawHeaders">): SessionHeaders {
   const all = (name: string): string[] => rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]!.toLowerCase() === name.toLowerCase());
-  return { id: all(SESSION.id)[0] ?? "", sharedKey: all(SESSION.sharedKey)[0] ?? "", methods: all(SESSION.method).flatMap((value) => value.split(/,\s*/)), states: all(SESSION.state) };
-}
-
-function stateIn(text: string): [folder: string, state: string] {
-  const equals = text.lastIndexOf("=");
-  return [text.slice(0, Math.max(0, equals)), text.slice(equals + 1)];
+  return { id: all(SESSION.id)[0] ?? "", sharedKey: all(SESSION.sharedKey)[0] ?? "", methods: all(SESSION.method).flatMap((value) => value.split(/,\s*/)) };
 }
