@@ -112,26 +112,35 @@ async function build(job: Job): Promise<BuildResult> {
   report(dockerfileEvent(dockerfile, request));
   const planned = await plan();
   report(instructionsEvent(planned));
-  for (const warning of planned.warnings) report({ kind: "warning", vertex: sha256(`${request.ref}\0${loading(request)}`), warning });
-  const check = request.buildArgs["BUILDKIT_DOCKERFILE_CHECK"];
-  const violation = lintFailure(dockerfile, planned.warnings, check === undefined ? {} : { check });
-  if (violation !== undefined) throw violation;
-  const { run, entitlements } = request;
-  await using failed = openFailedSteps();
-  const imports = (await parts.imports?.(request, { client, lease, signal, report })) ?? [];
-  const targets = planned.images.map(({ step }) => step);
-  const known = job.intermediate && openIntermediates(planned, request, job.intermediate);
-  const keepFailed = request.debugOnFail === true ? failed.keep : undefined;
-  const solving = parts.solver.solve(planned.graph, targets, { signal, report, lease, client, run, entitlements, imports, ...(known && { known }), ...(keepFailed && { keepFailed }) });
-  const solved = await solving.catch(async (error: unknown) => {
-    const failure = withSource(error, definition, linesOf(planned, error));
-    if (keepFailed !== undefined) await failed.show(failure, { graph: planned.graph, client, signal });
-    throw failure;
-  });
+  lint(job, dockerfile, planned);
+  const solved = await solve(job, planned, definition);
   const outcome: Outcome = { signal, report, request, client, lease, plan: planned, solved, started };
   const result = await parts.exporter(outcome);
   const told = await parts.exportCache?.(outcome);
   return told === undefined ? result : { ...result, metadata: { ...result.metadata, ...told } };
+}
+
+/** @throws invalid, where the Dockerfile says that warnings are errors */
+function lint({ request, report }: Job, dockerfile: Dockerfile, { warnings }: Plan): void {
+  for (const warning of warnings) report({ kind: "warning", vertex: sha256(`${request.ref}\0${loading(request)}`), warning });
+  const check = request.buildArgs["BUILDKIT_DOCKERFILE_CHECK"];
+  const violation = lintFailure(dockerfile, warnings, check === undefined ? {} : { check });
+  if (violation !== undefined) throw violation;
+}
+
+async function solve({ parts, request, client, lease, signal, report, intermediate }: Job, plan: Plan, definition: Definition): Promise<Solved> {
+  const { run, entitlements } = request;
+  await using failed = openFailedSteps();
+  const imports = (await parts.imports?.(request, { client, lease, signal, report })) ?? [];
+  const targets = plan.images.map(({ step }) => step);
+  const known = intermediate && openIntermediates(plan, request, intermediate);
+  const keepFailed = request.debugOnFail === true ? failed.keep : undefined;
+  const solving = parts.solver.solve(plan.graph, targets, { signal, report, lease, client, run, entitlements, imports, ...(known && { known }), ...(keepFailed && { keepFailed }) });
+  return await solving.catch(async (error: unknown) => {
+    const failure = withSource(error, definition, linesOf(plan, error));
+    if (keepFailed !== undefined) await failed.show(failure, { graph: plan.graph, client, signal });
+    throw failure;
+  });
 }
 
 const loading = ({ dockerfile }: BuildRequest): string => `[internal] load build definition from ${dockerfile.path}`;
