@@ -50,13 +50,19 @@ export function join(client: Duplex, process: Duplex, options: JoinOptions): Pro
   const closed = () => --open === 0 && resolve();
   client.on("error", () => client.destroy());
   process.on("error", () => process.destroy());
-  client.once("close", () => (process.destroy(), closed()));
-  process.once("close", () => (linger(client), closed()));
+  whenClosed(client, () => (process.destroy(), closed()));
+  whenClosed(process, () => (linger(client), closed()));
   process.once("end", () => linger(client));
   process.pipe(client);
   if (options.input) client.pipe(process);
   else client.resume();
   return promise;
+}
+
+/** One that was closed before tells nobody any more. */
+function whenClosed(stream: Duplex, act: () => void): void {
+  if (stream.closed) act();
+  else stream.once("close", act);
 }
 
 /**

@@ -337,3 +337,14 @@ describe("a server on a unix socket", () => {
     await assert.rejects(other.listen({ kind: "unix", path: joinPath(file, "x.sock") }));
   });
 });
+
+test("joining with what was closed before ends the other at once", async () => {
+  for (const first of ["client", "process"] as const) {
+    const ends = { client: new PassThrough(), process: new PassThrough() };
+    const closed = once(ends[first], "close");
+    ends[first].destroy();
+    await closed;
+    await join(ends.client, ends.process, { input: false });
+    assert.ok(ends.client.destroyed && ends.process.destroyed);
+  }
+});

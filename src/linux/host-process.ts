@@ -24,7 +24,7 @@ export type HostOptions = {
 };
 
 export type Host = {
-  /** The process is gone: it performs nothing any more. */
+  /** The process is gone, or was ended and will be: it performs nothing any more. */
   lost(): boolean;
   /** Sends the first (or only) frame of a program; resolves with its outputs. */
   run(sent: Sent, bytes: Buffer, flags: number, to?: Piped | Heard): Promise<Outputs>;
@@ -107,7 +107,7 @@ export function startHost({ cell, failpoints }: HostOptions): Host {
   child.unref();
   socket.unref();
   return {
-    lost: () => lost,
+    lost: () => lost || socket.destroyed,
     kill: () => void socket.destroy(),
     run(sent, bytes, flags, to) {
       const { promise, resolve, reject } = Promise.withResolvers<Outputs>();

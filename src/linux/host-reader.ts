@@ -1,4 +1,5 @@
 /** A program whose last op puts out a stream. See `Kernel.read`. */
+import { onAbort } from "#base/abort.ts";
 import { encodeProgram, flatten } from "./encode.ts";
 import type { Pool } from "./host.ts";
 import { FORKED, type Host, type Piped } from "./host-process.ts";
@@ -54,8 +55,7 @@ export function openReader(pool: Pool, host: Host, program: Program, signal: Abo
     wake.resolve();
   };
   const run = host.run({ ops, before: 0 }, encodeProgram(program), FORKED, piped);
-  const abort = () => host.kill();
-  signal?.addEventListener("abort", abort, { once: true });
+  const aborting = onAbort(signal, () => host.kill());
   const done = run.then(
     (outputs) => {
       before.resolve(outputs);
@@ -69,7 +69,7 @@ export function openReader(pool: Pool, host: Host, program: Program, signal: Abo
       end = { error: signal?.aborted === true ? signal.reason : error };
     },
   ).finally(() => {
-    signal?.removeEventListener("abort", abort);
+    aborting[Symbol.dispose]();
     pool.give(host, true);
     wake.resolve();
   });

@@ -206,6 +206,34 @@ test("whoever sends on to a host that was ended, and is not gone yet, hears of i
   await pushed;
 });
 
+const childrenOf = () => readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ");
+
+test("hosts that died while nobody used them are used by nobody", async () => {
+  const before = new Set(childrenOf());
+  await using own = await openKernel({ cell });
+  const hosts = childrenOf().filter((pid) => !before.has(pid));
+  assert.equal(hosts.length, 2);
+  for (const pid of hosts) process.kill(Number(pid), "SIGKILL");
+  while (hosts.some((pid) => existsSync(`/proc/${pid}`))) await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(await own.perform([{ op: "close", slot: 9, tolerate: 9 }]));
+});
+
+test("who gives up while all hosts are busy is not performed; who still waits when the kernel is closed hears of it", async () => {
+  const own = await openKernel({ cell });
+  const busy = await Promise.all(Array.from({ length: 8 }, () => own.stream()));
+  const stop = new AbortController();
+  const wish = (name: string) => [{ op: "mkdir", path: at(name), mode: 0o700 }] as const;
+  const given = assert.rejects(own.perform(wish("given-up"), { signal: stop.signal }), (reason) => reason === "enough");
+  const late = assert.rejects(own.perform(wish("late")), { message: /the engine is stopping/ });
+  stop.abort("enough");
+  await given;
+  await own[Symbol.asyncDispose]();
+  await late;
+  await Promise.allSettled(busy.map((stream) => stream[Symbol.asyncDispose]()));
+  assert.deepEqual(["given-up", "late"].filter((name) => existsSync(at(name))), []);
+});
+
 test("the decoder refuses every damaged program", () => {
   const good = encodeProgram([
     { op: "mount", source: "proc", path: "/proc", type: "proc", flags: 14 },

@@ -1,4 +1,5 @@
 /** The kernel's implementation: a pool of `cell` hosts. */
+import { onAbort } from "#base/abort.ts";
 import { fail } from "#base/errors.ts";
 import { encodeParts, encodeProgram, flatten } from "./encode.ts";
 import { END, FORKED, startHost, STREAM, type Host, type HostOptions } from "./host-process.ts";
@@ -16,6 +17,8 @@ const MOST_HOSTS = 8;
 /** Beside those: whose pace a client sets. */
 const MOST_LONG = 64;
 
+const STOPPING = "perform a program: the engine is stopping";
+
 /** Ops that change a process for good: their program must be performed in a forked child. */
 const LASTING = new Set<OpName>([
   "unshare", "setns", "pivot", "chdir", "fchdir", "umask", "setsid", "setuser", "setgroups",
@@ -31,11 +34,11 @@ export async function openKernel(options: HostOptions): Promise<Kernel> {
       if (!forked) refuseLasting(program);
       const fork = forked === "if needed" ? lastingOp(program) !== undefined : forked;
       const host = await pool.take(signal, long);
-      const kill = () => host.kill();
-      if (long) signal?.addEventListener("abort", kill, { once: true });
       const done = host.run({ ops: flatten(program), before: 0 }, encodeProgram(program), fork ? FORKED : 0);
+      // It may have been aborted while it waited for a host.
+      const aborting = onAbort(long ? signal : undefined, () => host.kill());
       return done.finally(() => {
-        signal?.removeEventListener("abort", kill);
+        aborting[Symbol.dispose]();
         pool.give(host, long);
       });
     },
@@ -63,7 +66,7 @@ export type Pool = {
 
 function openPool(options: HostOptions): Pool {
   const free: Host[] = [];
-  const waiting: ((host: Host) => void)[] = [];
+  const waiting = new Set<PromiseWithResolvers<Host>>();
   const all = new Set<Host>();
   let longs = 0;
   let closed = false;
@@ -72,6 +75,17 @@ function openPool(options: HostOptions): Pool {
     all.add(host);
     return host;
   };
+  /** One may have died of its own, or been killed, while nobody used it. */
+  const idle = (): Host | undefined => {
+    for (let host; (host = free.pop()) !== undefined; all.delete(host)) if (!host.lost()) return host;
+    return undefined;
+  };
+  const turn = async (signal: AbortSignal | undefined): Promise<Host> => {
+    const place = Promise.withResolvers<Host>();
+    waiting.add(place);
+    using _ = onAbort(signal, () => waiting.delete(place) && place.reject(signal!.reason));
+    return await place.promise;
+  };
   return {
     async prepare() {
       for (let i = 0; i < IDLE_HOSTS; i++) free.push(start());
@@ -79,16 +93,24 @@ function openPool(options: HostOptions): Pool {
     },
     async take(signal, long = false) {
       signal?.throwIfAborted();
-      if (closed) throw fail("unavailable", "perform a program: the engine is stopping");
+      if (closed) throw fail("unavailable", STOPPING);
       const room = long ? longs < MOST_LONG : all.size - longs < MOST_HOSTS;
       if (long) longs++;
-      return free.pop() ?? (room ? start() : await new Promise((resolve) => waiting.push(resolve)));
+      try {
+        return idle() ?? (room ? start() : await turn(signal));
+      } catch (error) {
+        if (long) longs--;
+        throw error;
+      }
     },
     give(host, long = false) {
       if (long) longs--;
       if (host.lost()) all.delete(host);
-      const next = waiting.shift();
-      if (next !== undefined) return next(host.lost() ? start() : host);
+      const [next] = waiting;
+      if (next !== undefined) {
+        waiting.delete(next);
+        return next.resolve(host.lost() ? start() : host);
+      }
       if (host.lost()) return;
       if (free.length < IDLE_HOSTS || all.size <= MOST_HOSTS) return void free.push(host);
       all.delete(host);
@@ -96,6 +118,8 @@ function openPool(options: HostOptions): Pool {
     },
     async close() {
       closed = true;
+      for (const { reject } of waiting) reject(fail("unavailable", STOPPING));
+      waiting.clear();
       await Promise.all([...all].map((host) => host.close()));
     },
   };
@@ -122,11 +146,10 @@ function openStream(pool: Pool, host: Host, { long, signal }: { long: boolean; s
     open = false;
     void host.send(Buffer.alloc(0), STREAM | END);
   };
-  const kill = () => host.kill();
-  if (long) signal?.addEventListener("abort", kill, { once: true });
+  const aborting = onAbort(long ? signal : undefined, () => host.kill());
   const settle = () =>
     outputs.finally(() => {
-      signal?.removeEventListener("abort", kill);
+      aborting[Symbol.dispose]();
       pool.give(host, long);
     });
   let settled: Promise<Outputs> | undefined;

@@ -13,6 +13,7 @@
  */
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
+import { onAbort } from "#base/abort.ts";
 import { fail, type Kind } from "#base/errors.ts";
 import { describeOp } from "./describe.ts";
 import { encodeProgram, flatten } from "./encode.ts";
@@ -123,12 +124,10 @@ async function attach(path: string, order: Order & { type: "attach" }, signal?: 
 }
 
 async function firstMessage(channel: Channel, signal: AbortSignal | undefined): Promise<Message | undefined> {
-  const abort = () => channel.socket.destroy();
-  signal?.addEventListener("abort", abort, { once: true });
+  using _ = onAbort(signal, () => channel.socket.destroy());
   try {
     return await channel.receive();
   } finally {
-    signal?.removeEventListener("abort", abort);
     if (signal?.aborted) channel.socket.destroy();
     signal?.throwIfAborted();
   }

@@ -1,4 +1,5 @@
 /** Trees that become layers. See files.ts. */
+import { unlessAborted } from "#base/abort.ts";
 import { fail } from "#base/errors.ts";
 import { failpoint } from "#base/failpoint.ts";
 import { diskFailure } from "#core/disk.ts";
@@ -80,18 +81,6 @@ async function sync({ kernel, core }: Parts, draft: SnapshotDraft) {
   ], { long: true }));
   await failpoint("builder.sync");
   return readUsage(outputs.get(2)!);
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const given = Promise.withResolvers<never>();
-  const giveUp = () => given.reject(signal.reason);
-  signal.addEventListener("abort", giveUp, { once: true });
-  if (signal.aborted) giveUp();
-  try {
-    return await Promise.race([work, given.promise]);
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-  }
 }
 
 /** Where nothing is below, nothing is compared. */

@@ -55,7 +55,8 @@ async function readAll(request: IncomingMessage, limit: number): Promise<Buffer>
 
 /** Reads what is left of a body and forgets it, so that the connection can be used again. */
 export async function drain(request: IncomingMessage): Promise<void> {
-  if (request.complete) return;
+  // A request whose client is gone has told so already.
+  if (request.complete || request.destroyed) return;
   request.resume();
   await new Promise((resolve) => request.once("end", resolve).once("close", resolve));
 }

@@ -1,5 +1,6 @@
 /** A container's files, as they can be seen at this moment: of one that runs through its process, else from its snapshot. */
 import { stat } from "node:fs/promises";
+import { onAbort } from "#base/abort.ts";
 import { fail } from "#base/errors.ts";
 import type { View, ViewMount } from "#core/tasks/tasks.ts";
 import type { Program } from "#linux/ops.ts";
@@ -96,7 +97,7 @@ const nameFiles = (record: ContainerRecord): [destination: string, source: strin
 const depth = (path: string) => path.split("/").filter((name) => name !== "").length;
 const shallowFirst = (mounts: readonly ViewMount[]) => mounts.toSorted((a, b) => depth(a.destination) - depth(b.destination));
 
-/** Takes the lock; the function gives it back. */
+/** Takes the lock; the function gives it back. An abort gives up waiting, and takes nothing away from who has it. */
 export async function hold(lock: Lock, signal?: AbortSignal): Promise<() => void> {
   const held = Promise.withResolvers<void>();
   const done = Promise.withResolvers<void>();
@@ -105,7 +106,7 @@ export async function hold(lock: Lock, signal?: AbortSignal): Promise<() => void
     return done.promise;
   });
   turn.catch(held.reject);
-  signal?.addEventListener("abort", () => (held.reject(signal.reason), done.resolve()), { once: true });
+  using _ = onAbort(signal, () => (held.reject(signal!.reason), done.resolve()));
   await held.promise;
   return done.resolve;
 }

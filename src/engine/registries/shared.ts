@@ -2,6 +2,7 @@
  * Work that several clients want at the same time and that is done once: it goes on as long as one of them waits for it.
  * Who comes later hears first how things stand.
  */
+import { unlessAborted } from "#base/abort.ts";
 import type { Message } from "./registries.ts";
 
 export type Shared<T> = {
@@ -41,7 +42,7 @@ export function openShared<T>(): Shared<T> {
       for (const message of flight.state.values()) send(message);
       flight.listeners.add(send);
       try {
-        return await use((await orAborted(flight.work, signal)).value);
+        return await use((await unlessAborted(flight.work, signal)).value);
       } finally {
         flight.listeners.delete(send);
         if (--flight.members === 0) await land(key, flight);
@@ -75,16 +76,5 @@ export function openShared<T>(): Shared<T> {
 
   function forget(key: string, flight: Flight<T>): void {
     if (flights.get(key) === flight) flights.delete(key);
-  }
-}
-
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

@@ -98,6 +98,8 @@ function collectPieces(response: IncomingMessage, { limit, what, signal, arrived
   response.once("end", () => end());
   response.once("error", (error) => end(signal.aborted ? signal.reason : networkFailure(what, error)));
   response.once("close", () => end(signal.aborted ? signal.reason : networkFailure(what, new Error("unexpected EOF"))));
+  // Cut before anybody read it: that is told once.
+  if (response.closed) end(response.readableEnded ? undefined : signal.aborted ? signal.reason : networkFailure(what, new Error("unexpected EOF")));
   response.resume();
 
   return {

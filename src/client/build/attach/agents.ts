@@ -3,6 +3,7 @@
  * change the agent, or lock it, gets its "failure". https://datatracker.ietf.org/doc/draft-miller-ssh-agent/
  */
 import type { Duplex } from "node:stream";
+import { onAbort } from "#base/abort.ts";
 import { fail } from "#base/errors.ts";
 import { HEADROOM, frame } from "#base/grpc/frames.ts";
 import { bytesMessage, checkAgentRequest } from "#spec/buildkit/session.ts";
@@ -25,11 +26,11 @@ export function forwardAgent(agents: Agents): Method {
   return async (call) => {
     const agent = await find(agents, call.values("buildkit.ssh.id")[0] ?? "")();
     const stop = () => agent.destroy();
-    call.signal.addEventListener("abort", stop, { once: true });
     const answer = (data: Buffer) => call.send(frame(bytesMessage.encode({ data }, HEADROOM)));
     const ended = new Promise<void>((resolve) => agent.once("close", resolve).on("error", stop));
     agent.on("data", answer);
     agent.once("end", stop);
+    using _ = onAbort(call.signal, stop);
     call.head();
     const take = readRequests((request) => void agent.write(request), answer);
     call.receive((message) => take(bytesMessage.decode(message).data)).then(stop, stop);

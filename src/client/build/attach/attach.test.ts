@@ -12,7 +12,7 @@ import { bytesMessage, METHODS, MODE, PACKET, packet, secretRequest, secretRespo
 import { fileSend } from "../export/receive.ts";
 import { openConnection } from "../h2/connection.ts";
 import { type Method, serveMethods } from "../rpc/serve.ts";
-import { readRequests } from "./agents.ts";
+import { forwardAgent, readRequests } from "./agents.ts";
 import { contentMethods } from "./content.ts";
 import { serveSecrets } from "./secrets.ts";
 import { serveUploads } from "./upload.ts";
@@ -228,4 +228,11 @@ test("blobs in a folder: written if their digest is right, read in part, and no 
     await assert.rejects(client.unary(info, { digest }, { metadata: { [CONTENT_STORE]: ["local:/etc"] } }), { kind: "not-found" });
     assert.deepEqual(readdirSync(`${store}/blobs/sha256`), [digest.slice(7)]);
   });
+});
+
+test("who asks for an agent and is gone when it is there holds nothing open", async () => {
+  const [agent] = duplexPair();
+  const call = { values: () => [], metadata: [], receive: () => new Promise<void>(() => {}), head() {}, send: () => true, room: async () => {}, signal: AbortSignal.abort() };
+  await forwardAgent(new Map([["default", async () => agent]]))(call);
+  assert.ok(agent.destroyed);
 });

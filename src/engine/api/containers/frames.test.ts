@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
+import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { frameStripper } from "#spec/stream-frames.ts";
-import { joinFrames } from "./frames.ts";
+import { drain } from "../body.ts";
+import { joinFrames, withoutFrames } from "./frames.ts";
 
 function frame(stream: number, text: string): Buffer {
   const head = Buffer.from([stream, 0, 0, 0, 0, 0, 0, 0]);
@@ -39,3 +44,24 @@ for (const [what, frames, expected] of [
 ] as const) {
   test(`joining: ${what}`, () => assert.equal(joined(...frames), text(...expected)));
 }
+
+test("of a process whose stream is over there is no more to be had, and nobody waits for it", async () => {
+  const ended = new PassThrough();
+  const end = once(ended, "end");
+  ended.resume().end();
+  await end;
+  assert.deepEqual(await withoutFrames(ended).toArray(), []);
+  const broken = new PassThrough();
+  const closed = once(broken, "close");
+  broken.destroy();
+  await closed;
+  await assert.rejects(withoutFrames(broken).toArray(), { code: "ERR_STREAM_PREMATURE_CLOSE" });
+});
+
+test("what is left of a request whose client is gone is not waited for", async () => {
+  const request = new IncomingMessage(new Socket());
+  const closed = once(request, "close");
+  request.destroy();
+  await closed;
+  await drain(request);
+});

@@ -20,6 +20,9 @@ export function withoutFrames(process: Duplex): Duplex {
   process.on("end", () => plain.push(null));
   process.on("error", () => plain.destroy());
   process.on("close", () => process.readableEnded || plain.destroy());
+  // What is over tells nobody any more.
+  if (process.readableEnded) plain.push(null);
+  else if (process.destroyed) plain.destroy();
   return plain;
 }
 

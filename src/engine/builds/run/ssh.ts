@@ -3,6 +3,7 @@ import { chmod, chown, mkdir, rm } from "node:fs/promises";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
+import { onAbort } from "#base/abort.ts";
 import { fail } from "#base/errors.ts";
 import type { ExecMount } from "#builder/graph.ts";
 import type { StepContext } from "#builder/solve/solve.ts";
@@ -56,10 +57,13 @@ async function join({ client, signal }: StepContext, id: string, socket: Socket)
   socket.on("error", () => socket.destroy());
   const agent = await client.ssh(id, signal).catch(() => undefined);
   if (agent === undefined) return void socket.destroy();
-  const leave = () => socket.destroy();
-  // A step may have connected a thousand times before it ends.
-  signal.addEventListener("abort", leave, { once: true });
-  socket.once("close", () => signal.removeEventListener("abort", leave));
+  // A step may have connected a thousand times before it ends, and be over by now.
+  const left = onAbort(signal, () => socket.destroy());
+  socket.once("close", () => left[Symbol.dispose]());
+  if (socket.destroyed) {
+    left[Symbol.dispose]();
+    return void agent.destroy();
+  }
   pipeline(socket, agent, () => {});
   pipeline(agent, socket, () => {});
 }

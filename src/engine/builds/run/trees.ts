@@ -3,6 +3,7 @@
  * same, and kept for a while: the next step, and the next build, nearly always bind the same context.
  */
 import { mkdir } from "node:fs/promises";
+import { unlessAborted } from "#base/abort.ts";
 import { fail } from "#base/errors.ts";
 import { fileSource } from "#builder/files/file-source.ts";
 import type { FilePool, FileTree } from "#builder/tree.ts";
@@ -102,7 +103,7 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
       part.users += 1;
       clearTimeout(part.forget);
       try {
-        const made = await unless(signal, part.made);
+        const made = await unlessAborted(part.made, signal);
         return { from: made.from, subpath: made.subpath, type: made.type, [Symbol.dispose]: () => release(part) };
       } catch (error) {
         release(part);
@@ -114,19 +115,6 @@ export function openTrees({ kernel, pool, hold, folder }: TreesParts): Trees {
       return `${folder}/empty`;
     },
   };
-}
-
-/** What it resolves to, or the signal's reason as soon as that fires. */
-async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 function removeTree(kernel: Kernel, path: string): Promise<unknown> {
