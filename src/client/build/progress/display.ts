@@ -29,11 +29,14 @@ export function parseMode(text: string): ProgressMode {
   return mode as ProgressMode;
 }
 
+/** `title`: which engine; `live`: somebody looks on, who need not see the same the next time. */
+type Showing = { readonly title?: string; readonly live?: boolean };
+
 const REFRESH_MS = 150;
 
 /** A display, refreshed until it ends: then nothing is shown any more. On standard error, which is where everything but results goes. */
-export function openDisplay({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, title: string): Display {
-  const display = choose({ err, env }, mode, title);
+export function openDisplay({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, { title = "", live = true }: Showing): Display {
+  const display = choose({ err, env }, mode, { title, live });
   const timer = setInterval(display.refresh, Number(env["TTY_DISPLAY_RATE"]) || REFRESH_MS).unref();
   const open = openSteps();
   let ended = false;
@@ -78,7 +81,7 @@ function later({ seconds, nanos }: Of<typeof timestamp>, ms: number): Of<typeof 
   return { seconds: seconds + Math.floor(ms / 1000) + Math.floor(whole / 1e9), nanos: whole % 1e9 };
 }
 
-function choose({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, title: string): Display {
+function choose({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, { title, live }: Required<Showing>): Display {
   if (mode === "tty" && !err.isTerminal) throw fail("invalid", "failed to get console: provided file is not a console");
   if (mode === "tty" || (mode === "auto" && err.isTerminal && env["TERM"] !== "dumb")) {
     const rows = () => process.stderr.rows ?? 24;
@@ -86,5 +89,5 @@ function choose({ err, env }: Pick<Cli, "err" | "env">, mode: ProgressMode, titl
   }
   if (mode === "rawjson") return openRawJson((text) => err.write(text));
   if (mode === "quiet") return { warnings: [], update: () => {}, refresh: () => {}, end: () => {} };
-  return openPlain((text) => err.write(text));
+  return openPlain((text) => err.write(text), live ? {} : { every: 0, beginnings: false });
 }

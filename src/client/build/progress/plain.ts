@@ -3,7 +3,7 @@
  * whose turn it is writes is shown at once, what others write when they end or it has been quiet.
  */
 import type { Display } from "./display.ts";
-import { type Step, durationOf, endOf, isCanceled, isCompleted, isStarted, openTrace, type Transfer } from "./trace.ts";
+import { beginningOf, type Step, durationOf, endOf, isCanceled, isCompleted, isStarted, openTrace, type Transfer } from "./trace.ts";
 import { amountText } from "./units.ts";
 
 /** The turn goes on after so many milliseconds of silence, or when another step has waited for so long. */
@@ -16,8 +16,11 @@ const EVERY_MS = 100;
 /** Lines of a failed step that are shown again at the end. */
 const KEPT = 10;
 
-/** `every`: news is gathered for so long, so that what belongs together stands together. */
-export function openPlain(write: (text: string) => void, every = EVERY_MS): Display {
+/**
+ * `every`: news is gathered for so long, so that what belongs together stands together. `beginnings`: of a line whose end
+ * is to come (a question, dots) what there is.
+ */
+export function openPlain(write: (text: string) => void, { every = EVERY_MS, beginnings = true } = {}): Display {
   const trace = openTrace();
   const numbers = new Map<Step, number>();
   const said = new Map<Transfer, { at: number; current: number; done: boolean }>();
@@ -25,14 +28,37 @@ export function openPlain(write: (text: string) => void, every = EVERY_MS): Disp
   let spoke = 0;
   let began = false;
   let looked = -Infinity;
+  /** What the last line says so far. */
+  let begun = "";
 
   const numberOf = (step: Step): number => {
     if (!numbers.has(step)) numbers.set(step, numbers.size + 1);
     return numbers.get(step)!;
   };
+  const breakLine = (): void => {
+    if (begun !== "") write("\n");
+    begun = "";
+  };
+  /** The rest of the line, if it is that which is begun. */
+  const goOn = (number: number, line: string): void => {
+    if (begun !== "" && line.startsWith(begun)) return write(line.slice(begun.length));
+    breakLine();
+    write(`#${number} ${line}`);
+  };
+  const writeLines = (number: number, [first, ...others]: readonly string[]): void => {
+    if (first === undefined) return;
+    goOn(number, first);
+    begun = "";
+    write(`\n${others.map((line) => `#${number} ${line}\n`).join("")}`);
+  };
+  const tell = (line: string): void => {
+    breakLine();
+    write(line);
+  };
   const turnTo = (step: Step): void => {
     const number = numberOf(step);
     if (step === current) return;
+    breakLine();
     if (current !== undefined) write(`#${numberOf(current)} ...\n`);
     write(`${began ? "\n" : ""}#${number} ${step.name}\n`);
     began = true;
@@ -45,15 +71,20 @@ export function openPlain(write: (text: string) => void, every = EVERY_MS): Disp
     const number = numberOf(step);
     for (const transfer of step.transfers.values()) {
       const line = transferLine(said, transfer);
-      if (line !== undefined) write(`#${number} ${line}\n`);
+      if (line !== undefined) tell(`#${number} ${line}\n`);
     }
-    for (const warning of step.warnings.splice(0)) write(`#${number} WARN: ${warning}\n`);
+    for (const warning of step.warnings.splice(0)) tell(`#${number} WARN: ${warning}\n`);
     const lines = step.output.fresh.splice(0);
-    if (lines.length > 0) write(lines.map((line) => `#${number} ${line}\n`).join(""));
+    writeLines(number, lines);
     step.output.kept.push(...lines.slice(-KEPT));
     step.output.kept.splice(0, step.output.kept.length - KEPT);
+    const beginning = beginnings && !isCompleted(step) ? beginningOf(step) : "";
+    if (beginning !== "") {
+      goOn(number, beginning);
+      begun = beginning;
+    }
     if (!isCompleted(step)) return;
-    write(`#${number} ${endLine(step)}\n`);
+    tell(`#${number} ${endLine(step)}\n`);
     current = undefined;
   };
   const turns = (): void => {
@@ -75,6 +106,7 @@ export function openPlain(write: (text: string) => void, every = EVERY_MS): Disp
     end() {
       turns();
       for (const step of trace.steps) if (step.changed && !step.hidden) show(step);
+      breakLine();
       for (const step of trace.steps) if (step.error !== "" && !isCanceled(step)) write(`------\n > ${step.name}:\n${step.output.kept.map((line) => `${line}\n`).join("")}------\n`);
     },
   };

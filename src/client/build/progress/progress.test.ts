@@ -20,7 +20,7 @@ const log = (vertex: string, text: string, ms: number) => ({ vertex, msg: Buffer
 
 function plain(...told: InputOf<typeof statusResponse>[]): string {
   let text = "";
-  const display = openPlain((more) => (text += more), 0);
+  const display = openPlain((more) => (text += more), { every: 0 });
   for (const one of told) display.update(status(one));
   display.end();
   return text;
@@ -39,11 +39,23 @@ test("plain: a step that writes, one that is found, one that fails, one that is 
     text,
     [
       "#1 [1/4] FROM busybox\n#1 CACHED\n",
-      "#2 [2/4] RUN make\n#2 0.312 one\n#2 transferring 31B 0.2s done\n#2 0.312 two\n#2 11.50 last\n#2 DONE 12.0s\n",
+      "#2 [2/4] RUN make\n#2 0.312 one\n#2 0.312 tw\n#2 transferring 31B 0.2s done\n#2 0.312 two\n#2 11.50 last\n#2 DONE 12.0s\n",
       "#3 [3/4] RUN false\n#3 0.100 no\n#3 ERROR: exit code: 1\n",
       "#4 [4/4] RUN sleep\n#4 CANCELED\n------\n > [3/4] RUN false:\n0.100 no\n------\n",
     ].join("\n"),
   );
+});
+
+test("plain: of a line that goes on what there is; whose turn ends there is told whole the next time", () => {
+  const text = plain(
+    { vertexes: [begins("a", "A", 0)], logs: [log("a", "..", 100)] },
+    { logs: [log("a", ".é".slice(0, 1), 200)] },
+    { logs: [{ vertex: "a", msg: Buffer.from("é").subarray(0, 1), timestamp: at(300) }] },
+    { logs: [{ vertex: "a", msg: Buffer.from("é done\nnext"), timestamp: at(400) }].map((one) => ({ ...one, msg: one.msg.subarray(1) })) },
+    { vertexes: [begins("b", "B", 400, { completed: at(500) })] },
+    { vertexes: [begins("a", "A", 0, { completed: at(600) })] },
+  );
+  assert.equal(text, "#1 A\n#1 0.100 ...é done\n#1 0.400 next\n#1 ...\n\n#2 B\n#2 DONE 0.1s\n\n#1 A\n#1 0.400 next\n#1 DONE 0.6s\n");
 });
 
 test("plain: steps at once take turns, and nothing that they write is lost or mixed within a line", () => {
@@ -75,7 +87,7 @@ for (const [mode, wanted] of given) {
   test(`${mode}: what still runs when nothing more is told has been given up; nothing is shown after the end`, () => {
     let text = "";
     const err = { fd: 2 as const, isTerminal: true, columns: 80, write: (more: string | Uint8Array) => void (text += more) };
-    const display = openDisplay({ err, env: { NO_COLOR: "1" } }, mode, "");
+    const display = openDisplay({ err, env: { NO_COLOR: "1" } }, mode, {});
     display.update(status({ vertexes: [begins("a", "[2/2] RUN sleep", 0)] }));
     display.end();
     assert.match(text, wanted);

@@ -137,6 +137,9 @@ export function openTrace(): Trace {
   return trace;
 }
 
+/** What is there of a line that goes on; bytes of half a letter are none yet. */
+export const beginningOf = ({ output }: Step): string => (output.left.length === 0 ? "" : (stampOf(output.leftAt) + output.left.toString()).replace(/\ufffd+$/, ""));
+
 export const isStarted = (step: Step): boolean => step.runs.size > 0;
 export const isCompleted = (step: Step): boolean => step.runs.size > 0 && [...step.runs.values()].every(({ stop }) => stop !== undefined);
 export const isCanceled = (step: Step): boolean => step.error.endsWith("context canceled");

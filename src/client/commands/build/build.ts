@@ -31,7 +31,7 @@ async function build(cli: Cli, options: BuildOptions, context: string): Promise<
   const stop = new AbortController();
   const release = cancelOnSignals(stop);
   // What is asked of a Dockerfile is answered at once, and the answer is all there is to say.
-  const display = openDisplay(cli, wish.question === undefined ? mode : "quiet", titleOf(address));
+  const display = openDisplay(cli, wish.question === undefined ? mode : "quiet", { title: titleOf(address) });
   try {
     const response = await shown(cli, wish, { display, stop, options, mode });
     return await finish(cli, options, { wish, response, mode, warnings: display.warnings });

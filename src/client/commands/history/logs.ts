@@ -8,7 +8,7 @@ export const command = define({
   flags: { progress: text("", 'How to show it ("plain", "rawjson", "tty")', "plain") },
   /** All it told, from its beginning; of a build under way until it ends. What it wrote goes where output goes. */
   async run(cli, { progress }, [name = ""]) {
-    const display = openDisplay({ ...cli, err: cli.out }, parseMode(progress), "");
+    const display = openDisplay({ ...cli, err: cli.out }, parseMode(progress), { live: false });
     await withControl(cli, async (control) => {
       const { ref } = await findBuild(control, name);
       await listen(control, ref, { signal: new AbortController().signal, onStatus: display.update });
