@@ -21,8 +21,8 @@ import { parseKernelRelease } from "#spec/kernel.ts";
 import type { Spec } from "#spec/oci-runtime.ts";
 import { DEFAULT_PROFILE } from "#spec/seccomp-default.ts";
 import { resolveProfile } from "#spec/seccomp-profile.ts";
+import { frameReader } from "#spec/stream-frames.ts";
 import { release } from "node:os";
-import { frames } from "./frames.ts";
 
 export type SandboxParts = {
   readonly tasks: Pick<Tasks, "plan" | "create" | "forget" | "gone" | "reap">;
@@ -168,9 +168,9 @@ function specOf(id: string, tmp: string, names: string, { script, args, env }: S
 async function gatherOutput(stream: Duplex, { log }: SandboxCommand): Promise<{ stdout: Buffer; stderr: Buffer }> {
   const kept = { 1: [] as Buffer[], 2: [] as Buffer[] };
   const length = { 1: 0, 2: 0 };
-  const framesOf = frames();
+  const take = frameReader();
   for await (const chunk of stream as AsyncIterable<Buffer>) {
-    for (const { which, bytes } of framesOf(chunk)) {
+    for (const { stream: which, bytes } of take(chunk)) {
       if (which === 2) log?.(bytes);
       if (length[which] + bytes.length > MAX_OUTPUT) continue;
       length[which] += bytes.length;

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ExecOp } from "#builder/graph.ts";
+import { frameReader } from "#spec/stream-frames.ts";
 import { checkVolumeName } from "#volumes/volumes.ts";
 import { volumeName } from "./caches.ts";
 import { checkEntitled } from "./entitled.ts";
 import { exitFailure } from "./failure.ts";
-import { frameReader } from "./output.ts";
 
 const frame = (stream: number, text: string) => Buffer.concat([Buffer.from([stream, 0, 0, 0, 0, 0, 0, text.length]), Buffer.from(text)]);
 
