@@ -1,15 +1,13 @@
 /** One line of CSV, as --mount and --device have it. */
-import { fail } from "#base/errors.ts";
+import { fail, messageOf } from "#base/errors.ts";
+import { splitCsv } from "#spec/csv.ts";
 
-/** `what`: whose fields they are. @throws invalid for none at all, and for a quote that does not end */
+/** `what`: whose fields they are. @throws invalid for none at all, and for a quote that is not where it belongs */
 export function csvFields(text: string, what: "mounts" | "devices"): string[] {
   if (text === "") throw fail("invalid", `failed to parse csv ${what}: EOF`);
-  const fields: string[] = [];
-  const pattern = /(?:"((?:[^"]|"")*)"|([^,"]*))(,|$)/y;
-  for (;;) {
-    const match = pattern.exec(text);
-    if (match === null) throw fail("invalid", `failed to parse csv ${what}: ${JSON.stringify(text.slice(0, 200))}: a quote is not where it belongs`);
-    fields.push(match[1] === undefined ? match[2]! : match[1].replaceAll('""', '"'));
-    if (match[3] === "") return fields;
+  try {
+    return splitCsv(text);
+  } catch (error) {
+    throw fail("invalid", `failed to parse csv ${what}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -107,6 +107,7 @@ const wrong: readonly (readonly [string, string, readonly [number, number] | und
   ["FROM a\nRUN --device=a,b x", "dockerfile parse error on line 2: invalid field 'b' must be a key=value pair", [2, 2]],
   ["FROM a\nRUN --device=name=a,name=b x", "dockerfile parse error on line 2: device name already set to a", [2, 2]],
   ["FROM a\nRUN --mount= x", "dockerfile parse error on line 2: failed to parse csv mounts: EOF", [2, 2]],
+  ['FROM a\nRUN --mount=type=cache,target=a\\"b x', 'dockerfile parse error on line 2: failed to parse csv mounts: parse error on line 1, column 20: bare " in non-quoted-field', [2, 2]],
   ["FROM a\nENV a", "ENV must have two arguments", [2, 2]],
   ["FROM a\nENV a=1 b", 'Syntax error - can\'t find = in "b". Must be of the form: name=value', [2, 2]],
   ["FROM a\nENV =x", "dockerfile parse error on line 2: ENV names can not be blank", [2, 2]],

@@ -1,5 +1,5 @@
 import { fail } from "#base/errors.ts";
-import { splitCsv } from "../request/csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 import type { Flag } from "./flags.ts";
 import { parseCpus, parseDuration, parseInteger, parseSize } from "./units.ts";
 

@@ -1,5 +1,5 @@
 import { fail } from "#base/errors.ts";
-import { splitCsv } from "./csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 
 export type DeviceRequest = {
   readonly Driver: string;

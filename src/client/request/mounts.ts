@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { fail } from "#base/errors.ts";
 import { parseBool } from "../flags/kinds.ts";
 import { parseSize } from "../flags/units.ts";
-import { splitCsv } from "./csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 
 /** A mount as the API takes it. */
 export type MountRequest = {

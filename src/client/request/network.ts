@@ -1,5 +1,5 @@
 import { fail } from "#base/errors.ts";
-import { splitCsv } from "./csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 
 /** One `--network`: a name, or "name=NET,alias=A,ip=…". */
 export type NetworkAttachment = {

@@ -1,5 +1,5 @@
 /** Colours of the terminal's progress: NO_COLOR turns them off, BUILDKIT_COLORS="run=green:error=255,0,0" chooses. */
-import { splitCsv } from "../../request/csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 
 export type Colors = {
   readonly run: string;

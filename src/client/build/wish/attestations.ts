@@ -1,7 +1,7 @@
 /** `--attest`, `--provenance`, `--sbom`, as attributes of the frontend. */
 import { fail } from "#base/errors.ts";
 import { parseBool } from "../../flags/kinds.ts";
-import { splitCsv } from "../../request/csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 
 /** @throws invalid */
 export function parseAttestations({ attest, provenance, sbom }: { readonly attest: readonly string[]; readonly provenance: string; readonly sbom: string }): Record<string, string> {

@@ -1,6 +1,6 @@
 /** `--cache-from` and `--cache-to`: names of images, or a type and what it needs; folders of ours, which the engine reads and writes. */
 import { fail } from "#base/errors.ts";
-import { splitCsv } from "../../request/csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 import type { CacheOption } from "../build.ts";
 import { findInLayout } from "../layout.ts";
 import { parseFields } from "./fields.ts";

@@ -1,6 +1,6 @@
 /** Lists of "key=value", as the flags of builds have them. */
 import { fail } from "#base/errors.ts";
-import { splitCsv } from "../../request/csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 
 export type Fields = Readonly<Record<string, string>>;
 

@@ -1,6 +1,6 @@
 /** `--output`, `--load`, `--push`: exporters, and where what they send goes. As buildx reads them. */
 import { fail } from "#base/errors.ts";
-import { splitCsv } from "../../request/csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 import type { ExportTarget, SolveWish } from "../build.ts";
 import { parseFields } from "./fields.ts";
 

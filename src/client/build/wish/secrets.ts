@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { fail } from "#base/errors.ts";
 import { MAX_SECRET } from "#spec/buildkit/session.ts";
-import { splitCsv } from "../../request/csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 import type { SecretSource } from "../build.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;

@@ -5,7 +5,7 @@ import { checkContextName, DEFAULT_CONTEXT, readContext, writeContext } from "..
 import { defaultHost, parseHost } from "../../connect/endpoint.ts";
 import { parseBool, text } from "../../flags/kinds.ts";
 import type { Flag } from "../../flags/flags.ts";
-import { splitCsv } from "../../request/csv.ts";
+import { splitCsv } from "#spec/csv.ts";
 
 const endpoint: Flag<Readonly<Record<string, string>>> = {
   text: 'The engine: "host=ADDRESS", "ca=FILE", "cert=FILE", "key=FILE", "skip-tls-verify=BOOL", "from=CONTEXT", with commas between',

@@ -1,3 +1,4 @@
+/** One line of comma-separated values, as Go's encoding/csv reads it. Pure. */
 import { fail } from "#base/errors.ts";
 
 /** The fields of one line of comma-separated values; quotes hold commas together, a doubled quote is one. */
