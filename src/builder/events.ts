@@ -20,6 +20,7 @@ export type Vertex = {
   readonly id: string;
   /** "[build 2/5] RUN npm ci" */
   readonly name: string;
+  readonly group?: VertexGroup;
   readonly inputs: readonly string[];
   readonly started?: bigint;
   readonly completed?: bigint;
@@ -31,9 +32,13 @@ export type Vertex = {
   readonly why?: readonly string[];
 };
 
+/** Vertices with the same id are shown as one; weak ones alone are not shown. */
+export type VertexGroup = { readonly id: string; readonly name: string; readonly weak: boolean };
+
 export type PlannedVertex = {
   readonly id: string;
   readonly name: string;
+  readonly group?: VertexGroup;
   /** The Dockerfile's text of the instruction, on one line, as the classic builder prints it; undefined for what has none. */
   readonly instruction?: string;
   readonly stage?: string;

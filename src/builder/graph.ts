@@ -16,6 +16,8 @@ export type Step = {
   readonly inputs: readonly number[];
   /** "[build 2/5] RUN npm ci": for people only. */
   readonly name: string;
+  /** COPY --link is two steps, shown as one of this name: the weak one of the files, and its last input's that puts them on top. */
+  readonly group?: { readonly name: string; readonly weak: boolean };
   readonly stage?: string;
   /** The Dockerfile's text, and its lines (from 1, both included). */
   readonly instruction?: string;

@@ -211,8 +211,8 @@ function perform(transfer: Transfer, op: FileOp, link: boolean): number {
   const { steps } = scene.scope;
   if (!link || steps.list[scene.state.step]!.op.kind === "scratch") return advance(scene, op, inputs, name);
   const scratch = steps.add({ op: { kind: "scratch" }, inputs: [], name: "FROM scratch", platform: scene.state.platform });
-  const own = addStep(scene, op, [scratch, ...inputs], name);
-  return advance(scene, { kind: "merge" }, [own], name.replace(/^(\[[^\]]*\] )?/, (prefix) => `${prefix}LINK `));
+  const own = addStep(scene, op, [scratch, ...inputs], name, { name, weak: true });
+  return advance(scene, { kind: "merge" }, [own], name.replace(/^(\[[^\]]*\] )?/, (prefix) => `${prefix}LINK `), { name, weak: false });
 }
 
 /** As BuildKit tells it: flags that matter for the layer, sources, destination as it was written. */

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { checkGraph } from "../check-graph.ts";
 import { followPatterns } from "../contexts/follow.ts";
 import type { CopyAction, ExecMount, FileAction } from "../graph.ts";
+import { planEvent, verticesOf } from "../solve/vertices.ts";
 import type { FileEntry, FileTree } from "../tree.ts";
 import type { Plan } from "./plan.ts";
 import { plan, platform, stepsOf, type Wish } from "./plan-fixture.ts";
@@ -130,6 +131,15 @@ test("steps are named as BuildKit names them", async () => {
   assert.deepEqual(names(await plan(`${FROM}RUN --mount=type=secret,id=t,env=T curl $T`)).at(-1), "[stage-0 2/2] RUN --mount=type=secret,id=t,env=T curl ****");
   assert.deepEqual(names(await plan(`${FROM}RUN --mount=type=tmpfs,target=/x x`)), ["[stage-0 1/2] FROM docker.io/library/busybox:latest", "[stage-0 2/2] RUN --mount=type=tmpfs,target=/x x"]);
   assert.deepEqual(names(await plan(`${FROM}COPY "a" $X 'c' d/\nRUN <<E\na \\ b\n"c"\nE`)).slice(2), ["[2/3] COPY a  c d/", "[3/3] RUN <<E (a  b...)"]);
+});
+
+test("the two steps of a --link are shown as one, each as its own", async () => {
+  const { graph, images } = await plan(`${FROM}COPY --link a /b\nCOPY --link a /c`);
+  const { vertices } = planEvent(graph, verticesOf(graph, [images[0]!.step]));
+  const shown = vertices.flatMap(({ id, name, group }) => (group === undefined ? [] : [[name, group.name, group.weak, group.id === id]]));
+  const [b, c] = ["[2/3] COPY --link a /b", "[3/3] COPY --link a /c"];
+  assert.deepEqual(shown, [[b, b, true, true], ["[2/3] LINK COPY --link a /b", b, false, false], [c, c, true, true], ["[3/3] LINK COPY --link a /c", c, false, false]]);
+  assert.equal(new Set(vertices.flatMap(({ group }) => group?.id ?? [])).size, 2);
 });
 
 test("--link on nothing is a plain copy, and so is one with a mode", async () => {

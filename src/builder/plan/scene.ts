@@ -94,17 +94,18 @@ function readable(instruction: Instruction, suffix: string, known: Pick<Expansio
 export const redacted = (text: string): string => text.replaceAll(/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/"']{1,2000}@/gi, "$1xxxxx:xxxxx@");
 
 /** Adds a step of this instruction that goes on from the stage's state. `others`: the inputs after that one. */
-export function advance(scene: Scene, op: StepOp, others: readonly number[], name: string): number {
-  const step = addStep(scene, op, [scene.state.step, ...others], name);
+export function advance(scene: Scene, op: StepOp, others: readonly number[], name: string, group?: Step["group"]): number {
+  const step = addStep(scene, op, [scene.state.step, ...others], name, group);
   scene.state.step = step;
   return step;
 }
 
-export function addStep({ scope, stage, state, instruction }: Scene, op: StepOp, inputs: readonly number[], name: string): number {
+export function addStep({ scope, stage, state, instruction }: Scene, op: StepOp, inputs: readonly number[], name: string, group?: Step["group"]): number {
   const step: Step = {
     op,
     inputs,
     name,
+    ...(group !== undefined && { group }),
     stage: stage.title,
     instruction: instruction.original,
     lines: instruction.lines,

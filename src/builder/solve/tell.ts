@@ -4,7 +4,7 @@ import { fail, Failure, kindOf, messageOf } from "#base/errors.ts";
 import type { Graph } from "../graph.ts";
 import type { SolveOptions, StepContext } from "./solve.ts";
 import { Changed } from "./changed.ts";
-import { isShown, type Vertices } from "./vertices.ts";
+import { groupOf, isShown, type Vertices } from "./vertices.ts";
 
 export type Telling = {
   /** A failure of `work` is this step's, unless it is another's already. */
@@ -36,7 +36,7 @@ export function openTelling({ steps }: Graph, { ids, same, needed }: Vertices, o
     const { name, inputs } = steps[index]!;
     states.set(index, { started: rest.started, completed: rest.completed !== undefined, why });
     const above = inputs.map((input) => same[input]!).filter((input) => shown.has(input));
-    options.report({ kind: "vertex", id: ids[index]!, name, inputs: above.map((input) => ids[input]!), ...rest, ...(why !== undefined && { why }) });
+    options.report({ kind: "vertex", id: ids[index]!, name, ...groupOf(steps, ids, index), inputs: above.map((input) => ids[input]!), ...rest, ...(why !== undefined && { why }) });
   };
   const isOpen = (index: number) => states.get(index)?.completed === false;
 

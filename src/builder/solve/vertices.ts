@@ -3,7 +3,7 @@
  * that the same definition has the same id in every build; steps of one definition are one vertex. Pure.
  */
 import { sha256 } from "#base/digest.ts";
-import type { BuildEvent, PlannedVertex } from "../events.ts";
+import type { BuildEvent, PlannedVertex, VertexGroup } from "../events.ts";
 import type { Graph, Step } from "../graph.ts";
 
 export type Vertices = {
@@ -43,10 +43,15 @@ function neededBy(steps: readonly Step[], targets: readonly number[]): number[] 
 /** A scratch step is nothing to look at. */
 export const isShown = ({ op }: Step): boolean => op.kind !== "scratch";
 
+export function groupOf(steps: readonly Step[], ids: readonly string[], index: number): { readonly group?: VertexGroup } {
+  const { group, inputs } = steps[index]!;
+  return group === undefined ? {} : { group: { id: ids[group.weak ? index : inputs.at(-1)!]!, ...group } };
+}
+
 export function planEvent({ steps }: Graph, { ids, needed }: Vertices): Extract<BuildEvent, { kind: "plan" }> {
   const vertices = needed.filter((index) => isShown(steps[index]!)).map((index): PlannedVertex => {
     const { name, instruction, stage } = steps[index]!;
-    return { id: ids[index]!, name, ...(instruction !== undefined && { instruction }), ...(stage !== undefined && { stage }) };
+    return { id: ids[index]!, name, ...groupOf(steps, ids, index), ...(instruction !== undefined && { instruction }), ...(stage !== undefined && { stage }) };
   });
   return { kind: "plan", vertices };
 }

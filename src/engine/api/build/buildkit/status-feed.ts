@@ -114,7 +114,7 @@ export function openStatusFeed(): StatusFeed {
   }
 
   function report(event: BuildEvent): void | Promise<void> {
-    if (event.kind === "plan") for (const { id, name } of event.vertices) addVertex({ digest: id, name });
+    if (event.kind === "plan") for (const { id, name, group } of event.vertices) addVertex({ digest: id, name, progressGroup: group });
     else if (event.kind === "vertex") addVertex(vertexOf(event));
     // Of a pull, that it begins is no progress of anything.
     else if (event.kind === "status" && !event.name.startsWith("Pulling from ")) addStatus(event);
@@ -189,8 +189,8 @@ function messageOf(entries: readonly Entry[]): In<typeof statusResponse> {
   return { vertexes: of("vertex"), statuses: of("status"), logs: of("log") };
 }
 
-function vertexOf({ id, name, inputs, started, completed, cached = false, error = "" }: Vertex): In<typeof vertex> {
-  return { digest: id, name, inputs, cached, error, started: started === undefined ? undefined : timeOf(started), completed: completed === undefined ? undefined : timeOf(completed) };
+function vertexOf({ id, name, group, inputs, started, completed, cached = false, error = "" }: Vertex): In<typeof vertex> {
+  return { digest: id, name, progressGroup: group, inputs, cached, error, started: started === undefined ? undefined : timeOf(started), completed: completed === undefined ? undefined : timeOf(completed) };
 }
 
 function statusOf(event: BuildEvent & { kind: "status" }): In<typeof vertexStatus> {
