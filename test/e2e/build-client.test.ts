@@ -76,6 +76,7 @@ story("what was built goes where it was told to: a folder, archives, files that 
   await cli.fails(1, /ERROR: failed to build: dest is required for local exporter/, "build", "-o", "type=local", folder);
   await cli.fails(1, /exit code: 9/, "build", "--iidfile", `${folder}/id`, "--build-arg", "X=1", "-f", scene.file("Wrong", "FROM busybox\nRUN exit 9\n"), folder);
   assert.ok(!existsSync(`${folder}/id`));
+  assert.match(await cli.ok("build", "history", "inspect"), /^Status: +Error$[^]*^Wrong:2$[^]*^ +2 \| >>> RUN exit 9$/m);
 }, ours);
 
 story("large files come out whole, however many are on their way", async (scene) => {

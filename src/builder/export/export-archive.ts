@@ -26,7 +26,7 @@ export async function exportArchive(parts: Parts, outcome: Outcome, wish: Export
     sayManifests(progress, made);
     if (wish.attributes["tar"] === "false") await fillFolder(parts, outcome, made);
     else await client.receive(index, wish, told(writeFiles(parts, filesOf(made, names, docker), signal), "sending tarball", progress), signal);
-    const config = made.images.length === 1 ? { "containerimage.config.digest": made.images[0]!.config.digest } : {};
+    const config = made.images[0]?.manifest.digest === made.target.digest ? { "containerimage.config.digest": made.images[0]!.config.digest } : {};
     return { metadata: { ...imageMetadata(made.target, options.names), ...config }, image: made.target.digest };
   });
 }

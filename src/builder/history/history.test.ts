@@ -158,3 +158,16 @@ test("how it was made is worked out once, after its end, and kept", async (t) =>
   const next = await again();
   assert.deepEqual([next.get("one").provenance, next.get("three").provenance, made], [history.get("one").provenance, [], 1]);
 });
+
+test("of a failure is kept what it is about: the vertex, and the lines around it, without who asks", async (t) => {
+  const { history, again } = await open(t);
+  const text = Array.from({ length: 100 }, (_, at) => `ADD https://ann:pw@x.example/${at + 1} /`).join("\n");
+  const build = history.begin(request("wrong"));
+  build.report(vertex("v1", { completed: 2n, error: "no" }));
+  await build.end({ error: fail("internal", "no", { facts: { vertex: "v1", lines: [50, 50], source: { name: "Dockerfile", text } } }) });
+  await history.flush();
+  const { failed, steps } = (await again()).get("wrong");
+  assert.deepEqual([failed?.vertex, failed?.lines, failed?.source?.name, steps], ["v1", [50, 50], "Dockerfile", { total: 1, completed: 1, cached: 0 }]);
+  const lines = failed!.source!.text.split("\n");
+  assert.deepEqual([lines.length, lines[38], lines[49]], [60, "", "ADD https://xxxxx:xxxxx@x.example/50 /"]);
+});

@@ -52,6 +52,8 @@ export type BuildRecord = {
   readonly platforms: readonly string[];
   readonly status: "running" | "completed" | "error" | "canceled";
   readonly error?: string;
+  /** What the error is about: a vertex, lines of the Dockerfile, of which those around are kept. */
+  readonly failed?: { readonly vertex?: string; readonly lines?: readonly [number, number]; readonly source?: { readonly name: string; readonly text: string } };
   /** Unix nanoseconds. */
   readonly created: bigint;
   readonly completed?: bigint;

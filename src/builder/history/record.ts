@@ -1,5 +1,5 @@
 /** A build's record: how it begins, what its events make of it, how it ends. Pure. */
-import { kindOf, messageOf } from "#base/errors.ts";
+import { Failure, kindOf, messageOf } from "#base/errors.ts";
 import { formatPlatform } from "#spec/platform.ts";
 import type { BuildRequest, BuildResult } from "../builder.ts";
 import { redacted } from "../plan/scene.ts";
@@ -27,7 +27,21 @@ export function beginRecord({ ref, dockerfile, context, target, platforms, expor
 export function endRecord(record: BuildRecord, now: bigint, { result, error }: { readonly result?: BuildResult; readonly error?: unknown }): BuildRecord {
   if (error === undefined) return { ...record, status: "completed", completed: now, metadata: result?.metadata ?? {}, ...(result?.image !== undefined && { image: result.image }) };
   const status = kindOf(error) === "cancelled" ? "canceled" : "error";
-  return { ...record, status, completed: now, error: messageOf(error) };
+  return { ...record, status, completed: now, error: messageOf(error), ...failedAt(error) };
+}
+
+const AROUND = 10;
+
+function failedAt(error: unknown): Pick<BuildRecord, "failed"> {
+  const { vertex, lines, source } = (error instanceof Failure ? error.facts : {}) as NonNullable<BuildRecord["failed"]>;
+  if (vertex === undefined && lines === undefined) return {};
+  const text = lines === undefined || source === undefined ? undefined : linesAround(redacted(source.text), lines);
+  return { failed: { ...(vertex !== undefined && { vertex }), ...(lines !== undefined && { lines }), ...(text !== undefined && { source: { name: source!.name, text } }) } };
+}
+
+/** The others are left empty, so that numbers are what they were. */
+function linesAround(text: string, [start, end]: readonly [number, number]): string {
+  return text.split("\n").slice(0, end + AROUND).map((line, at) => (at + 1 < start - AROUND ? "" : line.slice(0, 500))).join("\n");
 }
 
 /** Found under way when the engine starts. `lastHeard`: when something of it was written last. */
@@ -44,9 +58,10 @@ export function tallyEvent(tally: Tally, event: BuildEvent): void {
   if (event.kind !== "vertex") return;
   const { id, name, completed, cached = false, error, why } = event;
   if (why !== undefined) tally.explained.set(id, { vertex: id, name, cached, why });
-  if (completed === undefined || error !== undefined) return;
+  if (completed === undefined) return;
   tally.planned.add(id);
   tally.done.add(id);
+  if (error !== undefined) return;
   if (cached) tally.cached.add(id);
   else tally.cached.delete(id);
 }

@@ -1,7 +1,9 @@
 /** What a build left, read from the engine by its digest: provenance, documents of images. */
 import { fail } from "#base/errors.ts";
 import { HEADROOM, frame } from "#base/grpc/frames.ts";
+import { statusMessage } from "#base/grpc/status.ts";
 import { CONTENT, readRequest, readResponse } from "#spec/buildkit/content.ts";
+import { sourceText } from "../../build/failure.ts";
 import type { Connection } from "../../build/h2/connection.ts";
 import { openCall } from "../../build/rpc/call.ts";
 import type { Build } from "./builds.ts";
@@ -28,6 +30,13 @@ export async function readAttachment(control: Connection, digest: string): Promi
   call.end();
   await call.done;
   return Buffer.concat(pieces);
+}
+
+/** The Dockerfile's lines that the build failed of; "" of one that did not. */
+export async function failureSource(control: Connection, { externalError }: Build): Promise<string> {
+  if (externalError === undefined || externalError.digest === "") return "";
+  const { details } = statusMessage.decode(await readAttachment(control, externalError.digest));
+  return sourceText(fail("internal", "", { facts: { grpcDetails: details } }));
 }
 
 /** By its digest, a platform, or a type ("provenance", "sbom", or as a whole). @throws not-found */

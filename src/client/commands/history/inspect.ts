@@ -4,7 +4,7 @@ import { type Cli, define } from "../../client.ts";
 import { text } from "../../flags/kinds.ts";
 import { FORMAT } from "../../format/format-flag.ts";
 import { explainText, type Explained } from "../build/explain.ts";
-import { attachmentsOf } from "./attachments.ts";
+import { attachmentsOf, failureSource } from "./attachments.ts";
 import { buildxFolders } from "./buildx-folders.ts";
 import { type Build, findBuild, nameOf, statusOf, withControl } from "./builds.ts";
 import { duration } from "./ls.ts";
@@ -12,11 +12,14 @@ import { duration } from "./ls.ts";
 export const command = define({
   flags: { format: text("", FORMAT.object) },
   async run(cli, { format }, [name = ""]) {
-    const build = await withControl(cli, (control) => findBuild(control, name));
+    const [build, source] = await withControl(cli, async (control) => {
+      const found = await findBuild(control, name);
+      return [found, await failureSource(control, found)] as const;
+    });
     const explained = await explanation(cli, build.ref);
     const data = documentOf(build, nameOf(build, buildxFolders(cli)), explained);
     if (format === "json") return cli.out.write(`${JSON.stringify(data, null, 2)}\n`);
-    if (format === "") return cli.out.write(page(data, explained));
+    if (format === "") return cli.out.write(page(data, source, explained));
     const [{ parseTemplate, executeTemplate }, { functions }] = await Promise.all([import("#spec/go-template.ts"), import("../../format/functions.ts")]);
     try {
       cli.out.write(`${executeTemplate(parseTemplate(format, functions), data, { missingKey: "error" })}\n`);
@@ -64,7 +67,7 @@ function documentOf(build: Build, name: string, explained: readonly Explained[])
   };
 }
 
-function page(data: BuildDocument, explained: readonly Explained[]): string {
+function page(data: BuildDocument, source: string, explained: readonly Explained[]): string {
   const rows: readonly (readonly [string, string])[] = [
     ["Build", data.Ref],
     ["Name", data.Name],
@@ -83,5 +86,6 @@ function page(data: BuildDocument, explained: readonly Explained[]): string {
   ];
   const lines = rows.filter(([, value]) => value !== "").map(([key, value]) => `${`${key}:`.padEnd(13)}${value}\n`);
   const attached = data.Attachments.map(({ Digest, Platform, Type }) => `  ${Digest}  ${Type}${Platform === "" ? "" : ` (${Platform})`}\n`);
-  return `${lines.join("")}${attached.length === 0 ? "" : `\nAttachments (gantry build history inspect attachment ${data.Ref} DIGEST):\n${attached.join("")}`}${explained.length === 0 ? "" : `\n${explainText(explained)}`}`;
+  const parts = [source, attached.length === 0 ? "" : `Attachments (gantry build history inspect attachment ${data.Ref} DIGEST):\n${attached.join("")}`, explained.length === 0 ? "" : explainText(explained)];
+  return [lines.join(""), ...parts.filter((part) => part !== "")].join("\n");
 }

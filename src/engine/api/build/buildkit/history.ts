@@ -3,7 +3,7 @@ import { CODES, type ServerCall } from "#base/grpc/grpc.ts";
 import type { In, Of } from "#base/protobuf.ts";
 import type { BuildRecord, History } from "#builder/history/history.ts";
 import { HISTORY, type historyEvent, type historyRequest, type historyRecord, type updateHistoryRequest } from "#spec/buildkit/workers.ts";
-import { attachments, imageOf } from "./attachments.ts";
+import { attachments, failureOf, imageOf } from "./attachments.ts";
 import { timeOf } from "./status-feed.ts";
 
 const { CANCELLED: CANCELED, UNKNOWN } = CODES;
@@ -36,6 +36,7 @@ function recordOf(build: BuildRecord): RecordIn {
     createdAt: timeOf(created),
     completedAt: completed === undefined ? undefined : timeOf(completed),
     error: error === undefined ? undefined : { code: build.status === "canceled" ? CANCELED : UNKNOWN, message: error },
+    externalError: failureOf(build)?.descriptor,
     totalSteps: steps.total,
     completedSteps: steps.completed,
     cachedSteps: steps.cached,
@@ -62,6 +63,7 @@ function resultsOf(build: BuildRecord): Pick<RecordIn, "result" | "results"> {
 }
 
 export async function updateHistory(history: History, request: Of<typeof updateHistoryRequest>): Promise<object> {
-  if (request.delete) await history.remove([request.ref]);
+  // What is not known is forgotten already.
+  if (request.delete && history.list().some(({ ref }) => ref === request.ref)) await history.remove([request.ref]);
   return {};
 }

@@ -32,7 +32,7 @@ const cases: readonly (readonly [what: string, attributes: Record<string, string
   ["another build", { "context:a": "input:other" }, { contexts: { a: "docker-image://sha256:1" } }],
   ["the main context in place of another", { "context:context": "https://x/y.git" }, { context: "https://x/y.git", contexts: {} }],
   ["what its history shows", { "build-arg:TOKEN": "x", "build-arg:BUILDKIT_BUILD_NAME": "n", "vcs:source": "https://ann:pw@git.example/x", "context:a": "docker-image://a", "context-name": "app" }, {
-    said: { "build-arg:TOKEN": "", "build-arg:BUILDKIT_BUILD_NAME": "n", "vcs:source": "https://xxxxx:xxxxx@git.example/x", "context-name": "app" },
+    said: { "build-arg:TOKEN": "", "build-arg:BUILDKIT_BUILD_NAME": "n", "vcs:source": "https://xxxxx:xxxxx@git.example/x", "context:a": "docker-image://a", "context-name": "app" },
   }],
   ["a question", { requestid: "frontend.lint" }, { only: "check" }],
   ["provenance that nobody asked for", { "attest:provenance": "mode=min,inline-only=true" }, { attestations: {} }],

@@ -92,14 +92,14 @@ function checkFrontend({ frontend, attributes }: Solve): void {
   throw fail("not-implemented", frontend === "gateway.v0" ? `frontend ${source}: frontends in images are not run; Dockerfiles are built without one` : `unknown frontend: ${JSON.stringify(frontend)}`);
 }
 
-const UNSAID = /^(?:context$|context:|input:|input-metadata:|local-sessionid:|frontend\.caps$|source$|cmdline$|contextkey$|dockerfilekey$|requestid$|cache-)/;
+const UNSAID = /^(?:context$|input:|input-metadata:|local-sessionid:|sharedkey:|frontend\.caps$|source$|cmdline$|contextkey$|dockerfilekey$|requestid$|cache-)/;
 /** Arguments that are the builder's own settings. */
 const SETTINGS = /^build-arg:(?:BUILDKIT_|SOURCE_DATE_EPOCH$)/;
 
-/** Of arguments the values are kept nowhere (security BLD-13); of what has an address only that it was there. */
+/** Of arguments the values are kept nowhere (security BLD-13); of addresses not who asks. */
 function saidOf(attributes: Attributes): Attributes {
   const said = Object.entries(attributes).filter(([key]) => !UNSAID.test(key));
-  return Object.fromEntries(said.map(([key, value]) => [key, key.startsWith("build-arg:") && !SETTINGS.test(key) ? "" : redacted(value)]));
+  return Object.fromEntries(said.map(([key, value]) => [key, key.startsWith("build-arg:") && !SETTINGS.test(key) ? "" : /^oci-layout:/.test(value) ? value : redacted(value)]));
 }
 
 const KNOWN = new Set([
