@@ -73,6 +73,8 @@ story("a step that fails says its code and its last words; nothing of it is left
   assert.match(stderr, /(returned a non-zero code|exit code): 42/);
   assert.match((await build(scene, ["FROM busybox", "RUN [\"/nope\"]"])).stderr, /no such file or directory|exit code: 127/);
   assert.match((await build(scene, ["FROM busybox", "USER nobody-here", "RUN true"])).stderr, /(process "\/bin\/sh -c true" did not complete successfully: |^)unable to find user nobody-here: no matching entries in passwd file$/m);
+  const onto = ["FROM busybox AS a", "FROM busybox", "RUN --mount=type=bind,from=a,source=/bin/busybox,target=/bin true"];
+  assert.match((await build(scene, onto)).stderr, /error mounting to rootfs at "\/bin": not a directory/);
   assert.equal(await scene.cli.ok("ps", "-aq"), "");
   assert.deepEqual(readdirSync(join(engine.place.execRoot, "tasks")), []);
 }, { only: "gantry-engine" });

@@ -49,9 +49,10 @@ export function programFailure(error: ProgramError, prefix: string, { command, c
     const words = { ENOENT: "no such file or directory", ENOTDIR: "not a directory", EACCES: "permission denied" }[error.code] ?? error.code;
     return make(`chdir to cwd ("${cwd}") set in config.json failed: ${words}`, error.code === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE);
   }
-  const mounted = name === "moveMount" ? /^(.+) on (\/.*)$/.exec(error.op?.note ?? "") : null;
+  // A build's mounts have no name outside.
+  const mounted = name === "moveMount" ? /^(.*) on (\/.*)$/.exec(error.op?.note ?? "") : null;
   if (mounted !== null && (error.code === "EINVAL" || error.code === "ENOTDIR")) {
-    return make(`error during container init: error mounting "${mounted[1]}" to rootfs at "${mounted[2]}": ${WRONG_TYPE}`, NOT_EXECUTABLE);
+    return make(`error during container init: error mounting ${mounted[1] === "" ? "" : `"${mounted[1]}" `}to rootfs at "${mounted[2]}": ${WRONG_TYPE}`, NOT_EXECUTABLE);
   }
   if (error.code === "ENOTDIR" || error.code === "EISDIR") {
     return make(`error during container init: ${error.message}: ${WRONG_TYPE}`, NOT_EXECUTABLE);
