@@ -15,11 +15,9 @@ import { fileSync } from "./files/sync.ts";
 import { type Connection, openConnection } from "./h2/connection.ts";
 import { type Method, serveMethods, unary } from "./rpc/serve.ts";
 
-export type Session = { readonly id: string; readonly connection: Connection };
-
 export type SessionOptions = { readonly id: string; readonly sharedKey: string; readonly offers: Offers; readonly signal: AbortSignal; readonly more?: ReadonlyMap<string, Method> };
 
-export async function openSession(cli: Cli, line: Line, { id, sharedKey, offers, signal, more }: SessionOptions): Promise<Session> {
+export async function openSession(cli: Cli, line: Line, { id, sharedKey, offers, signal, more }: SessionOptions): Promise<Connection> {
   const methods = new Map([...methodsOf(cli, offers), ...(more ?? [])]);
   const socket: Duplex = await line.hijack("/session", {
     signal,
@@ -27,7 +25,7 @@ export async function openSession(cli: Cli, line: Line, { id, sharedKey, offers,
     // A header that comes several times: one a method.
     repeated: [...methods.keys()].map((path) => [SESSION.method, path]),
   });
-  return { id, connection: openConnection(socket, { role: "server", accept: serveMethods(methods) }) };
+  return openConnection(socket, { role: "server", accept: serveMethods(methods) });
 }
 
 function methodsOf(cli: Cli, { folders, secrets, agents, targets, uploads, stores }: Offers): Map<string, Method> {

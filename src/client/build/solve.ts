@@ -29,13 +29,19 @@ export type SolveOptions = {
 export async function solve(cli: Cli, wish: SolveWish, options: SolveOptions): Promise<SolveResponse> {
   const { signal } = options;
   const line = await cli.line();
-  const [control, session] = await Promise.all([openControl(line, signal), openSession(cli, line, { ...options, id: newId(), offers: wish.session })]);
   const stop = new AbortController();
+  const id = newId();
+  const connecting = openControl(line, signal);
+  const session = openSession(cli, line, { ...options, id, offers: wish.session });
+  // Then nothing will come of the build either.
+  session.catch(() => stop.abort());
   try {
+    const control = await connecting;
     const told = listen(control, wish.ref, { signal: stop.signal, onStatus: options.onStatus });
-    const answer = ask(control, `${CONTROL}/Solve`, frame(encodeWish(wish, session.id)), { signal, metadata: statesOf(wish.session) });
+    // The engine waits for the session if it is not there yet.
+    const answer = ask(control, `${CONTROL}/Solve`, frame(encodeWish(wish, id)), { signal, metadata: statesOf(wish.session) });
     // Who is asked nothing any more will never be answered.
-    const lost = session.connection.closed.then(() => Promise.reject(fail("unavailable", "the engine has closed the build's session")));
+    const lost = session.then(({ closed }) => closed).then(() => Promise.reject(fail("unavailable", "the engine has closed the build's session")));
     const response = await Promise.race([answer, lost]).catch(async (error: unknown) => {
       if (kindOf(error) !== "cancelled") await settled(told);
       throw error;
@@ -44,8 +50,7 @@ export async function solve(cli: Cli, wish: SolveWish, options: SolveOptions): P
     return solveResponse.decode(response).exporterResponse;
   } finally {
     stop.abort();
-    session.connection.close();
-    control.close();
+    for (const opened of [connecting, session]) void opened.then((connection) => connection.close(), () => {});
   }
 }
 
