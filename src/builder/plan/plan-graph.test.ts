@@ -122,6 +122,21 @@ test("only what the target needs is planned, by name or number", async () => {
   assert.deepEqual(stepsOf(await plan(text), "exec").map(({ op }) => op.args[2]), ["a", "c"]);
 });
 
+/** As BuildKit 0.26.3 tells them. */
+const named: readonly (readonly [line: string, name: string])[] = [
+  [String.raw`RUN echo "a\\b" "a\$b" "a\"b" "a\b" \\ \$ \" \a`, String.raw`RUN echo "a\b" "a$b" "a"b" "a\b" \ $ " a`],
+  [String.raw`RUN echo 'a\\b' 'a"b' "a'b"`, String.raw`RUN echo 'a\\b' 'a"b' "a'b"`],
+  ["RUN echo ${A:-x\\}y} ${NOPE:-\"a\\b\"} ${NOPE:+a\\b} \"${C}\" $C \\${NOPE}", "RUN echo x y ${NOPE:-\"a\\b\"} ${NOPE:+ab} \"a\\b\" a\\b ${NOPE}"],
+  [String.raw`RUN grep -E "^\s+\w{2,}\$" /x | awk '{print "\"" $1 "\""}'`, String.raw`RUN grep -E "^\s+\w{2,}$" /x | awk '{print "\"" $1 "\""}'`],
+  [String.raw`RUN ["a\\b", "c\"d", "$A", "\t"]`, String.raw`RUN ["a\b", "c"d", "x y", "\t"]`],
+  [String.raw`RUN echo "unclosed \" quote`, String.raw`RUN echo "unclosed \" quote`],
+  [String.raw`COPY a\ b /c\ d/`, "COPY a b /c d/"],
+  [String.raw`COPY a\\b /c\\d`, String.raw`COPY a\b /c\d`],
+  [String.raw`COPY ["a\\b", "/c \"d\""]`, String.raw`COPY [a\b, /c "d"]`],
+  [String.raw`WORKDIR "/q\"r"`, String.raw`WORKDIR /q"r`],
+];
+for (const [line, name] of named) test(`steps are named as BuildKit names them: ${line}`, async () => assert.equal(names(await plan(`FROM busybox\nENV A="x y" C='a\\b'\n${line}`)).at(-1), `[2/2] ${name}`));
+
 test("steps are named as BuildKit names them", async () => {
   assert.deepEqual(names(await plan("FROM busybox AS a\nENV X=1\nRUN echo $X $Y\nFROM scratch\nCOPY --from=a /x /x\nWORKDIR /w")), [
     "[a 1/2] FROM docker.io/library/busybox:latest", "[a 2/2] RUN echo 1 $Y", "FROM scratch", "[stage-1 1/2] COPY --from=a /x /x", "[stage-1 2/2] WORKDIR /w",

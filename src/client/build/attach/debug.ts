@@ -46,10 +46,13 @@ export function openDebugging(cli: Pick<Cli, "out" | "err">, show: (failure: Fai
   function after(error: unknown): unknown {
     if (!(error instanceof Failure)) return error;
     if (shown?.message === error.message) return fail(error.kind, "", { cause: error, facts: { ...error.facts, bare: true } });
-    return shown !== undefined || kindOf(error) === "cancelled" ? error : fail(error.kind, `${error.message}\nNo shell: it was not a step that failed.`, { cause: error, facts: error.facts });
+    return shown !== undefined || kindOf(error) === "cancelled" ? error : fail(error.kind, `${error.message}\nNo shell: ${isOfStep(error) ? "the engine opens none" : "it was not a step that failed"}.`, { cause: error, facts: error.facts });
   }
   return { methods: new Map([[METHODS.debug, debug]]), onStatus: told.onStatus, after };
 }
+
+/** An engine that knows nothing of shells says which step it was, and no more. */
+const isOfStep = ({ facts }: Failure): boolean => ((facts["grpcDetails"] ?? []) as readonly { readonly typeUrl: string }[]).some(({ typeUrl }) => /errdefs[./]Vertex\b/.test(typeUrl));
 
 const LEAST_NAME = 20;
 
