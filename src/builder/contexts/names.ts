@@ -44,7 +44,7 @@ export const parentOf = (path: string): string => path.slice(0, Math.max(0, path
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** BuildKit's clients cannot tell other names either: their messages are UTF-8. */
+/** Names of contexts are text, of which their digests are made. */
 export function textOf(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
