@@ -191,6 +191,7 @@ story("builds that were: listed, shown, their logs whole, forgotten; the cache i
   assert.match(await cli.ok("builder", "du"), /^Total: +[1-9]/m);
   assert.match(await cli.ok("builder", "du", "--verbose", "--filter", "type=regular"), /^Mutable: +false\n(?:.*\n)+?Type: +regular\n\n/m);
   assert.match(await cli.ok("buildx", "ls"), /^ \\_ \S+ +\\_ \S+ +running /m);
+  assert.match(await cli.ok("buildx", "inspect"), /^GC Policy rule#0:\n All: +false\n Filters: +type==source.local,type==exec.cachemount,type==source.git.checkout\n Keep Duration: +48h0m0s\n/m);
   assert.match(await cli.ok("build", "history", "inspect", ref), /^Status: +Completed$/m);
   assert.equal(await cli.ok("buildx", "history", "rm", ref), ref);
   await cli.fails(1, new RegExp(`no such build: ${ref}`), "build", "logs", ref);

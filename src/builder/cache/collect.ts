@@ -1,6 +1,6 @@
 /** Keeps the cache small by itself: some time after a build, by rules. See policy.ts. */
 import { statfs } from "node:fs/promises";
-import type { Cache } from "./cache.ts";
+import type { Cache, PruneOptions } from "./cache.ts";
 import { type CacheRule, pruneOf } from "./policy.ts";
 
 export type CacheCollection = {
@@ -8,6 +8,8 @@ export type CacheCollection = {
   after(): void;
   /** A round now. Resolves to the bytes of what went. */
   run(): Promise<number>;
+  /** What a round does, one after another. */
+  rounds(): Promise<readonly PruneOptions[]>;
   close(): void;
 };
 
@@ -25,14 +27,17 @@ const MINUTE = 60_000;
 
 export function openCollection({ cache, root, rules, failed, delay = MINUTE }: CollectionParts): CacheCollection {
   let timer: NodeJS.Timeout | undefined;
-  const run = async (): Promise<number> => {
+  const rounds = async (): Promise<PruneOptions[]> => {
     const { bsize, blocks } = await statfs(root);
-    const wishes = rules().map((rule) => pruneOf(rule, bsize * blocks));
+    return rules().map((rule) => pruneOf(rule, bsize * blocks));
+  };
+  const run = async (): Promise<number> => {
+    const wishes = await rounds();
     return wishes.length === 0 ? 0 : (await cache.prune(...wishes)).bytes;
   };
   const tick = () => {
     timer = undefined;
     void run().catch(failed);
   };
-  return { run, after: () => void (timer ??= setTimeout(tick, delay).unref()), close: () => clearTimeout(timer) };
+  return { run, rounds, after: () => void (timer ??= setTimeout(tick, delay).unref()), close: () => clearTimeout(timer) };
 }

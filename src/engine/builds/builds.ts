@@ -4,6 +4,7 @@
  */
 import type { BuildClient, Builder } from "#builder/builder.ts";
 import type { Cache } from "#builder/cache/cache.ts";
+import type { CacheCollection } from "#builder/cache/collect.ts";
 import type { Contexts } from "#builder/contexts/contexts.ts";
 import type { History } from "#builder/history/history.ts";
 import type { FileTree } from "#builder/tree.ts";
@@ -14,6 +15,8 @@ import type { EngineImages } from "../images/images.ts";
 export type Builds = Builder & {
   readonly cache: Cache;
   readonly history: History;
+  /** By which the cache is kept small. */
+  readonly rounds: CacheCollection["rounds"];
   /** What images that were built consist of. */
   readonly content: Pick<Content, "stat" | "read">;
   /** For the doors: how a client's files come in. */

@@ -93,7 +93,7 @@ export async function openBuilds(parts: BuildsParts): Promise<Builds & AsyncDisp
   });
   const opened = opening.move();
   const openRemote = remoteFiles({ core, contexts, sources });
-  return { ...builder, contexts, cache, history, content: core.content, foretell: parts.images.foretell, passing: () => passing(core.images), openRemote, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { ...builder, contexts, cache, history, rounds: collection.rounds, content: core.content, foretell: parts.images.foretell, passing: () => passing(core.images), openRemote, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 type RemoteParts = { readonly core: Core; readonly contexts: Contexts; readonly sources: Sources };

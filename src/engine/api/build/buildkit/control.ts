@@ -50,7 +50,7 @@ export function controlMethods(parts: BuildKitParts, sessions: Sessions, jobs: J
     bidirectional(methods.session, (call) => sessionTunnel(sessions, call)),
     unary(methods.diskUsage, async ({ filter }) => ({ record: (await cache.usage(parseFilters(filter))).map(recordOf) })),
     serverStream(methods.prune, (request) => prune(cache, request)),
-    unary(methods.listWorkers, () => ({ record: [workerOf(parts.worker())] })),
+    unary(methods.listWorkers, async () => ({ record: [workerOf(parts.worker(), await parts.builds.rounds())] })),
     unary(methods.info, () => ({ buildkitVersion: versionOf(parts.worker()) })),
     serverStream(methods.history, (request, call) => historyEvents(history, request, call)),
     unary(methods.updateHistory, (request) => updateHistory(history, request)),
