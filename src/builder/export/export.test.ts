@@ -77,13 +77,15 @@ test("an archive made over: later times are the epoch's, all else is as it was, 
 test("records of packages", () => {
   const dpkg = "Package: a\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:2.0-1\nDescription: x\n folded: no field\n\nPackage: gone\nStatus: deinstall ok config-files\nVersion: 1\n";
   const apk = "P:musl\nV:1.2\nA:x86_64\nL:MIT\n\nP:broken\n";
-  const of = (path: string, text: string, release = "") => packagesOf({ kind: recordsKind(path)!, path, text }, release).map(({ url, license }) => [url, license]);
+  const of = (path: string, text: string, release = "") => packagesOf({ kind: recordsKind(path)!, path, text }, release).filter((one) => one !== undefined).map(({ url, license }) => [url, license]).toArray();
   assert.deepEqual(of("var/lib/dpkg/status", dpkg, 'ID="ubuntu"\n'), [["pkg:deb/ubuntu/a@1:2.0-1?arch=amd64", undefined]]);
   assert.deepEqual(of("lib/apk/db/installed", apk), [["pkg:apk/alpine/musl@1.2?arch=x86_64", "MIT"]]);
   assert.deepEqual(of("srv/node_modules/@s/p/package.json", '{"name":"@s/p","version":"1.0.0","license":"ISC"}'), [["pkg:npm/%40s/p@1.0.0", "ISC"]]);
   assert.deepEqual(of("usr/lib/python3/Some_Thing-1.dist-info/METADATA", "Name: Some_Thing\nVersion: 1\n\nName: other\n"), [["pkg:pypi/some-thing@1", undefined]]);
   assert.deepEqual(of("node_modules/x/package.json", "no JSON"), []);
   assert.deepEqual(of("var/lib/dpkg/status.d/a", "\n\nPackages\nPackage: a\nVersion: 1\n\n\nPackage: b\nVersion: 2"), [["pkg:deb/debian/a@1", undefined], ["pkg:deb/debian/b@2", undefined]]);
+  const long = packagesOf({ kind: "dpkg", path: "var/lib/dpkg/status", text: `Package: a\n${"x\n".repeat(25_000)}Version: 1\n` }, "").toArray();
+  assert.deepEqual(long.map((one) => one?.name), [undefined, undefined, "a"], "one long record is read with pauses");
   for (const path of ["var/lib/dpkg/info/x", "package.json", "node_modules/x/lib/package.json"]) assert.equal(recordsKind(path), undefined, path);
 });
 

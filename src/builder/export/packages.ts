@@ -21,20 +21,22 @@ export function recordsKind(path: string): Records["kind"] | undefined {
   return /\.(dist-info\/METADATA|egg-info\/PKG-INFO)$/.test(path) ? "python" : undefined;
 }
 
-/** `release`: the text of os-release. */
-export function packagesOf({ kind, path, text }: Records, release: string): Package[] {
+/** One at a time, and nothing now and then, of long records: others may have their turn. `release`: the text of os-release. */
+export function* packagesOf({ kind, path, text }: Records, release: string): Generator<Package | undefined> {
   const distribution = /^ID="?([a-z0-9._-]+)"?$/m.exec(release)?.[1];
   switch (kind) {
     case "dpkg":
-      return [...paragraphs(text)].flatMap((fields) => dpkg(fields, path, distribution ?? "debian"));
+      for (const fields of paragraphs(text)) yield fields && dpkg(fields, path, distribution ?? "debian");
+      return;
     case "apk":
-      return [...paragraphs(text)].flatMap((fields) => apk(fields, path, distribution ?? "alpine"));
+      for (const fields of paragraphs(text)) yield fields && apk(fields, path, distribution ?? "alpine");
+      return;
     case "npm":
-      return npm(text, path);
+      return void (yield npm(text, path));
     case "python":
-      return python(text, path);
+      return void (yield python(text, path));
     case "release":
-      return [];
+      return;
   }
 }
 
@@ -42,15 +44,19 @@ type Fields = ReadonlyMap<string, string>;
 
 const FIELDS = new Set(["Package", "Version", "Architecture", "Status", "P", "V", "A", "L", "Name", "License-Expression"]);
 
-/** Parted by empty lines. Only fields that are looked for are kept: whoever wrote the record may have written millions of others. */
-function* paragraphs(text: string): Generator<Fields> {
+const MANY_LINES = 10_000;
+
+/** Parted by empty lines; undefined: not there yet, after many lines. Only fields that are looked for are kept: whoever wrote the record may have written millions of others. */
+function* paragraphs(text: string): Generator<Fields | undefined> {
   let fields = new Map<string, string>();
+  let lines = 0;
   for (let at = 0, end; at < text.length; at = end + 1) {
     const newline = text.indexOf("\n", at);
     end = newline < 0 ? text.length : newline;
     const line = text.slice(at, end);
     const colon = line.indexOf(":");
     if (colon > 0 && FIELDS.has(line.slice(0, colon))) fields.set(line.slice(0, colon), line.slice(colon + 1).trim());
+    if (++lines % MANY_LINES === 0) yield undefined;
     if (line !== "") continue;
     yield fields;
     fields = new Map();
@@ -58,34 +64,34 @@ function* paragraphs(text: string): Generator<Fields> {
   yield fields;
 }
 
-function dpkg(fields: Fields, path: string, distribution: string): Package[] {
+function dpkg(fields: Fields, path: string, distribution: string): Package | undefined {
   const [name, version, architecture] = [fields.get("Package"), fields.get("Version"), fields.get("Architecture")];
   // What was removed and has left its configuration is listed, too.
-  if (!name || !version || !(fields.get("Status") ?? "installed").endsWith("installed") || fields.get("Status")?.endsWith("not-installed")) return [];
-  return [{ name, version, url: packageUrl("deb", [distribution, name], version, architecture), license: undefined, path }];
+  if (!name || !version || !(fields.get("Status") ?? "installed").endsWith("installed") || fields.get("Status")?.endsWith("not-installed")) return undefined;
+  return { name, version, url: packageUrl("deb", [distribution, name], version, architecture), license: undefined, path };
 }
 
-function apk(fields: Fields, path: string, distribution: string): Package[] {
+function apk(fields: Fields, path: string, distribution: string): Package | undefined {
   const [name, version, architecture] = [fields.get("P"), fields.get("V"), fields.get("A")];
-  if (!name || !version) return [];
-  return [{ name, version, url: packageUrl("apk", [distribution, name], version, architecture), license: fields.get("L"), path }];
+  if (!name || !version) return undefined;
+  return { name, version, url: packageUrl("apk", [distribution, name], version, architecture), license: fields.get("L"), path };
 }
 
-function npm(text: string, path: string): Package[] {
+function npm(text: string, path: string): Package | undefined {
   try {
     const { name, version, license } = JSON.parse(text) as Record<string, unknown>;
-    if (typeof name !== "string" || typeof version !== "string" || name === "" || version === "") return [];
-    return [{ name, version, url: packageUrl("npm", name.split("/"), version), license: typeof license === "string" ? license : undefined, path }];
+    if (typeof name !== "string" || typeof version !== "string" || name === "" || version === "") return undefined;
+    return { name, version, url: packageUrl("npm", name.split("/"), version), license: typeof license === "string" ? license : undefined, path };
   } catch {
-    return [];
+    return undefined;
   }
 }
 
-function python(text: string, path: string): Package[] {
-  const [fields] = paragraphs(text);
+function python(text: string, path: string): Package | undefined {
+  const fields = paragraphs(text).find((found) => found !== undefined);
   const [name, version] = [fields?.get("Name"), fields?.get("Version")];
-  if (!name || !version) return [];
-  return [{ name, version, url: packageUrl("pypi", [name.toLowerCase().replaceAll("_", "-")], version), license: fields?.get("License-Expression"), path }];
+  if (!name || !version) return undefined;
+  return { name, version, url: packageUrl("pypi", [name.toLowerCase().replaceAll("_", "-")], version), license: fields?.get("License-Expression"), path };
 }
 
 function packageUrl(type: string, names: readonly string[], version: string, architecture?: string): string {

@@ -15,6 +15,8 @@ const TYPE = "https://spdx.dev/Document";
 const MAX_RECORD = 16 * 2 ** 20;
 const MAX_RECORDS = 128 * 2 ** 20;
 const MAX_PACKAGES = 100_000;
+/** Of a turn, what brings no package counts as much as many that are one: it may have been many lines. */
+const MANY = 64;
 
 export async function sbom(making: Making, options: Readonly<Record<string, string>>, tree: LayerTree): Promise<Predicate> {
   if (options["generator"]) throw fail("invalid", `attest sbom: scanner images (generator=${options["generator"]}) are not run; leave the generator out to have the packages listed by the engine`);
@@ -84,8 +86,13 @@ async function readRecords(records: readonly Records[], release: string): Promis
   const found: Package[] = [];
   for (const record of records) {
     await turns(record.text.length);
-    for (const one of packagesOf(record, release)) found.push(one);
-    if (found.length > MAX_PACKAGES) throw fail("exhausted", `attest sbom: the image has records of more than ${MAX_PACKAGES} packages`);
+    for (const one of packagesOf(record, release)) {
+      const wait = turns(one === undefined ? MANY : 1);
+      if (wait !== undefined) await wait;
+      if (one === undefined) continue;
+      found.push(one);
+      if (found.length > MAX_PACKAGES) throw fail("exhausted", `attest sbom: the image has records of more than ${MAX_PACKAGES} packages`);
+    }
   }
   return found;
 }
