@@ -1,5 +1,6 @@
 /** A session within a call of the control connection: for clients that have no second connection to give. */
 import { Duplex } from "node:stream";
+import { onAbort } from "#base/abort.ts";
 import type { BidirectionalCall } from "#base/grpc/grpc.ts";
 import type { Of } from "#base/protobuf.ts";
 import { type bytesMessage, SESSION } from "#spec/buildkit/session.ts";
@@ -9,7 +10,7 @@ type Call = BidirectionalCall<Of<typeof bytesMessage>, { data: Uint8Array }>;
 
 export async function sessionTunnel(sessions: Sessions, call: Call): Promise<void> {
   const first = (name: string) => call.metadata[name.toLowerCase()]?.[0] ?? "";
-  const headers = { id: first(SESSION.id), sharedKey: first(SESSION.sharedKey), methods: call.metadata[SESSION.method.toLowerCase()] ?? [], states: [] };
+  const headers = { id: first(SESSION.id), sharedKey: first(SESSION.sharedKey), methods: call.metadata[SESSION.method.toLowerCase()] ?? [] };
   sessions.check(headers);
   call.head({});
   const { client } = sessions.open(streamOf(call), headers);
@@ -28,6 +29,6 @@ function streamOf(call: Call): Duplex {
     write: (data: Buffer, _, done) => void call.send({ data }).then(() => done(), () => stream.destroy()),
   });
   stream.on("error", () => {});
-  call.signal.addEventListener("abort", () => stream.destroy(), { once: true });
+  onAbort(call.signal, () => stream.destroy());
   return stream;
 }
