@@ -112,6 +112,7 @@ test("a pull whose client goes away ends; what had come is not fetched again", o
   await Promise.all([hold.come, first.said(/Download complete/, 2)]);
   first.cancel();
   await assert.rejects(first.done);
+  await hold.gone;
   hold.release();
   assert.equal(await isHere(name), false);
   registry.tap.forget();
@@ -201,6 +202,7 @@ test("what was interrupted is gone with a prune", options, async () => {
   await Promise.all([hold.come, first.said(/Download complete/, 2)]);
   first.cancel();
   await assert.rejects(first.done);
+  await hold.gone;
   hold.release();
   const left = () => [...blobsHere().filter((blob) => !before.has(blob)), ...readdirSync(join(engine.place.dataRoot, "content/partial"))];
   // The engine sees a moment later that its client is gone; what is under way is nobody's to prune.

@@ -39,8 +39,8 @@ export type Tap = {
   sent(path: RegExp, bytes: number): Promise<void>;
   /** Answers in the registry's place; undefined: the registry does. */
   answer: ((seen: Seen) => { status: number; headers: Record<string, string>; body: string } | undefined) | undefined;
-  /** Resolves when a request like this has come; until then its answer waits for `release`. */
-  hold(method: string, path: RegExp): { readonly come: Promise<void>; release(): void };
+  /** `come`: a request like this has come; its answer waits for `release`. `gone`: who asked does not wait any more. */
+  hold(method: string, path: RegExp): { readonly come: Promise<void>; readonly gone: Promise<void>; release(): void };
 };
 
 export type Seen = { readonly method: string; readonly path: string; readonly headers: Readonly<Record<string, string | string[] | undefined>>; status: number; sent: number };
@@ -152,7 +152,7 @@ async function openTap(port: number): Promise<{ server: Server; tap: Tap; tapPor
   const agent = new Agent({ keepAlive: false });
   const seen: Seen[] = [];
   const watchers = new Set<() => void>();
-  const holds: { method: string; path: RegExp; come: PromiseWithResolvers<void>; go: PromiseWithResolvers<void> }[] = [];
+  const holds: { method: string; path: RegExp; come: PromiseWithResolvers<void>; gone: PromiseWithResolvers<void>; go: PromiseWithResolvers<void> }[] = [];
   const tap: Tap = {
     seen,
     cut: undefined,
@@ -171,10 +171,11 @@ async function openTap(port: number): Promise<{ server: Server; tap: Tap; tapPor
     count: (method, path) => seen.filter((one) => one.method === method && path.test(one.path)).length,
     forget: () => void seen.splice(0),
     hold(method, path) {
-      const hold = { method, path, come: Promise.withResolvers<void>(), go: Promise.withResolvers<void>() };
+      const hold = { method, path, come: Promise.withResolvers<void>(), gone: Promise.withResolvers<void>(), go: Promise.withResolvers<void>() };
       holds.push(hold);
       return {
         come: hold.come.promise,
+        gone: hold.gone.promise,
         release() {
           holds.splice(holds.indexOf(hold), 1);
           hold.go.resolve();
@@ -186,6 +187,7 @@ async function openTap(port: number): Promise<{ server: Server; tap: Tap; tapPor
     const one: Seen = { method: incoming.method!, path: incoming.url!, headers: incoming.headers, status: 0, sent: 0 };
     seen.push(one);
     const held = holds.filter(({ method, path }) => method === one.method && path.test(one.path));
+    outgoing.on("close", () => held.forEach(({ gone }) => gone.resolve()));
     for (const { come } of held) come.resolve();
     await Promise.all(held.map(({ go }) => go.promise));
     const instead = tap.answer?.(one);
