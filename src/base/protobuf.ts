@@ -69,14 +69,21 @@ export const map = <Out, Value>(number: number, value: Field<Out, Value>, key: "
 });
 
 export function message<F extends Fields>(name: string, fields: F): Message<Decoded<F>, Encodable<F>> {
-  const entries = Object.entries(fields);
-  const byNumber: ({ readonly name: string; readonly field: Field<unknown, never> } | undefined)[] = [];
-  for (const [key, field] of entries) byNumber[field.number] = { name: key, field };
+  // Most messages that a program knows it never meets.
+  let entries: [string, Field<unknown, never>][] | undefined;
+  let reading: ReturnType<typeof prepare> | undefined;
 
-  /** Copied for each message: quicker than making one key after another. Lists and maps are made with their first entry. */
-  const zeros = Object.fromEntries(entries.map(([key, { how, type }]) => [key, how === "many" ? NO_LIST : how === "map" ? NO_MAP : type.zero]));
+  function prepare() {
+    const byNumber: ({ readonly name: string; readonly field: Field<unknown, never> } | undefined)[] = [];
+    entries ??= Object.entries(fields);
+    for (const [key, field] of entries) byNumber[field.number] = { name: key, field };
+    /** Copied for each message: quicker than making one key after another. Lists and maps are made with their first entry. */
+    const zeros = Object.fromEntries(entries.map(([key, { how, type }]) => [key, how === "many" ? NO_LIST : how === "map" ? NO_MAP : type.zero]));
+    return { byNumber, zeros };
+  }
 
   function read(from: Reader, end: number): Decoded<F> {
+    const { byNumber, zeros } = (reading ??= prepare());
     const value: Record<string, unknown> = { ...zeros };
     while (from.at < end) {
       const tag = readUint32(from, end);
@@ -89,7 +96,7 @@ export function message<F extends Fields>(name: string, fields: F): Message<Deco
   }
 
   function write(out: Writer, value: Encodable<F>): void {
-    for (const [key, field] of entries) {
+    for (const [key, field] of (entries ??= Object.entries(fields))) {
       const given = (value as Record<string, unknown>)[key];
       if (given === undefined) continue;
       if (field.how === "one") writeOne(out, field, given);

@@ -1,4 +1,4 @@
-import { writeSync } from "node:fs";
+import { fstatSync, writeSync } from "node:fs";
 import type { Output } from "./client.ts";
 
 /**
@@ -10,13 +10,22 @@ export function openOutput(fd: 1 | 2): Output {
   return {
     fd,
     get isTerminal() {
-      return (isTerminal ??= tty().isatty(fd));
+      return (isTerminal ??= isDevice(fd) && tty().isatty(fd));
     },
     get columns() {
       return this.isTerminal ? columnsOf(fd) : 0;
     },
     write: (data) => writeAll(fd, typeof data === "string" ? Buffer.from(data) : data),
   };
+}
+
+/** What is a file or a pipe is no terminal: then the module that knows terminals is not needed. */
+function isDevice(fd: number): boolean {
+  try {
+    return fstatSync(fd).isCharacterDevice();
+  } catch {
+    return false;
+  }
 }
 
 function writeAll(fd: 1 | 2, bytes: Uint8Array): void {

@@ -20,7 +20,7 @@ export type Ahead = {
 };
 
 export function readAhead(path: string): Ahead {
-  let begun = loadReader()?.(realpathSync(path));
+  let begun = loadReader()?.(realpathSync.native(path));
   return {
     state: (ms) => begun?.state(ms),
     take() {
@@ -32,7 +32,7 @@ export function readAhead(path: string): Ahead {
 }
 
 export function openFolder(path: string, ahead?: Ahead): Source {
-  const root = realpathSync(path);
+  const root = realpathSync.native(path);
   if (!statSync(root).isDirectory()) throw fail("invalid", `${path}: not a directory`);
   return {
     async walk({ include, exclude, follow }, signal) {

@@ -27,8 +27,11 @@ export type Wish = {
 
 export type Question = { readonly kind: "check" | "outline" | "targets" | "plan"; readonly format: string };
 
+/** `connect`: resolves to the engine's address; called once the line is known to mean something. */
+type Meant = { readonly context: string; readonly connect: () => Promise<string> };
+
 /** @throws invalid, not-found: what is wrong with the line */
-export async function readWish(cli: Cli, options: BuildOptions, { context, address }: { readonly context: string; readonly address: string }): Promise<Wish> {
+export async function readWish(cli: Cli, options: BuildOptions, { context, connect }: Meant): Promise<Wish> {
   const question = questionOf(options);
   const attestations = parseAttestations(options);
   const names = inBuild(() => options.tag.map(checkedName));
@@ -39,6 +42,8 @@ export async function readWish(cli: Cli, options: BuildOptions, { context, addre
   const cacheImports = resolveImports(parseCaches(options["cache-from"]), (text) => cli.err.write(text));
   const cacheExports = question === undefined ? [...parseCaches(options["cache-to"]), ...inlineCache(options)] : [];
   const sources = await findSources({ context, file: options.file, contexts: options["build-context"] }).catch((error: unknown) => Promise.reject(asBuild(error)));
+  // A folder that was found is read meanwhile.
+  const address = await connect();
   return {
     solve: {
       ref: newId(),

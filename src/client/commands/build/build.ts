@@ -25,13 +25,13 @@ export const command = define({
 async function build(cli: Cli, options: BuildOptions, context: string): Promise<number> {
   const mode = modeOf(cli, options);
   for (const name of WITHOUT_EFFECT) if (options.given.has(name)) cli.err.write(`WARNING: --${name} has no effect on this kind of build; the classic one knows it (DOCKER_BUILDKIT=0 docker build)\n`);
-  const { address } = await cli.line();
-  const wish = await readWish(cli, options, { context, address });
+  const connect = async () => (await cli.line()).address;
+  const wish = await readWish(cli, options, { context, connect });
   prepareFiles(options);
   const stop = new AbortController();
   const release = cancelOnSignals(stop);
   // What is asked of a Dockerfile is answered at once, and the answer is all there is to say.
-  const display = openDisplay(cli, wish.question === undefined ? mode : "quiet", { title: titleOf(address) });
+  const display = openDisplay(cli, wish.question === undefined ? mode : "quiet", { title: titleOf(await connect()) });
   try {
     const response = await shown(cli, wish, { display, stop, options, mode });
     return await finish(cli, options, { wish, response, mode, warnings: display.warnings });
