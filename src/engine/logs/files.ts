@@ -55,11 +55,15 @@ export async function closeFiles(files: readonly LogFile[]): Promise<void> {
   await Promise.allSettled(files.map(({ handle }) => handle.close()));
 }
 
-/** Moves the positions so that what follows are the last `count` records of all files together. */
-export async function seekTail(files: readonly LogFile[], count: number): Promise<void> {
+/**
+ * Moves the positions so that what follows are the last `count` records of all files together. Unless it `goesOn`, what is
+ * written from now on is not among them.
+ */
+export async function seekTail(files: readonly LogFile[], count: number, { goesOn }: { readonly goesOn: boolean }): Promise<void> {
   let missing = count;
   for (const file of files.toReversed()) {
     const { size } = await file.handle.stat();
+    if (!goesOn) file.end = size;
     if (missing <= 0) file.position = size;
     else missing -= await seekBack(file, size, missing);
   }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { appendFile, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { test } from "node:test";
+import { closeFiles, openFiles, seekTail } from "./files.ts";
+import { readFrames } from "./read.ts";
 import { readLog, type LogSource, type ReadOptions } from "./logs.ts";
 
 const record = (text: string) => `{"log":${JSON.stringify(text)},"stream":"stdout","time":"2026-01-02T03:04:05.000000006Z"}\n`;
@@ -37,6 +39,19 @@ test("rotated files come first, oldest first; tail reaches over them", () => wit
   await writeFile(path, records(6, 9));
   assert.equal(await read({ path }), lines(0, 9).join(""));
   for (let tail = 0; tail <= 10; tail++) assert.equal(await read({ path }, { tail }), lines(Math.max(0, 9 - tail), 9).join(""), `tail ${tail}`);
+}));
+
+test("what is written once the last lines were found is not among them, unless the log is followed", () => withFolder(async (path) => {
+  for (const goesOn of [false, true]) {
+    await writeFile(path, records(0, 6));
+    const files = await openFiles(path);
+    await seekTail(files, 2, { goesOn });
+    await appendFile(path, records(6, 7));
+    let text = "";
+    for await (const frames of readFrames(files[0]!, options())) text += frames.toString();
+    await closeFiles(files);
+    assert.equal(text, lines(4, goesOn ? 7 : 6).join(""));
+  }
 }));
 
 test("large files: every line, in order, and the last ones", () => withFolder(async (path) => {

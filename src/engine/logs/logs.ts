@@ -34,7 +34,7 @@ export type ReadOptions = RecordFilter & {
 export async function* readLog(source: LogSource, options: ReadOptions): AsyncGenerator<Buffer, void> {
   const files = await openFiles(source.path);
   try {
-    if (options.tail !== undefined) await seekTail(files, options.tail);
+    if (options.tail !== undefined) await seekTail(files, options.tail, { goesOn: options.follow });
     const current = files.at(-1);
     if (current !== undefined && options.upTo !== undefined) current.end = options.upTo;
     for (const file of files) if (yield* readFrames(file, options)) return;
